@@ -1,0 +1,283 @@
+"""A study file (TOML) as frozen models; every mistake in one is found at once, with its place and what would be right."""
+
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+from pkgutil import iter_modules
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from headreuse.problems import StudyError, explain
+from headreuse.registry import nearest
+from headreuse.tasks import TASKS
+
+_SCORES_FOLDER = str(Path(__file__).parent / "scores")
+SCORE_NAMES = tuple(m.name for m in iter_modules([_SCORES_FOLDER]) if not m.name.startswith("_"))
+"""Read off the folder, so that checking a study loads no torch."""
+
+Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$", max_length=64)]
+"""A name that may become a folder."""
+Count = Annotated[int, Field(ge=1)]
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class TaskRange(_Frozen):
+    """A task and the longest length at which a model is trained on it."""
+
+    task: str
+    max_length: Count
+
+    @field_validator("task")
+    @classmethod
+    def _known(cls, name: str) -> str:
+        if name not in TASKS:
+            raise ValueError(f"unknown task {name!r}{nearest(name, list(TASKS))}; choose from: {', '.join(TASKS)}")
+        return name
+
+    @model_validator(mode="after")
+    def _long_enough(self) -> "TaskRange":
+        if self.max_length < self.min_length:
+            raise ValueError(f"max_length {self.max_length} is below the shortest {self.task}, {self.min_length}")
+        return self
+
+    @property
+    def min_length(self) -> int:
+        """The task's smallest length."""
+        return TASKS[self.task].min_length
+
+
+class ModelSpec(_Frozen):
+    """A decoder-only transformer to train from scratch."""
+
+    position: Literal["rope", "nope"] = "rope"
+    """Rotary position (`LlamaForCausalLM`) or none at all (`SmolLM3ForCausalLM`)."""
+    n_layers: Count = 2
+    n_heads: Count = 4
+    n_key_value_heads: Count | None = None
+    """Fewer than `n_heads` for grouped-query attention; None for one per head."""
+    d_model: Count = 64
+    d_mlp: Count | None = None
+    """None for 4 × d_model."""
+    rope_theta: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 1e5
+
+    @model_validator(mode="after")
+    def _heads_fit(self) -> "ModelSpec":
+        if self.d_model % (2 * self.n_heads):
+            right = max(1, round(self.d_model / (2 * self.n_heads))) * 2 * self.n_heads
+            raise ValueError(f"d_model {self.d_model} is not a multiple of 2 × n_heads ({self.n_heads}); try {right}")
+        if self.n_key_value_heads is not None and self.n_heads % self.n_key_value_heads:
+            divisors = [n for n in range(1, self.n_heads + 1) if self.n_heads % n == 0]
+            right = min(divisors, key=lambda n: abs(n - (self.n_key_value_heads or 1)))
+            raise ValueError(
+                f"n_key_value_heads {self.n_key_value_heads} does not divide n_heads {self.n_heads}; try {right}"
+            )
+        return self
+
+
+class CheckpointSchedule(_Frozen):
+    """At which training steps a checkpoint is kept; the last step always is."""
+
+    every: Count | None = None
+    at: tuple[Count, ...] | None = Field(default=None, strict=False)
+    log_spaced: Annotated[int, Field(ge=2)] | None = None
+    """This many, evenly spaced in log step from `first` to the last step."""
+    first: Count = 10
+
+    @model_validator(mode="after")
+    def _one_way(self) -> "CheckpointSchedule":
+        given = [name for name in ("every", "at", "log_spaced") if getattr(self, name) is not None]
+        if len(given) != 1:
+            raise ValueError(f"give exactly one of every, at, log_spaced (here: {', '.join(given) or 'none'})")
+        return self
+
+    def steps(self, last: int) -> tuple[int, ...]:
+        """The steps up to `last`, in order."""
+        if self.every is not None:
+            chosen = set(range(self.every, last + 1, self.every))
+        elif self.at is not None:
+            chosen = {step for step in self.at if step <= last}
+        else:
+            assert self.log_spaced is not None
+            first = min(self.first, last)
+            exponents = [i / (self.log_spaced - 1) for i in range(self.log_spaced)]
+            chosen = {round(first * (last / first) ** exponent) for exponent in exponents}
+        return tuple(sorted(chosen | {last}))
+
+
+class TrainingSpec(_Frozen):
+    """How a model is trained jointly on the tasks of a group (paper, section on training; `reference/paper.md`)."""
+
+    steps: Count = 3000
+    batch_size: Count = 128
+    learning_rate: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 1e-3
+    warmup: Annotated[float, Field(ge=0, le=1)] = 0.1
+    """Fraction of the steps over which the learning rate rises from 0."""
+    decay: Annotated[float, Field(ge=0, le=1)] = 0.4
+    """Fraction of the steps over which it falls to 0 along a half cosine; between the two it is constant."""
+    betas: tuple[float, float] = Field(default=(0.9, 0.98), strict=False)
+    weight_decay: Annotated[float, Field(ge=0)] = 0.01
+    clip: Annotated[float, Field(gt=0)] = 1.0
+    checkpoints: CheckpointSchedule = CheckpointSchedule(every=200)
+
+    @model_validator(mode="after")
+    def _phases_fit(self) -> "TrainingSpec":
+        if self.warmup + self.decay > 1:
+            raise ValueError(
+                f"warmup {self.warmup} + decay {self.decay} is more than 1; lower decay to {1 - self.warmup:g}"
+            )
+        return self
+
+
+class MeasureSpec(_Frozen):
+    """What is measured at each checkpoint."""
+
+    n_examples: Count = 256
+    """Examples per task and length for the accuracy curves."""
+    beyond: Annotated[int, Field(ge=0)] = 4
+    """How many lengths past the longest training length the accuracy curves go on."""
+    methods: tuple[str, ...] = Field(default=("mean_ablation",), strict=False)
+    n_score_examples: Count = 256
+    """Examples per task for head scores and patterns."""
+    score_length: Count | None = None
+    """Length at which heads are scored: within main's training range; None for its longest."""
+    top_k: Count = 3
+    baseline_floor: Annotated[float, Field(ge=0, le=1)] = 0.1
+    """Overlap is marked unusable where a task's own accuracy is below this (trap 1 of `reference/paper.md`)."""
+    micro_batch: Count = 256
+
+    @field_validator("methods")
+    @classmethod
+    def _known(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        for name in names:
+            if name not in SCORE_NAMES:
+                hint = nearest(name, list(SCORE_NAMES))
+                raise ValueError(f"unknown score {name!r}{hint}; choose from: {', '.join(SCORE_NAMES)}")
+        return names
+
+
+class Group(_Frozen):
+    """A main task, the longer auxiliary tasks trained with it, and whether they are thought to be related."""
+
+    name: Name
+    kind: Literal["related", "control"] = "related"
+    main: TaskRange
+    auxiliary: tuple[TaskRange, ...] = Field(default=(), strict=False)
+    training: TrainingSpec = TrainingSpec()
+    """Given in a study file as changes to the study's own `[training]`."""
+
+    @model_validator(mode="after")
+    def _tasks_differ(self) -> "Group":
+        names = [entry.task for entry in self.tasks]
+        if twice := {name for name in names if names.count(name) > 1}:
+            raise ValueError(f"task {sorted(twice)[0]!r} is named twice; name each task of a group once")
+        return self
+
+    @property
+    def tasks(self) -> tuple[TaskRange, ...]:
+        """Main first, then the auxiliaries."""
+        return (self.main, *self.auxiliary)
+
+    @property
+    def max_length(self) -> int:
+        """The longest training length of any of its tasks."""
+        return max(entry.max_length for entry in self.tasks)
+
+    def role(self, task: str) -> str:
+        """`main` or `auxiliary`."""
+        return "main" if task == self.main.task else "auxiliary"
+
+
+class Study(_Frozen):
+    """A whole study: what is trained, how, and what is measured."""
+
+    name: Name
+    seeds: Annotated[tuple[Annotated[int, Field(ge=0)], ...], Field(min_length=1, strict=False)] = (0,)
+    alphabet_size: Annotated[int, Field(ge=2, le=26)] = 26
+    """Letters of the string tasks."""
+    model: ModelSpec = ModelSpec()
+    training: TrainingSpec = TrainingSpec()
+    measures: MeasureSpec = MeasureSpec()
+    groups: Annotated[tuple[Group, ...], Field(min_length=1, strict=False)]
+
+    def group(self, name: str) -> Group:
+        """The group of that name."""
+        by_name = {group.name: group for group in self.groups}
+        if name not in by_name:
+            raise LookupError(
+                f"unknown group {name!r}{nearest(name, list(by_name))}; choose from: {', '.join(by_name)}"
+            )
+        return by_name[name]
+
+    def score_length(self, group: Group) -> int:
+        """The length at which this group's heads are scored; within the training range of all its tasks."""
+        return self.measures.score_length or min(entry.max_length for entry in group.tasks)
+
+    def eval_lengths(self, group: Group, task: str) -> range:
+        """The lengths of the task's accuracy curve: from its smallest to `beyond` past the longest trained on."""
+        return range(TASKS[task].min_length, group.max_length + self.measures.beyond + 1)
+
+
+def parse_study(raw: dict[str, Any], source: str) -> Study:
+    """A checked study from parsed TOML or JSON; raises `StudyError` with every problem of it."""
+    filled = _with_group_training(raw)
+    problems = list(_problems_across(raw))
+    try:
+        study = Study.model_validate(filled)
+    except ValidationError as error:
+        raise StudyError(source, explain(error, Study) + problems) from None
+    problems += _problems_of_lengths(study)
+    if problems:
+        raise StudyError(source, problems)
+    return study
+
+
+def read_study(path: Path) -> Study:
+    """The study of a TOML file."""
+    try:
+        raw = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise StudyError(str(path), ["no such file; give the path of a study file (TOML)"]) from None
+    except IsADirectoryError:
+        raise StudyError(str(path), ["this is a folder; give the path of a study file (TOML)"]) from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise StudyError(str(path), [f"not valid TOML: {error}"]) from None
+    return parse_study(raw, str(path))
+
+
+def _with_group_training(raw: dict[str, Any]) -> dict[str, Any]:
+    """Lay each group's `training` over the study's, so that a group states only what differs."""
+    shared, groups = raw.get("training", {}), raw.get("groups")
+    if not isinstance(shared, dict) or not isinstance(groups, list):
+        return raw
+    known = {key: value for key, value in shared.items() if key in TrainingSpec.model_fields}
+    laid = [
+        group | {"training": known | group.get("training", {})}
+        if isinstance(group, dict) and isinstance(group.get("training", {}), dict)
+        else group
+        for group in groups
+    ]
+    return raw | {"groups": laid}
+
+
+def _problems_across(raw: dict[str, Any]) -> Iterator[str]:
+    """What no single group can see; found even where other parts of the study are wrong."""
+    groups = raw.get("groups")
+    names = [group.get("name") for group in groups if isinstance(group, dict)] if isinstance(groups, list) else []
+    for index, name in enumerate(names):
+        if isinstance(name, str) and name in names[:index]:
+            yield f"groups[{index}].name: {name!r} is taken by groups[{names.index(name)}]; try '{name}_{index + 1}'"
+
+
+def _problems_of_lengths(study: Study) -> list[str]:
+    length = study.measures.score_length
+    return [
+        f"measures.score_length: {length} is outside the lengths that group {group.name!r} trains {entry.task} on; "
+        f"nearest: {min(max(length, entry.min_length), entry.max_length)}"
+        for group in study.groups
+        for entry in group.tasks
+        if length is not None and not entry.min_length <= length <= entry.max_length
+    ]

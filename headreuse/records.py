@@ -1,0 +1,143 @@
+"""What the stages pass on to each other: frozen records of plain arrays, no torch."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import IntEnum
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+from jaxtyping import Bool, Float, Int
+
+OUTCOMES = ("exact_match", "token_accuracy", "log_prob", "logit_diff")
+"""What is measured of one answer; `headreuse.evaluation` defines each."""
+
+
+class Role(IntEnum):
+    """What a position of a prompt is for. EOS belongs to the answer."""
+
+    PAD = 0
+    BOS = 1
+    MARKER = 2
+    INPUT = 3
+    SEPARATOR = 4
+    ANSWER = 5
+
+
+@dataclass(frozen=True, order=True)
+class Head:
+    """One attention head; under grouped-query attention, one query head."""
+
+    layer: int
+    head_index: int
+
+    def __str__(self) -> str:
+        return f"{self.layer}.{self.head_index}"
+
+
+@dataclass(frozen=True)
+class Prompts:
+    """Examples of one task as token ids, right-padded: `BOS marker prompt answer EOS`."""
+
+    task: str
+    tokens: Int[np.ndarray, "prompt pos"]
+    corrupted: Int[np.ndarray, "prompt pos"]
+    """Partners of the same layout: one input character differs, and so does the answer."""
+    roles: Int[np.ndarray, "prompt pos"]
+    """A `Role` for each position, the same for `tokens` and `corrupted`."""
+    scored: Bool[np.ndarray, "prompt pos"]
+    """True at the answer tokens that loss and outcomes are taken from (EOS included, unless the task says otherwise)."""
+    lengths: Int[np.ndarray, "prompt"]
+    """The task's length of each example: characters, digits or nodes."""
+
+    def __len__(self) -> int:
+        return len(self.tokens)
+
+    def __getitem__(self, rows: slice) -> "Prompts":
+        return Prompts(
+            self.task, self.tokens[rows], self.corrupted[rows], self.roles[rows], self.scored[rows], self.lengths[rows]
+        )
+
+    @property
+    def answer_span(self) -> Int[np.ndarray, "prompt 2"]:
+        """First position of the answer and the one past its end, for each prompt."""
+        answer = self.roles == Role.ANSWER
+        start = answer.argmax(axis=1)
+        return np.stack([start, start + answer.sum(axis=1)], axis=1)
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """One saved training step of one run."""
+
+    path: Path
+    step: int
+    fingerprint: str
+    """SHA-256 of the weights, so that scores are tied to what they were measured on."""
+    group: str = ""
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """Per-example outcomes of one task at one length."""
+
+    task: str
+    length: int
+    outcomes: Mapping[str, Float[np.ndarray, "prompt"]]
+    """One array for each name in `OUTCOMES`."""
+
+    @property
+    def accuracy(self) -> float:
+        """Fraction of examples whose whole answer is right."""
+        return float(self.outcomes["exact_match"].mean())
+
+
+@dataclass(frozen=True)
+class HeadScores:
+    """How much each head matters for one task at one checkpoint, example by example."""
+
+    task: str
+    length: int
+    method: str
+    """The score's name, for example `mean_ablation`."""
+    baseline: Mapping[str, Float[np.ndarray, "prompt"]]
+    """Outcomes of the untouched model, by name."""
+    effects: Mapping[str, Float[np.ndarray, "layer head prompt"]]
+    """Baseline outcome minus the outcome under the intervention, by name: positive where the head helps."""
+
+    def effect(self, outcome: str) -> Float[np.ndarray, "layer head"]:
+        """Mean effect of each head over the examples; positive where the head helps the task."""
+        return self.effects[outcome].mean(axis=-1)
+
+    def to_xarray(self) -> xr.Dataset:
+        """The effects as one labelled variable per outcome, dimensions layer, head, example."""
+        dims = ("layer", "head", "example")
+        shape = next(iter(self.effects.values())).shape
+        variables = {outcome: (dims, values) for outcome, values in self.effects.items()}
+        coords = {dim: np.arange(size) for dim, size in zip(dims, shape, strict=True)}
+        return xr.Dataset(variables, coords, {"task": self.task, "length": self.length, "method": self.method})
+
+    def to_frame(self) -> pd.DataFrame:
+        """One row per outcome and head: task, length, method, outcome, layer, head, baseline, effect."""
+        rows = [
+            (self.task, self.length, self.method, outcome, layer, head, self.baseline[outcome].mean(), value)
+            for outcome in self.effects
+            for (layer, head), value in np.ndenumerate(self.effect(outcome))
+        ]
+        columns = ["task", "length", "method", "outcome", "layer", "head", "baseline", "effect"]
+        return pd.DataFrame(rows, columns=columns)
+
+
+@dataclass(frozen=True)
+class MeanPattern:
+    """Attention patterns of every head, averaged over prompts of one layout."""
+
+    task: str
+    length: int
+    n_prompts: int
+    layout: tuple[str, ...]
+    """Name of the `Role` of each position."""
+    pattern: Float[np.ndarray, "layer head query key"]
+    """Each row sums to 1."""

@@ -1,0 +1,77 @@
+"""What a task is, and how a family adds one: a class with an oracle and a vectorised generator, under `@task`."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+from jaxtyping import Bool, Int
+
+from headreuse.registry import Registry
+
+BLANK = -1
+"""Fills the end of rows that are shorter than their array is wide."""
+
+
+@dataclass(frozen=True)
+class Examples:
+    """Examples of one task as indices into its alphabet; every row is filled from the left, then `BLANK`."""
+
+    prompt: Int[np.ndarray, "example prompt_width"]
+    answer: Int[np.ndarray, "example answer_width"]
+    corrupted_prompt: Int[np.ndarray, "example prompt_width"]
+    """Differs from `prompt` in one input symbol."""
+    corrupted_answer: Int[np.ndarray, "example answer_width"]
+    """Differs from `answer` and has its length."""
+    scored: Bool[np.ndarray, "example answer_width"] | None = None
+    """Answer symbols that count; None for all of them and EOS."""
+
+
+class Task(ABC):
+    """A mapping from prompts to answers, of any length from `min_length` on."""
+
+    name: ClassVar[str]
+    """Set by `@task`."""
+    min_length: ClassVar[int] = 1
+    separators: ClassVar[frozenset[str]] = frozenset("=")
+    """Symbols of the alphabet that give a prompt its layout and carry no input."""
+
+    def __init__(self, *, alphabet_size: int = 26) -> None:
+        self.alphabet_size = alphabet_size
+
+    @property
+    def marker(self) -> str:
+        """The token that tells this task's prompts from another's."""
+        return f"<{self.name}>"
+
+    @property
+    @abstractmethod
+    def alphabet(self) -> tuple[str, ...]:
+        """Every symbol that a prompt or an answer may hold; one symbol is one token."""
+
+    @abstractmethod
+    def answer(self, prompt: str) -> str:
+        """The right answer to a prompt's text, worked out without the generator."""
+
+    @abstractmethod
+    def generate(self, lengths: Int[np.ndarray, "example"], generator: np.random.Generator) -> Examples:
+        """One example of each given length, drawn from `generator` alone, without a Python loop over examples."""
+
+    def text(self, symbols: Int[np.ndarray, "width"]) -> str:
+        """The text of one row of `Examples`."""
+        return "".join(self.alphabet[symbol] for symbol in symbols if symbol != BLANK)
+
+
+TASKS: Registry[type[Task]] = Registry("task")
+
+
+def task(name: str) -> Callable[[type[Task]], type[Task]]:
+    """Class decorator: register a `Task` under `name`."""
+
+    def register(cls: type[Task]) -> type[Task]:
+        cls.name = name
+        TASKS.add(name, cls)
+        return cls
+
+    return register
