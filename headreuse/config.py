@@ -1,4 +1,4 @@
-"""A study file (TOML) as frozen models; every mistake in one is found at once, with its place and what would be right."""
+"""A study file (TOML) as frozen models; all its mistakes are found at once, with their places and what is right."""
 
 import tomllib
 from collections.abc import Iterator
@@ -8,8 +8,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
-from headreuse.problems import StudyError, explain
-from headreuse.registry import nearest
+from headreuse.problems import StudyError, explain, nearest
 from headreuse.tasks import TASKS
 
 _SCORES_FOLDER = str(Path(__file__).parent / "scores")
@@ -198,6 +197,9 @@ class Study(_Frozen):
     seeds: Annotated[tuple[Annotated[int, Field(ge=0)], ...], Field(min_length=1, strict=False)] = (0,)
     alphabet_size: Annotated[int, Field(ge=2, le=26)] = 26
     """Letters of the string tasks."""
+    data_seed: Annotated[int, Field(ge=0)] = 0
+    """Draws the training stream and the evaluation prompts; the same for every seed, so that seeds differ in
+    initialisation alone."""
     model: ModelSpec = ModelSpec()
     training: TrainingSpec = TrainingSpec()
     measures: MeasureSpec = MeasureSpec()

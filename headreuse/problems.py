@@ -1,16 +1,24 @@
 """Errors that a user can cause, told in one line each: what, where, and what would be right."""
 
-import types
 import typing
+from difflib import get_close_matches
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
-from headreuse.registry import nearest
-
 
 class HeadreuseError(Exception):
     """A mistake or a condition that the user can mend; its message says all there is to say."""
+
+
+class UnknownNameError(HeadreuseError, LookupError):
+    """A name that nothing is registered under."""
+
+
+def nearest(name: str, choices: list[str]) -> str:
+    """` (did you mean 'x'?)` for the choice most like `name`, or nothing where none is like it."""
+    close = get_close_matches(name, choices, n=1, cutoff=0.5)
+    return f" (did you mean {close[0]!r}?)" if close else ""
 
 
 class StudyError(HeadreuseError):
@@ -26,7 +34,7 @@ def explain(error: ValidationError, model: type[BaseModel]) -> list[str]:
     """One line for each mistake that pydantic found: `place: what is wrong; what would be right`."""
     lines = []
     for entry in error.errors(include_url=False):
-        if _repeats_study_training(entry, error):
+        if _repeats_study_training(entry, error) or _follows_from_another(entry, error):
             continue
         lines.append(f"{_place(entry['loc'])}: {_what(dict(entry), model)}")
     return lines
@@ -38,6 +46,13 @@ def _repeats_study_training(entry: Any, error: ValidationError) -> bool:
     if len(where) < 3 or where[0] != "groups" or where[2] != "training":
         return False
     return any(other["loc"] == where[2:] and other["input"] == entry["input"] for other in error.errors())
+
+
+def _follows_from_another(entry: Any, error: ValidationError) -> bool:
+    """Whether a list is called too short only because of mistakes in its items."""
+    where = entry["loc"]
+    inside = (other["loc"] for other in error.errors() if len(other["loc"]) > len(where))
+    return entry["type"] == "too_short" and bool(entry["input"]) and any(o[: len(where)] == where for o in inside)
 
 
 def _place(where: tuple[int | str, ...]) -> str:

@@ -47,7 +47,7 @@ class Prompts:
     roles: Int[np.ndarray, "prompt pos"]
     """A `Role` for each position, the same for `tokens` and `corrupted`."""
     scored: Bool[np.ndarray, "prompt pos"]
-    """True at the answer tokens that loss and outcomes are taken from (EOS included, unless the task says otherwise)."""
+    """True at the answer tokens that count in loss and outcomes: all and EOS, unless the task says otherwise."""
     lengths: Int[np.ndarray, "prompt"]
     """The task's length of each example: characters, digits or nodes."""
 

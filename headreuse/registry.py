@@ -1,16 +1,11 @@
 """A named choice of things (tasks, scores, overlap metrics): one decorator puts a thing in, its name takes it out."""
 
 from collections.abc import Iterator, Mapping
-from difflib import get_close_matches
 from typing import Generic, TypeVar
 
+from headreuse.problems import UnknownNameError, nearest
+
 T = TypeVar("T")
-
-
-def nearest(name: str, choices: list[str]) -> str:
-    """` (did you mean 'x'?)` for the choice most like `name`, or nothing where none is like it."""
-    close = get_close_matches(name, choices, n=1, cutoff=0.5)
-    return f" (did you mean {close[0]!r}?)" if close else ""
 
 
 class Registry(Mapping[str, T], Generic[T]):
@@ -29,7 +24,8 @@ class Registry(Mapping[str, T], Generic[T]):
     def __getitem__(self, name: str) -> T:
         if name not in self._items:
             known = list(self._items)
-            raise LookupError(f"unknown {self.kind} {name!r}{nearest(name, known)}; choose from: {', '.join(known)}")
+            hint = nearest(name, known)
+            raise UnknownNameError(f"unknown {self.kind} {name!r}{hint}; choose from: {', '.join(known)}")
         return self._items[name]
 
     def __contains__(self, name: object) -> bool:
