@@ -58,6 +58,13 @@ class Task(ABC):
     def generate(self, lengths: Int[np.ndarray, "example"], generator: np.random.Generator) -> Examples:
         """One example of each given length, drawn from `generator` alone, without a Python loop over examples."""
 
+    def check_lengths(self, lengths: Int[np.ndarray, "example"]) -> None:
+        """Refuse lengths at which the task has no examples."""
+        if len(lengths) and lengths.min() < self.min_length:
+            raise ValueError(
+                f"{self.name} has no examples of length {lengths.min()}; its smallest is {self.min_length}"
+            )
+
     def text(self, symbols: Int[np.ndarray, "width"]) -> str:
         """The text of one row of `Examples`."""
         return "".join(self.alphabet[symbol] for symbol in symbols if symbol != BLANK)

@@ -1,0 +1,135 @@
+"""Tasks on strings of letters: copy, reverse, swap the case, and swap the case while reversing."""
+
+from abc import abstractmethod
+
+import numpy as np
+from jaxtyping import Int
+
+from headreuse.tasks.base import BLANK, Examples, Task, task
+
+LOWER = "abcdefghijklmnopqrstuvwxyz"
+
+Symbols = Int[np.ndarray, "example width"]
+Lengths = Int[np.ndarray, "example"]
+
+
+class StringTask(Task):
+    """A string of letters in either case, then `=`; the answer is as long as the string.
+
+    All tasks of the family draw alike, so that the same generator gives each of them the same prompts.
+    """
+
+    @property
+    def alphabet(self) -> tuple[str, ...]:
+        """The lower-case letters, the upper-case letters, `=`."""
+        lower = LOWER[: self.alphabet_size]
+        return (*lower, *lower.upper(), "=")
+
+    def generate(self, lengths: Lengths, generator: np.random.Generator) -> Examples:
+        """Uniform letters; in the corrupted partner one of them, anywhere, is another letter."""
+        self.check_lengths(lengths)
+        n_letters = 2 * self.alphabet_size
+        example = np.arange(len(lengths))
+        letters = generator.integers(n_letters, size=(len(lengths), lengths.max(initial=0)))
+        corrupted = letters.copy()
+        corrupted[example, generator.integers(lengths)] += generator.integers(1, n_letters, size=len(lengths))
+        corrupted %= n_letters
+        return Examples(
+            self._prompt(letters, lengths),
+            self._answer(letters, lengths),
+            self._prompt(corrupted, lengths),
+            self._answer(corrupted, lengths),
+        )
+
+    def string(self, prompt: str) -> str:
+        """The letters of a prompt's text, or a `ValueError` that says why it is none."""
+        string, separator, rest = prompt.partition("=")
+        if not string or not separator or rest:
+            raise ValueError(f"{prompt!r} is no prompt of {self.name}; give letters and then one '=', such as 'aBcD='")
+        letters = self.alphabet[:-1]
+        if wrong := [character for character in string if character not in letters]:
+            last = LOWER[self.alphabet_size - 1]
+            raise ValueError(
+                f"{wrong[0]!r} in {prompt!r} is no letter of {self.name}; use a–{last} and A–{last.upper()}"
+            )
+        return string
+
+    @abstractmethod
+    def rearrange(self, letters: Symbols, lengths: Lengths) -> Symbols:
+        """The answers' letters; what stands past the length of a row is of no account."""
+
+    def swap_case(self, letters: Symbols) -> Symbols:
+        """Each letter in its other case."""
+        return (letters + self.alphabet_size) % (2 * self.alphabet_size)
+
+    def _prompt(self, letters: Symbols, lengths: Lengths) -> Symbols:
+        separator = len(self.alphabet) - 1
+        prompt = np.full((len(letters), letters.shape[1] + 1), BLANK)
+        prompt[:, :-1] = self._cut(letters, lengths)
+        prompt[np.arange(len(letters)), lengths] = separator
+        return prompt
+
+    def _answer(self, letters: Symbols, lengths: Lengths) -> Symbols:
+        return self._cut(self.rearrange(letters, lengths), lengths)
+
+    @staticmethod
+    def _cut(letters: Symbols, lengths: Lengths) -> Symbols:
+        return np.where(np.arange(letters.shape[1]) < lengths[:, None], letters, BLANK)
+
+
+def reversed_rows(letters: Symbols, lengths: Lengths) -> Symbols:
+    """Each row's first `lengths` symbols in reverse order."""
+    source = lengths[:, None] - 1 - np.arange(letters.shape[1])
+    return np.take_along_axis(letters, np.maximum(source, 0), axis=1)
+
+
+@task("copy")
+class Copy(StringTask):
+    """The string itself: `aBcD=` → `aBcD`."""
+
+    def answer(self, prompt: str) -> str:
+        """The string of the prompt."""
+        return self.string(prompt)
+
+    def rearrange(self, letters: Symbols, lengths: Lengths) -> Symbols:
+        """The letters as they are."""
+        return letters
+
+
+@task("reverse")
+class Reverse(StringTask):
+    """The string backwards: `aBcD=` → `DcBa`."""
+
+    def answer(self, prompt: str) -> str:
+        """The string of the prompt, last letter first."""
+        return self.string(prompt)[::-1]
+
+    def rearrange(self, letters: Symbols, lengths: Lengths) -> Symbols:
+        """The letters, last first."""
+        return reversed_rows(letters, lengths)
+
+
+@task("capitalize")
+class Capitalize(StringTask):
+    """The string with the case of every letter swapped: `aBcD=` → `AbCd`."""
+
+    def answer(self, prompt: str) -> str:
+        """The string of the prompt, upper case for lower and lower for upper."""
+        return self.string(prompt).swapcase()
+
+    def rearrange(self, letters: Symbols, lengths: Lengths) -> Symbols:
+        """The letters in their other case."""
+        return self.swap_case(letters)
+
+
+@task("capitalize_reverse")
+class CapitalizeReverse(StringTask):
+    """The string with the case of every letter swapped, backwards: `aBcD=` → `dCbA`."""
+
+    def answer(self, prompt: str) -> str:
+        """The string of the prompt in its other case, last letter first."""
+        return self.string(prompt).swapcase()[::-1]
+
+    def rearrange(self, letters: Symbols, lengths: Lengths) -> Symbols:
+        """The letters in their other case, last first."""
+        return reversed_rows(self.swap_case(letters), lengths)

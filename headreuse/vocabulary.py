@@ -1,0 +1,104 @@
+"""Which token has which id, and how examples of a task become rows of token ids."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from jaxtyping import Int
+
+from headreuse.records import Prompts, Role
+from headreuse.registry import nearest
+from headreuse.tasks import BLANK, Examples, Task
+
+PAD, BOS, EOS = range(3)
+SPECIALS = ("<pad>", "<bos>", "<eos>")
+
+
+@dataclass(frozen=True)
+class Vocabulary:
+    """Tokens in the order of their ids: specials, markers of the tasks, symbols of their alphabets."""
+
+    tokens: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        if self.tokens[: len(SPECIALS)] != SPECIALS:
+            raise ValueError(f"a vocabulary begins with {' '.join(SPECIALS)}, not {' '.join(self.tokens[:3])}")
+        assert len(set(self.tokens)) == len(self.tokens), "a token is listed twice"
+
+    @classmethod
+    def of(cls, tasks: Sequence[Task]) -> "Vocabulary":
+        """What prompts of these tasks are made of, in the order in which the tasks name it."""
+        symbols = (symbol for task in tasks for symbol in task.alphabet)
+        return cls(tuple(dict.fromkeys((*SPECIALS, *(task.marker for task in tasks), *symbols))))
+
+    def __len__(self) -> int:
+        return len(self.tokens)
+
+    def id(self, token: str) -> int:
+        """The id of one token."""
+        if token not in self._ids:
+            raise LookupError(f"unknown token {token!r}{nearest(token, list(self.tokens))}; this vocabulary has {self}")
+        return self._ids[token]
+
+    def decode(self, ids: Iterable[int]) -> str:
+        """The text of one row, special and marker tokens included, padding left out."""
+        return "".join(self.tokens[token] for token in ids if token != PAD)
+
+    def __str__(self) -> str:
+        return " ".join(self.tokens)
+
+    @cached_property
+    def _ids(self) -> dict[str, int]:
+        return {token: index for index, token in enumerate(self.tokens)}
+
+
+def make_prompts(
+    task: Task, lengths: Int[np.ndarray, "prompt"], generator: np.random.Generator, vocabulary: Vocabulary
+) -> Prompts:
+    """One prompt of each given length, drawn from `generator` alone."""
+    return encode_examples(task, task.generate(lengths, generator), vocabulary, lengths)
+
+
+def encode_examples(
+    task: Task, examples: Examples, vocabulary: Vocabulary, lengths: Int[np.ndarray, "prompt"]
+) -> Prompts:
+    """Rows `BOS marker prompt answer EOS`, right-padded to the longest."""
+    marker = vocabulary.id(task.marker)
+    # BLANK is -1 and so takes the last entry.
+    ids = np.array([*map(vocabulary.id, task.alphabet), PAD])
+    input_roles = [Role.SEPARATOR if symbol in task.separators else Role.INPUT for symbol in task.alphabet]
+    roles_of_symbols = np.array([*input_roles, Role.PAD])
+
+    clean = _framed(ids[examples.prompt], ids[examples.answer], BOS, marker, EOS)
+    corrupted = _framed(ids[examples.corrupted_prompt], ids[examples.corrupted_answer], BOS, marker, EOS)
+    in_answer = examples.answer != BLANK
+    answer_roles = np.where(in_answer, Role.ANSWER, Role.PAD)
+    roles = _framed(roles_of_symbols[examples.prompt], answer_roles, Role.BOS, Role.MARKER, Role.ANSWER)
+    scored_answer = in_answer if examples.scored is None else examples.scored
+    nothing = np.zeros(examples.prompt.shape, dtype=bool)
+    scored = _framed(nothing, scored_answer, False, False, examples.scored is None)
+
+    order = _left_justified(clean != PAD)
+    tokens, corrupted, roles, scored = (
+        np.take_along_axis(part, order, axis=1) for part in (clean, corrupted, roles, scored)
+    )
+    assert ((corrupted == PAD) == (tokens == PAD)).all(), "a corrupted partner has another layout"
+    return Prompts(task.name, tokens, corrupted, roles, scored, np.asarray(lengths))
+
+
+def _framed(
+    prompt: np.ndarray, answer: np.ndarray, start: int, marker: int, end: int
+) -> Int[np.ndarray, "prompt width"]:
+    """`start marker prompt answer end` side by side, with the gaps that short prompts and answers leave."""
+
+    def column(value: int) -> np.ndarray:
+        return np.full((len(prompt), 1), value, dtype=prompt.dtype)
+
+    return np.concatenate([column(start), column(marker), prompt, answer, column(end)], axis=1)
+
+
+def _left_justified(filled: np.ndarray) -> Int[np.ndarray, "prompt pos"]:
+    """For each row the columns that are filled, in order, then as many others as the longest row needs."""
+    longest = filled.sum(axis=1).max(initial=0)
+    return np.argsort(~filled, axis=1, kind="stable")[:, :longest]

@@ -1,0 +1,132 @@
+"""Every task's generator against its oracle, every oracle against worked examples."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from headreuse.tasks import BLANK, TASKS, Task
+
+WORKED = [
+    ("copy", "aBcD=", "aBcD"),
+    ("reverse", "aBcD=", "DcBa"),
+    ("capitalize", "aBcD=", "AbCd"),
+    ("capitalize_reverse", "aBcD=", "dCbA"),
+]
+STRING_TASKS = ("copy", "reverse", "capitalize", "capitalize_reverse")
+
+lengths_above_smallest = st.lists(st.integers(0, 12), min_size=1, max_size=20)
+seeds = st.integers(0, 2**32)
+alphabet_sizes = st.integers(2, 26)
+
+
+def generated(task: Task, extra: list[int], seed: int):
+    lengths = np.array(extra) + task.min_length
+    return lengths, task.generate(lengths, np.random.default_rng(seed))
+
+
+@pytest.mark.parametrize(("name", "prompt", "answer"), WORKED)
+def test_the_oracle_gives_the_worked_answer(name, prompt, answer):
+    assert TASKS[name]().answer(prompt) == answer
+
+
+def test_every_task_has_a_worked_example_that_its_docstring_shows():
+    for name, prompt, answer in WORKED:
+        assert f"`{prompt}` → `{answer}`" in TASKS[name].__doc__
+    assert {name for name, *_ in WORKED} == set(TASKS)
+
+
+@pytest.mark.parametrize("name", TASKS)
+@given(extra=lengths_above_smallest, seed=seeds, alphabet_size=alphabet_sizes)
+@settings(max_examples=25, deadline=None)
+def test_the_generator_agrees_with_the_oracle(name, extra, seed, alphabet_size):
+    task = TASKS[name](alphabet_size=alphabet_size)
+    _, examples = generated(task, extra, seed)
+    for prompt, answer in [
+        *zip(examples.prompt, examples.answer, strict=True),
+        *zip(examples.corrupted_prompt, examples.corrupted_answer, strict=True),
+    ]:
+        assert task.text(answer) == task.answer(task.text(prompt))
+
+
+@pytest.mark.parametrize("name", TASKS)
+@given(extra=lengths_above_smallest, seed=seeds, alphabet_size=alphabet_sizes)
+@settings(max_examples=25, deadline=None)
+def test_the_corrupted_partner_differs_in_one_input_symbol_and_has_another_answer_of_the_same_layout(
+    name, extra, seed, alphabet_size
+):
+    task = TASKS[name](alphabet_size=alphabet_size)
+    _, examples = generated(task, extra, seed)
+    for row in range(len(extra)):
+        clean, corrupted = task.text(examples.prompt[row]), task.text(examples.corrupted_prompt[row])
+        differing = [(a, b) for a, b in zip(clean, corrupted, strict=True) if a != b]
+        assert len(differing) == 1
+        assert not task.separators & {*differing[0]}
+        assert task.answer(clean) != task.answer(corrupted)
+        assert len(task.answer(clean)) == len(task.answer(corrupted))
+
+
+@pytest.mark.parametrize("name", TASKS)
+def test_rows_are_filled_from_the_left_and_then_blank(name):
+    _, examples = generated(TASKS[name](), [0, 7, 3], seed=0)
+    for rows in (examples.prompt, examples.answer, examples.corrupted_prompt, examples.corrupted_answer):
+        filled = rows != BLANK
+        assert (filled == (np.arange(rows.shape[1]) < filled.sum(axis=1, keepdims=True))).all()
+
+
+@pytest.mark.parametrize("name", TASKS)
+def test_the_same_seed_gives_the_same_prompts_and_another_seed_others(name):
+    task = TASKS[name]()
+    (_, first), (_, again), (_, other) = (generated(task, [8] * 20, seed) for seed in (0, 0, 1))
+    assert first.prompt.tolist() == again.prompt.tolist()
+    assert first.corrupted_prompt.tolist() == again.corrupted_prompt.tolist()
+    assert first.prompt.tolist() != other.prompt.tolist()
+
+
+@pytest.mark.parametrize("name", TASKS)
+def test_a_length_below_the_smallest_is_refused(name):
+    task = TASKS[name]()
+    with pytest.raises(ValueError, match=f"{name} has no examples of length .*; its smallest is {task.min_length}"):
+        task.generate(np.array([5, task.min_length - 1]), np.random.default_rng(0))
+
+
+@pytest.mark.parametrize("name", STRING_TASKS)
+def test_a_string_has_the_length_asked_for_in_letters(name):
+    lengths, examples = generated(TASKS[name](), [0, 7, 3], seed=0)
+    assert (examples.prompt != BLANK).sum(axis=1).tolist() == (lengths + 1).tolist()
+    assert (examples.answer != BLANK).sum(axis=1).tolist() == lengths.tolist()
+
+
+@given(extra=lengths_above_smallest, seed=seeds)
+@settings(max_examples=25, deadline=None)
+def test_the_string_tasks_draw_the_same_prompts(extra, seed):
+    drawn = [generated(TASKS[name](), extra, seed)[1] for name in STRING_TASKS]
+    for examples in drawn[1:]:
+        assert examples.prompt.tolist() == drawn[0].prompt.tolist()
+        assert examples.corrupted_prompt.tolist() == drawn[0].corrupted_prompt.tolist()
+
+
+def test_letters_are_uniform_over_both_cases():
+    task = TASKS["copy"](alphabet_size=4)
+    _, examples = generated(task, [9] * 4000, seed=0)
+    counts = np.bincount(examples.answer.ravel(), minlength=8)
+    assert np.abs(counts / counts.sum() - 1 / 8).max() < 0.01
+    _, examples = generated(task, [3] * 4000, seed=0)
+    changed = (examples.answer != examples.corrupted_answer).mean(axis=0)
+    assert np.abs(changed - 1 / 4).max() < 0.03
+
+
+@pytest.mark.parametrize("prompt", ["aBcD", "=", "", "aB=cD", "aB==", "a1="])
+def test_a_text_that_is_no_prompt_is_refused(prompt):
+    with pytest.raises(ValueError, match=r"'aBcD='|no letter of"):
+        TASKS["copy"]().answer(prompt)
+
+
+def test_a_letter_outside_the_alphabet_is_refused_with_the_letters_there_are():
+    with pytest.raises(ValueError, match=r"'q' in 'aq=' is no letter of reverse; use a–p and A–P"):
+        TASKS["reverse"](alphabet_size=16).answer("aq=")
+
+
+def test_an_unknown_task_is_answered_with_the_nearest_name():
+    with pytest.raises(LookupError, match=r"unknown task 'capitalise_reverse' \(did you mean 'capitalize_reverse'\?\)"):
+        TASKS["capitalise_reverse"]
