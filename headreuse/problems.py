@@ -1,5 +1,6 @@
 """Errors that a user can cause, told in one line each: what, where, and what would be right."""
 
+import inspect
 import typing
 from difflib import get_close_matches
 from typing import Any
@@ -79,12 +80,14 @@ def _what(entry: dict[str, Any], model: type[BaseModel]) -> str:
         return f"{given!r} is {side} allowed; nearest: {bound}"
     if kind in ("greater_than", "less_than"):
         side = "greater than" if kind == "greater_than" else "less than"
-        return f"{given!r} must be {side} {context.get('gt', context.get('lt'))}"
+        return f"{given!r} must be {side} {context.get('gt', context.get('lt'))}{_default_at(model, where)}"
     if kind == "string_pattern_mismatch":
         right = "".join(c if c.isalnum() or c in "_-" else "_" for c in str(given)).strip("_-") or "name"
         return f"{given!r} may hold only letters, digits, _ and - and begin with a letter or digit; try {right!r}"
     if kind.endswith("_type"):
-        wanted = entry["msg"].removeprefix("Input should be ")
+        wanted = {"tuple_type": "a list", "model_type": "a table"}.get(
+            kind, entry["msg"].removeprefix("Input should be ")
+        )
         return f"{given!r} should be {wanted}{_converted(kind, given)}"
     return str(entry["msg"]).removeprefix("Value error, ")
 
@@ -92,7 +95,12 @@ def _what(entry: dict[str, Any], model: type[BaseModel]) -> str:
 def _converted(kind: str, given: Any) -> str:
     """The value that was probably meant, where a type is wrong: a number in quotes, a whole number with a point."""
     try:
-        meant: object = {"int_type": lambda: int(float(given)), "float_type": lambda: float(given)}[kind]()
+        convert = {
+            "int_type": lambda: int(float(given)),
+            "float_type": lambda: float(given),
+            "tuple_type": lambda: [given],
+        }
+        meant: object = convert[kind]()
     except (KeyError, TypeError, ValueError, OverflowError):
         meant = str(given) if kind == "string_type" and not isinstance(given, (list, dict)) else None
     return "" if meant is None else f"; try {meant!r}"
@@ -106,13 +114,18 @@ def _fields_at(model: type[BaseModel], where: tuple[int | str, ...]) -> list[str
     return list(model.model_fields)
 
 
+def _default_at(model: type[BaseModel], where: tuple[int | str, ...]) -> str:
+    """`; the default is 0.001`, where there is one."""
+    for part in where[:-1]:
+        if isinstance(part, str):
+            model = _model_in(model.model_fields[part].annotation) or model
+    field = model.model_fields.get(str(where[-1]))
+    return f"; the default is {field.default!r}" if field is not None and not field.is_required() else ""
+
+
 def _model_in(annotation: Any) -> type[BaseModel] | None:
     """The pydantic model inside `X`, `X | None`, `tuple[X, ...]` or `Annotated[X, …]`."""
-    if (
-        isinstance(annotation, type)
-        and not isinstance(annotation, types.GenericAlias)
-        and issubclass(annotation, BaseModel)
-    ):
+    if inspect.isclass(annotation) and issubclass(annotation, BaseModel):
         return annotation
     found = (_model_in(inner) for inner in typing.get_args(annotation))
     return next((model for model in found if model is not None), None)

@@ -1,0 +1,41 @@
+# Every target makes .venv where it is missing; nothing else needs installing first.
+PYTHON ?= python3
+BIN := .venv/bin
+INSTALLED := .venv/.installed
+
+.PHONY: demo test test-slow test-browser lint lock clean
+
+demo: $(INSTALLED)
+	$(BIN)/headreuse run analyses/demo.toml
+
+test: $(INSTALLED)
+	$(BIN)/python -m pytest -n 2 --dist worksteal
+
+test-slow: $(INSTALLED)
+	$(BIN)/python -m pytest -m slow
+
+# Needs a Chromium; on Debian: apt-get install chromium.
+test-browser: $(INSTALLED)
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev,browser]'
+	$(BIN)/python -m pytest -m browser
+
+lint: $(INSTALLED)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+# Resolve the whole tree anew, all extras included, and pin it.
+lock:
+	rm -rf .venv-lock
+	$(PYTHON) -m venv .venv-lock
+	.venv-lock/bin/python -m pip install --quiet torch==2.13.0 --editable '.[dev,browser,ray,png,netcdf,notebook]'
+	.venv-lock/bin/python -m pip freeze --exclude-editable | sed 's/^torch==\([0-9.]*\).*/torch==\1/' > constraints.txt
+	rm -rf .venv-lock
+
+clean:
+	rm -rf .venv .venv-lock runs .pytest_cache .mypy_cache .ruff_cache .hypothesis
+
+$(INSTALLED): pyproject.toml constraints.txt
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
+	touch $@

@@ -1,0 +1,235 @@
+"""The command line. Read this first: `run` is the whole path, the other commands are its stages one by one.
+
+Errors that a user can mend end with one clear line on stderr and exit status 2; work that failed with status 1.
+Heavy libraries are imported inside the commands that need them, so that help and lists are quick.
+"""
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from headreuse.problems import HeadreuseError
+
+if TYPE_CHECKING:
+    from headreuse.store import RunFolder
+
+app = typer.Typer(
+    help="Do two tasks use the same attention heads, and does that predict how well one extrapolates?",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+StudyOrFolder = Annotated[Path, typer.Argument(metavar="STUDY", help="A study file (TOML), or the run folder of one.")]
+Folder = Annotated[Path, typer.Argument(metavar="FOLDER", help="A run folder, for example runs/demo.")]
+Out = Annotated[Path | None, typer.Option(help="The run folder; runs/NAME where none is given.", show_default=False)]
+Workers = Annotated[
+    int | None, typer.Option(min=0, help="Processes side by side; 0 works in this one. [default: one per core]")
+]
+Shard = Annotated[str | None, typer.Option(metavar="I/N", help="Do only the I-th of N parts of the work (1/4 … 4/4).")]
+
+
+@app.command()
+def run(study: StudyOrFolder, out: Out = None, workers: Workers = None, shard: Shard = None) -> None:
+    """Train, measure, analyse and report; what is done already is not done again."""
+    folder = _begin(study, out)
+    problems = _work(folder, workers, shard, train=True, measure=True)
+    _analyse(folder)
+    _report(folder, problems)
+
+
+@app.command()
+def train(study: StudyOrFolder, out: Out = None, workers: Workers = None, shard: Shard = None) -> None:
+    """Train the models of a study and keep their checkpoints."""
+    folder = _begin(study, out)
+    _end(_work(folder, workers, shard, train=True, measure=False), folder.root)
+
+
+@app.command()
+def score(folder: Folder, workers: Workers = None, shard: Shard = None) -> None:
+    """Measure accuracy, attention patterns and head scores at every checkpoint."""
+    opened = _open(folder)
+    _end(_work(opened, workers, shard, train=False, measure=True), opened.root)
+
+
+@app.command()
+def overlap(folder: Folder) -> None:
+    """How alike two tasks' heads are at each checkpoint: the overlap table."""
+    _print_table(folder, "overlap")
+
+
+@app.command()
+def correlate(folder: Folder) -> None:
+    """Does transfer go with overlap over checkpoints: the correlation table."""
+    _print_table(folder, "correlation")
+
+
+@app.command()
+def report(folder: Folder) -> None:
+    """Write the report from what has been measured so far."""
+    opened = _open(folder)
+    _analyse(opened)
+    _report(opened, [])
+
+
+@app.command()
+def status(folder: Folder) -> None:
+    """What is done, what is missing, what failed."""
+    from headreuse.study import progress
+
+    opened = _open(folder)
+    for entry in progress(opened.study(), opened):
+        n_steps, n_units = len(entry.run.steps), len(entry.done) + len(entry.missing)
+        trained = n_steps - len(entry.missing_steps)
+        print(f"{entry.run}: {trained} of {n_steps} checkpoints, {len(entry.done)} of {n_units} measurements of those")
+    for line in opened.errors():
+        print(f"failed: {line}")
+
+
+@app.command()
+def tasks(
+    name: Annotated[str | None, typer.Argument(help="A task; all are listed where none is given.")] = None,
+    length: Annotated[
+        int | None, typer.Option(min=1, help="Length of the examples.", show_default="6, or the smallest")
+    ] = None,
+    show: Annotated[int, typer.Option(min=1, help="Number of examples.")] = 3,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the examples.")] = 0,
+    alphabet_size: Annotated[int, typer.Option(min=2, max=26, help="Letters of the string tasks.")] = 26,
+) -> None:
+    """List the tasks, or print examples of one; into a pipe, one a line as `prompt<TAB>answer`."""
+    from headreuse.listing import example_lines, task_lines
+
+    if name is None:
+        lines = task_lines(alphabet_size=alphabet_size, seed=seed)
+    else:
+        lines = example_lines(
+            name, length=length, n=show, seed=seed, alphabet_size=alphabet_size, plain=not sys.stdout.isatty()
+        )
+    for line in lines:
+        print(line)
+
+
+@app.command()
+def checkpoints(
+    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="A folder of checkpoint-<step> folders.")],
+) -> None:
+    """List a series of checkpoints, and say of each that cannot be used why."""
+    from headreuse.checkpoints import discover
+
+    series = discover(folder)
+    for checkpoint in series.checkpoints:
+        print(f"{checkpoint.step}\t{checkpoint.path}\t{checkpoint.fingerprint[:12]}")
+    for skipped in series.skipped:
+        _say(f"skipped {skipped.path}: {skipped.reason}")
+
+
+@app.command()
+def export(
+    folder: Folder,
+    out: Annotated[Path, typer.Option(help="Folder for the files.")],
+    netcdf: Annotated[
+        bool, typer.Option("--netcdf", help="Also head_scores.nc, per example (extra `netcdf`).")
+    ] = False,
+) -> None:
+    """Copy the tables of a run folder out as CSV, with the study, versions and seeds that they came from."""
+    from headreuse.publishing import export_netcdf, export_tables
+
+    opened = _open(folder)
+    _analyse(opened)
+    for path in export_tables(opened, out):
+        print(path)
+    if netcdf:
+        print(export_netcdf(opened, out))
+
+
+def _begin(study: Path, out: Path | None) -> "RunFolder":
+    """The run folder of a study file, begun where there is none, or of a run folder."""
+    from headreuse.config import read_study
+    from headreuse.store import RunFolder
+
+    if study.is_dir():
+        if out is not None:
+            raise HeadreuseError(f"--out goes with a study file; {study} is a folder")
+        return RunFolder.open(study)
+    checked = read_study(study)
+    return RunFolder.create(out or Path("runs") / checked.name, checked, command=f"headreuse run {study}")
+
+
+def _open(folder: Path) -> "RunFolder":
+    from headreuse.store import RunFolder
+
+    return RunFolder.open(folder)
+
+
+def _work(folder: "RunFolder", workers: int | None, shard: str | None, *, train: bool, measure: bool) -> list[str]:
+    """Do what is missing of these stages; one line for each piece that failed."""
+    from headreuse.study import Shard, missing, progress
+
+    part = Shard.parse(shard)
+    found = progress(folder.study(), folder)
+    lacking = missing(found, train=train, measure=measure)
+    if not lacking:
+        return []
+    _say(f"{folder.root}: {lacking}")
+    from headreuse.working import work
+
+    return work(folder, found, n_workers=workers, shard=part, train=train, measure=measure)
+
+
+def _analyse(folder: "RunFolder") -> None:
+    from headreuse.analysis import make_tables
+
+    make_tables(folder)
+
+
+def _report(folder: "RunFolder", problems: list[str]) -> None:
+    from headreuse.publishing import write_report
+
+    write_report(folder)
+    _end(problems, folder.report_file)
+
+
+def _print_table(folder: Path, name: str) -> None:
+    opened = _open(folder)
+    _analyse(opened)
+    table = opened.read_table(name)
+    if sys.stdout.isatty():
+        print(table.to_string(index=False, max_rows=60, float_format=lambda value: f"{value:.3g}"))
+        _say(f"all {len(table)} rows: {opened.table_file(name)}")
+    else:
+        print(table.to_csv(index=False), end="")
+
+
+def _end(problems: list[str], result: Path) -> None:
+    """Print where the result lies; status 1 where something failed."""
+    print(result)
+    if problems:
+        _say(
+            f"{len(problems)} of the pieces failed (above, and `headreuse status`); run again to try them again"
+        )
+        raise typer.Exit(1)
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
+
+
+def main() -> None:
+    """The `headreuse` command."""
+    try:
+        app()
+    except HeadreuseError as error:
+        _say(f"headreuse: {error}")
+        sys.exit(2)
+    except KeyboardInterrupt:
+        _say("stopped; nothing finished is lost: the same command goes on from here")
+        sys.exit(130)
+    except BrokenPipeError:
+        sys.exit(0)
+
+
+if __name__ == "__main__":
+    main()

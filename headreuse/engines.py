@@ -1,0 +1,172 @@
+"""Run jobs: in this process, or side by side in processes of their own; a job that fails or dies stops no other."""
+
+import multiprocessing
+import os
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from multiprocessing.connection import Connection, wait
+from typing import Protocol
+
+from headreuse.problems import HeadreuseError
+
+
+class Job(Protocol):
+    """A piece of work that can be sent to another process."""
+
+    @property
+    def cost(self) -> float:
+        """Its size beside other jobs', in any unit."""
+
+    def run(self, tell: Callable[[float, str], None]) -> Sequence[str]:
+        """Do it, calling `tell(fraction_done, note)` on the way; return one line for each part that failed."""
+
+
+@dataclass(frozen=True)
+class Event:
+    """News of one job."""
+
+    job: Job
+    fraction: float
+    note: str
+    finished: bool = False
+    problems: tuple[str, ...] = ()
+
+
+Listener = Callable[[Event], None]
+Followers = Callable[[Job], Iterable[Job]]
+
+
+def usable_cores() -> int:
+    """Cores that this process may run on."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def run_here(jobs: Iterable[Job], listener: Listener, followers: Followers) -> None:
+    """One job after the other, in this process."""
+    queue = deque(jobs)
+    while queue:
+        job = queue.popleft()
+        problems = _attempt(job, lambda fraction, note, job=job: listener(Event(job, fraction, note)))  # type: ignore[misc]
+        listener(Event(job, 1.0, "", finished=True, problems=problems))
+        queue.extendleft(reversed(list(followers(job))))
+
+
+def run_in_processes(
+    jobs: Iterable[Job], listener: Listener, followers: Followers, *, n_workers: int, n_threads: int
+) -> None:
+    """Up to `n_workers` jobs at a time, each with `n_threads` threads.
+
+    Followers of a finished job go to the front. A worker that is killed fails its job alone; all end with this process.
+    """
+    queue, workers = deque(jobs), [_Worker(n_threads) for _ in range(n_workers)]
+    try:
+        while queue or any(worker.job for worker in workers):
+            for worker in workers:
+                if worker.job is None and queue:
+                    worker.start(queue.popleft())
+            busy = {worker.connection: worker for worker in workers if worker.job}
+            for connection in wait(list(busy)):
+                event = busy[connection].news()  # type: ignore[index]
+                listener(event)
+                if event.finished:
+                    queue.extendleft(reversed(list(followers(event.job))))
+    finally:
+        for worker in workers:
+            worker.end()
+
+
+class _Worker:
+    """A process that does one job after the other."""
+
+    def __init__(self, n_threads: int) -> None:
+        self.n_threads = n_threads
+        self.job: Job | None = None
+        self.process: multiprocessing.process.BaseProcess | None = None
+        self.connection: Connection
+
+    def start(self, job: Job) -> None:
+        if self.process is None or not self.process.is_alive():
+            context = multiprocessing.get_context("spawn")
+            self.connection, theirs = context.Pipe()
+            with _environment(self.n_threads):
+                self.process = context.Process(target=_work, args=(theirs,), daemon=True)
+                self.process.start()
+            theirs.close()
+        self.job = job
+        self.connection.send(job)
+
+    def news(self) -> Event:
+        assert self.job is not None
+        job = self.job
+        try:
+            fraction, note, finished, problems = self.connection.recv()
+        except (EOFError, ConnectionResetError):
+            assert self.process is not None
+            self.process.join()
+            self.process, self.job = None, None
+            return Event(
+                job, 1.0, "", True, (f"{job}: its process was killed; run again to go on from its last checkpoint",)
+            )
+        if finished:
+            self.job = None
+        return Event(job, fraction, note, finished, problems)
+
+    def end(self) -> None:
+        if self.process is not None:
+            self.process.terminate()
+            self.process.join()
+
+
+class _environment:  # noqa: N801
+    """Within the block, processes that are started get this many threads, whatever library counts them."""
+
+    def __init__(self, n_threads: int) -> None:
+        self.wanted = {name: str(n_threads) for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")}
+
+    def __enter__(self) -> None:
+        self.before = {name: os.environ.get(name) for name in self.wanted}
+        os.environ.update(self.wanted)
+
+    def __exit__(self, *_: object) -> None:
+        for name, value in self.before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
+
+
+def _work(connection: Connection) -> None:
+    """The life of a worker: it ends when the process that started it does, at the latest with its next word."""
+    try:
+        while True:
+            job: Job = connection.recv()
+            problems = _attempt(job, _sparingly(lambda fraction, note: connection.send((fraction, note, False, ()))))
+            connection.send((1.0, "", True, problems))
+    except (EOFError, BrokenPipeError, ConnectionResetError, KeyboardInterrupt):
+        os._exit(0)
+
+
+def _attempt(job: Job, tell: Callable[[float, str], None]) -> tuple[str, ...]:
+    """The job's problems. Whatever goes wrong in one job is told and leaves the others alone."""
+    try:
+        return tuple(job.run(tell))
+    except (BrokenPipeError, ConnectionResetError):
+        raise
+    except HeadreuseError as error:
+        return (f"{job}: {error}",)
+    except Exception as error:
+        return (f"{job}: {type(error).__name__}: {error}",)
+
+
+def _sparingly(tell: Callable[[float, str], None], seconds: float = 0.2) -> Callable[[float, str], None]:
+    last = 0.0
+
+    def tell_if_due(fraction: float, note: str) -> None:
+        nonlocal last
+        if time.monotonic() - last >= seconds:
+            last = time.monotonic()
+            tell(fraction, note)
+
+    return tell_if_due

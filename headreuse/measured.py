@@ -1,0 +1,88 @@
+"""What a run folder holds of measurements, as records: everything that the analysis starts from."""
+
+import hashlib
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+
+from headreuse import __version__
+from headreuse.config import Group, Study
+from headreuse.frames import frame_to_evaluations, frame_to_head_scores, frame_to_pattern
+from headreuse.records import Checkpoint, Evaluation, HeadScores, MeanPattern
+from headreuse.store import RunFolder, Unit
+from headreuse.study import Progress, progress
+
+
+@dataclass(frozen=True)
+class MeasuredCheckpoint:
+    """The finished measurements of one checkpoint, read when they are asked for."""
+
+    folder: RunFolder
+    group: Group
+    checkpoint: Checkpoint
+    units: tuple[Unit, ...]
+
+    @property
+    def place(self) -> dict[str, object]:
+        """The columns that say where a row comes from."""
+        return {"group": self.group.name, "seed": self.checkpoint.seed, "step": self.checkpoint.step}
+
+    def evaluations(self) -> Iterator[Evaluation]:
+        """Outcomes by task and length."""
+        for unit in self._of("evaluation"):
+            yield from frame_to_evaluations(self.folder.read_unit(unit), unit.task)
+
+    def head_scores(self) -> list[HeadScores]:
+        """One record for each task and method."""
+        return [
+            frame_to_head_scores(
+                self.folder.read_unit(unit),
+                task=unit.task,
+                length=unit.settings["length"],
+                method=unit.settings["method"],
+            )
+            for unit in self._of("head_scores")
+        ]
+
+    def patterns(self) -> list[MeanPattern]:
+        """The mean pattern of each task."""
+        return [
+            frame_to_pattern(self.folder.read_unit(unit), task=unit.task, length=unit.settings["length"])
+            for unit in self._of("pattern")
+        ]
+
+    def _of(self, kind: str) -> list[Unit]:
+        return [unit for unit in self.units if unit.kind == kind]
+
+
+@dataclass(frozen=True)
+class Measured:
+    """All finished measurements of a run folder."""
+
+    folder: RunFolder
+
+    @cached_property
+    def study(self) -> Study:
+        """The study that was measured."""
+        return self.folder.study()
+
+    @cached_property
+    def progress(self) -> tuple[Progress, ...]:
+        """What is done of each run."""
+        return progress(self.study, self.folder)
+
+    @cached_property
+    def key(self) -> str:
+        """Changes when anything does that the tables are made from."""
+        done = sorted(unit.key for entry in self.progress for unit in entry.done)
+        told = json.dumps([done, self.study.model_dump_json(), __version__])
+        return hashlib.sha256(told.encode()).hexdigest()
+
+    def checkpoints(self) -> Iterator[MeasuredCheckpoint]:
+        """Every checkpoint with a finished measurement: group by group, seed by seed, step by step."""
+        order = {group.name: index for index, group in enumerate(self.study.groups)}
+        for entry in sorted(self.progress, key=lambda entry: (order[entry.run.group.name], entry.run.seed)):
+            for checkpoint in entry.checkpoints:
+                if units := tuple(unit for unit in entry.done if unit.checkpoint == checkpoint):
+                    yield MeasuredCheckpoint(self.folder, entry.run.group, checkpoint, units)

@@ -1,0 +1,179 @@
+"""A whole tiny study through the command line: killed at any moment, run again, told to go wrong."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+TABLES = {
+    "accuracy": "group seed step task role length n accuracy ci_low ci_high",
+    "head_scores": "group seed step task length method outcome layer head baseline effect ci_low ci_high",
+    "transfer": "group seed step gap transfer_fraction accuracy_in_distribution accuracy_transfer accuracy_beyond",
+    "overlap": "group seed step task_a task_b length method outcome metric value ci_low ci_high chance p_chance "
+    "noise_floor usable",
+    "correlation": "group overlap_metric transfer_metric statistic value ci_low ci_high p q n_runs n_points",
+}
+"""The columns that `design.md` promises."""
+
+STUDY = """
+name = "tiny"
+seeds = [0, 1]
+alphabet_size = 3
+model = { n_layers = 1, n_heads = 2, d_model = 16 }
+training = { steps = 24, batch_size = 8, checkpoints = { every = 8 } }
+measures = { n_examples = 8, n_score_examples = 8, beyond = 1 }
+[[groups]]
+name = "related"
+main = { task = "capitalize_reverse", max_length = 2 }
+auxiliary = [{ task = "reverse", max_length = 4 }]
+[[groups]]
+name = "unrelated"
+kind = "control"
+main = { task = "copy", max_length = 2 }
+auxiliary = [{ task = "reverse", max_length = 4 }]
+"""
+
+
+def start(*arguments: object) -> subprocess.Popen:
+    command = [sys.executable, "-m", "headreuse.cli", *map(str, arguments)]
+    environment = os.environ | {"OMP_NUM_THREADS": "1"}
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment)
+
+
+def finish(process: subprocess.Popen) -> tuple[int, str, str]:
+    out, err = process.communicate(timeout=200)
+    return process.returncode, out, err
+
+
+def headreuse(*arguments: object) -> tuple[int, str, str]:
+    return finish(start(*arguments))
+
+
+def kill_when(process: subprocess.Popen, happened: Callable[[], bool]) -> None:
+    while process.poll() is None and not happened():
+        time.sleep(0.002)
+    assert process.poll() is None, f"ended before it could be killed: {process.communicate()}"
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+
+
+def tables(folder: Path) -> dict[str, str]:
+    return {path.name: path.read_text() for path in sorted((folder / "tables").glob("*.csv"))}
+
+
+@pytest.fixture(scope="module")
+def study_file(tmp_path_factory) -> Path:
+    path = tmp_path_factory.mktemp("study") / "tiny.toml"
+    path.write_text(STUDY)
+    return path
+
+
+@pytest.fixture(scope="module")
+def undisturbed(study_file, tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("undisturbed") / "tiny"
+    status, out, err = headreuse("run", study_file, "--out", folder)
+    assert status == 0, err
+    assert out.strip().endswith("report.html")
+    return folder
+
+
+def test_a_run_killed_at_five_moments_ends_with_the_tables_of_one_that_was_not(study_file, undisturbed, tmp_path):
+    folder = tmp_path / "killed"
+
+    def files(pattern: str) -> int:
+        return len(list(folder.glob(pattern)))
+
+    first_step = [
+        lambda: files("checkpoints/*/*/checkpoint-*") >= 1,
+        lambda: files("checkpoints/*/*/checkpoint-16") >= 1,
+        lambda: files("checkpoints/*/*/checkpoint-24/headreuse.json") >= 2,
+        lambda: files("scores/*/*/*/*.parquet") >= 3,
+        lambda: files("tables/*.csv") >= 2,
+    ]
+    for moment in first_step:
+        kill_when(start("run", study_file, "--out", folder), moment)
+    status, _, err = headreuse("run", study_file, "--out", folder)
+    assert status == 0, err
+    assert tables(folder) == tables(undisturbed)
+    assert set(tables(folder)) == {f"{name}.csv" for name in TABLES}
+
+
+def test_running_again_trains_and_measures_nothing(study_file, undisturbed):
+    def stamps() -> dict[Path, int]:
+        return {
+            path: path.stat().st_mtime_ns
+            for part in ("checkpoints", "scores", "tables")
+            for path in (undisturbed / part).rglob("*")
+        }
+
+    before = stamps()
+    status, out, err = headreuse("run", study_file, "--out", undisturbed)
+    assert (status, err) == (0, "")
+    assert out.strip() == str(undisturbed / "report.html")
+    assert stamps() == before
+
+
+def test_export_writes_every_table_with_its_columns_and_where_it_came_from(undisturbed, tmp_path):
+    status, _, err = headreuse("export", undisturbed, "--out", tmp_path)
+    assert status == 0, err
+    for name, columns in TABLES.items():
+        frame = pd.read_csv(tmp_path / f"{name}.csv")
+        assert set(columns.split()) <= set(frame.columns), name
+        assert len(frame) > 0
+    assert '"seeds"' in (tmp_path / "study.json").read_text()
+    assert '"torch"' in (tmp_path / "study.json").read_text()
+
+
+def test_no_p_value_over_checkpoints_is_given(undisturbed):
+    correlation = pd.read_csv(undisturbed / "tables" / "correlation.csv")
+    assert correlation["p"].isna().all()
+    assert correlation["q"].isna().all()
+
+
+def test_status_counts_what_is_done(undisturbed):
+    status, out, _ = headreuse("status", undisturbed)
+    assert status == 0
+    assert out.count("3 of 3 checkpoints, 18 of 18 measurements") == 4
+
+
+def test_a_truncated_checkpoint_is_told_in_one_line_and_the_rest_is_measured(study_file, undisturbed, tmp_path):
+    folder = tmp_path / "tiny"
+    assert headreuse("train", study_file, "--out", folder)[0] == 0
+    weights = folder / "checkpoints" / "related" / "seed-0" / "checkpoint-16" / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-100])
+    status, out, err = headreuse("run", folder)
+    assert status == 1
+    failed = [line for line in err.splitlines() if line.startswith("failed: ")]
+    assert len(failed) == 1
+    assert "checkpoint-16" in failed[0]
+    assert "Traceback" not in err
+    assert out.strip().endswith("report.html")
+    accuracy = pd.read_csv(folder / "tables" / "accuracy.csv")
+    assert len(accuracy.groupby(["group", "seed", "step"])) == 11
+    assert "checkpoint-16" in headreuse("status", folder)[1]
+    assert headreuse("run", study_file, "--out", folder)[0] == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["run", "none.toml"], "none.toml: 1 problem\n  no such file"),
+        (["status", "nowhere"], "nowhere: not a run folder (no such folder)"),
+        (["tasks", "revers"], "unknown task 'revers' (did you mean 'reverse'?)"),
+        (["tasks", "copy", "--length", "0"], "--length"),
+        (["run", "none.toml", "--shard", "5/4"], "no such file"),
+        (["checkpoints", "nowhere"], "nowhere"),
+    ],
+)
+def test_a_wrong_input_gets_one_clear_line_and_status_2(arguments, told, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    status, _, err = headreuse(*arguments)
+    assert status == 2
+    assert told in err
+    assert "Traceback" not in err

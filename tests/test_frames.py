@@ -1,0 +1,69 @@
+"""Records come back from their tables as they went in, whatever their sizes."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from headreuse.frames import (
+    evaluations_to_frame,
+    frame_to_evaluations,
+    frame_to_head_scores,
+    frame_to_pattern,
+    head_scores_to_frame,
+    pattern_to_frame,
+)
+from headreuse.records import OUTCOMES, Evaluation, HeadScores, MeanPattern
+
+SIZE = st.integers(1, 4)
+
+
+def numbers(generator, *shape):
+    return {name: generator.normal(size=shape).astype(np.float32) for name in OUTCOMES}
+
+
+@given(n_layers=SIZE, n_heads=SIZE, n_examples=SIZE, seed=st.integers(0, 99))
+def test_head_scores_survive_the_table(n_layers, n_heads, n_examples, seed):
+    generator = np.random.default_rng(seed)
+    effects = numbers(generator, n_layers, n_heads, n_examples)
+    scores = HeadScores("copy", 4, "mean_ablation", numbers(generator, n_examples), effects)
+    frame = head_scores_to_frame(scores)
+    assert len(frame) == n_examples * (1 + n_layers * n_heads)
+    back = frame_to_head_scores(frame, task="copy", length=4, method="mean_ablation")
+    for outcome in OUTCOMES:
+        np.testing.assert_array_equal(back.baseline[outcome], scores.baseline[outcome])
+        np.testing.assert_array_equal(back.effects[outcome], effects[outcome])
+
+
+def test_a_row_of_the_table_holds_the_effect_of_its_head_on_its_example():
+    generator = np.random.default_rng(0)
+    scores = HeadScores("copy", 4, "m", numbers(generator, 5), numbers(generator, 2, 3, 5))
+    frame = head_scores_to_frame(scores).set_index(["layer", "head", "example"])
+    assert frame.loc[(1, 2, 3), "log_prob"] == scores.effects["log_prob"][1, 2, 3]
+    assert frame.loc[(-1, -1, 3), "log_prob"] == scores.baseline["log_prob"][3]
+
+
+def test_evaluations_survive_the_table_in_order_of_length():
+    generator = np.random.default_rng(0)
+    evaluations = [Evaluation("copy", length, numbers(generator, 3)) for length in (2, 7)]
+    back = frame_to_evaluations(evaluations_to_frame(evaluations), "copy")
+    assert [(entry.task, entry.length) for entry in back] == [("copy", 2), ("copy", 7)]
+    for before, after in zip(evaluations, back, strict=True):
+        np.testing.assert_array_equal(after.outcomes["logit_diff"], before.outcomes["logit_diff"])
+
+
+def test_mean_patterns_survive_the_table():
+    pattern = np.random.default_rng(0).dirichlet(np.ones(3), size=(2, 4, 3)).astype(np.float32)
+    before = MeanPattern("copy", 1, 9, ("BOS", "MARKER", "ANSWER"), pattern)
+    after = frame_to_pattern(pattern_to_frame(before), task="copy", length=1)
+    assert (after.layout, after.n_prompts) == (before.layout, 9)
+    np.testing.assert_array_equal(after.pattern, pattern)
+
+
+def test_the_effect_of_a_head_is_the_mean_over_examples_with_the_baseline_beside_it():
+    baseline, effects = {"log_prob": np.array([-1.0, -3.0])}, {"log_prob": np.array([[[1.0, 2.0]], [[0.0, -4.0]]])}
+    frame = HeadScores("copy", 4, "m", baseline, effects).to_frame()
+    assert frame["effect"].tolist() == [1.5, -2.0]
+    assert frame["baseline"].tolist() == [-2.0, -2.0]
+    labelled = HeadScores("copy", 4, "m", baseline, effects).to_xarray()
+    assert labelled["log_prob"].sel(layer=1, head=0, example=1).item() == pytest.approx(-4.0)
