@@ -1,0 +1,102 @@
+"""The correlations between overlap and transfer, each as a way to centre a series of checkpoints.
+
+Every one of them is Σ x̃ỹ / √(Σ x̃² Σ ỹ²), over all runs and steps, of the two series centred in its own way. So a
+statistic is one function of one series (`run step`, NaN at checkpoints that do not count), and it broadcasts over
+leading dimensions (simulations, resamples).
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float
+from scipy import stats
+
+from headreuse.registry import Registry
+
+Series = Float[np.ndarray, "*batch run step"]
+Centred = Float[np.ndarray, "*batch run column"]
+"""0 at checkpoints that do not count."""
+
+TINY = 1e-12
+"""A centred series that is smaller than this fraction of the series itself is constant up to rounding."""
+
+
+@dataclass(frozen=True)
+class Statistic:
+    """One kind of correlation over checkpoints."""
+
+    name: str
+    centred: Callable[[Series], Centred]
+    within_runs: bool
+    """Whether each run is centred on its own, so that differences between runs do not enter."""
+
+    def __call__(self, x: Series, y: Series) -> Float[np.ndarray, "*batch"]:
+        """The correlation, −1 to 1; NaN where a centred series is zero, so that there is none."""
+        return coefficient(self.centred(x), self.centred(y))
+
+    @property
+    def summary(self) -> str:
+        """What it is, in a sentence."""
+        return (self.centred.__doc__ or "").strip().splitlines()[0]
+
+
+STATISTICS: Registry[Statistic] = Registry("statistic")
+
+
+def statistic(*, within_runs: bool) -> Callable[[Callable[[Series], Centred]], Callable[[Series], Centred]]:
+    """Register a way of centring as the correlation of its name."""
+
+    def register(centred: Callable[[Series], Centred]) -> Callable[[Series], Centred]:
+        STATISTICS.add(centred.__name__, Statistic(centred.__name__, centred, within_runs))
+        return centred
+
+    return register
+
+
+def coefficient(x: Centred, y: Centred) -> Float[np.ndarray, "*batch"]:
+    """Correlation of two centred series; NaN where one of them is zero."""
+    across = np.sum(x * y, axis=(-2, -1))
+    size = np.sqrt(np.sum(x * x, axis=(-2, -1)) * np.sum(y * y, axis=(-2, -1)))
+    r = np.divide(across, size, out=np.full(np.shape(size), np.nan), where=size > 0)
+    return np.clip(r, -1.0, 1.0)
+
+
+@statistic(within_runs=False)
+def pooled_pearson(series: Series) -> Centred:
+    """Pearson's correlation over all checkpoints of all runs; differences between runs enter, and so do common trends."""
+    return _about(series, _mean(series, (-2, -1)))
+
+
+@statistic(within_runs=False)
+def pooled_spearman(series: Series) -> Centred:
+    """Spearman's rank correlation over all checkpoints of all runs."""
+    ranked = stats.rankdata(series.reshape(*series.shape[:-2], -1), axis=-1, nan_policy="omit").reshape(series.shape)
+    return _about(ranked, _mean(ranked, (-2, -1)))
+
+
+@statistic(within_runs=True)
+def within_run(series: Series) -> Centred:
+    """Repeated-measures correlation: ANCOVA with run as factor, one slope for all runs (Bakdash & Marusich 2017)."""
+    return _about(series, _mean(series, -1))
+
+
+def residual_degrees_of_freedom(n_points: int, n_runs: int) -> int:
+    """Of the repeated-measures correlation, as in the ANCOVA: points less one intercept per run and one slope."""
+    return n_points - n_runs - 1
+
+
+def _mean(series: Series, axes: int | tuple[int, ...]) -> Series:
+    """Mean over `axes` of the values that are there; 0 where there is none."""
+    present = np.isfinite(series)
+    n = present.sum(axis=axes, keepdims=True)
+    return np.where(present, series, 0).sum(axis=axes, keepdims=True) / np.maximum(n, 1)
+
+
+def _about(series: Series, centre: Series) -> Centred:
+    """The series less its centre, 0 where nothing is there, exactly 0 throughout where all that is left is rounding."""
+    present = np.isfinite(series)
+    left = np.where(present, series - centre, 0)
+    size = np.abs(np.where(present, series, 0)).max(axis=(-2, -1), keepdims=True)
+    constant = np.abs(left).max(axis=(-2, -1), keepdims=True) <= TINY * size
+    return np.where(constant, 0, left)

@@ -1,0 +1,106 @@
+"""How much overlap would chance give? Heads permuted within layers, and over all layers.
+
+Heads of different layers are not exchangeable (trap 5 of `reference/paper.md`): late layers often matter more to every
+task. So the chance level that counts permutes heads within layers; the one over all layers is only for comparison.
+"""
+
+from dataclasses import dataclass
+from itertools import permutations, product
+from math import factorial
+
+import numpy as np
+from jaxtyping import Bool, Float, Int
+from scipy import stats
+
+N_PERMUTATIONS = 1000
+EXACT_UP_TO = 5000
+"""All permutations are gone through where there are no more than this."""
+
+
+@dataclass(frozen=True)
+class Shuffles:
+    """Rearrangements of heads, each a permutation of the heads of all layers end to end."""
+
+    orders: Int[np.ndarray, "shuffle head"]
+    exact: bool
+    """Whether these are all there are, the identity among them; otherwise a random sample of them."""
+
+
+@dataclass(frozen=True)
+class Chance:
+    """What a metric is by chance."""
+
+    level: float
+    """Its mean over the rearrangements."""
+    p: float
+    """One-sided: how often chance gives at least as much likeness as there is."""
+
+
+def shuffles_within_layers(
+    n_layers: int, n_heads: int, generator: np.random.Generator, *, n_permutations: int = N_PERMUTATIONS
+) -> Shuffles:
+    """Rearrangements that leave every head in its layer; all of them where they are few."""
+    offsets = np.arange(n_layers) * n_heads
+    if _at_most(factorial(n_heads), n_layers, EXACT_UP_TO):
+        per_layer = np.array(list(permutations(range(n_heads))))
+        chosen = np.array(list(product(range(len(per_layer)), repeat=n_layers)))
+        orders = per_layer[chosen] + offsets[:, None]
+        return Shuffles(orders.reshape(len(chosen), -1), exact=True)
+    heads = np.tile(np.arange(n_heads), (n_permutations, n_layers, 1))
+    orders = generator.permuted(heads, axis=-1) + offsets[:, None]
+    return Shuffles(orders.reshape(n_permutations, -1), exact=False)
+
+
+def shuffles_over_all_layers(
+    n_layers: int, n_heads: int, generator: np.random.Generator, *, n_permutations: int = N_PERMUTATIONS
+) -> Shuffles:
+    """Rearrangements that move heads between layers too."""
+    return shuffles_within_layers(1, n_layers * n_heads, generator, n_permutations=n_permutations)
+
+
+def chance_from(null: Float[np.ndarray, "shuffle"], value: float, *, distance: bool, exact: bool) -> Chance:
+    """Level and one-sided p of a metric's `value` from what it is under each rearrangement; NaN where undefined."""
+    if np.isnan(value) or np.isnan(null).any():
+        return Chance(np.nan, np.nan)
+    slack = 1e-9 * max(1.0, abs(value))
+    alike = null <= value + slack if distance else null >= value - slack
+    n_alike = np.count_nonzero(alike)
+    return Chance(float(null.mean()), n_alike / len(null) if exact else (1 + n_alike) / (1 + len(null)))
+
+
+def shared_heads(a: Bool[np.ndarray, "layer head"], b: Bool[np.ndarray, "layer head"]) -> Float[np.ndarray, "n_shared"]:
+    """Probability of each number of shared heads of two sets under permutations within layers, exact.
+
+    In each layer the number is hypergeometric; over layers they add up. One row of all heads gives the plain
+    hypergeometric distribution.
+    """
+    total = np.ones(1)
+    for n_a, n_b in zip(a.sum(axis=-1), b.sum(axis=-1), strict=True):
+        shared = np.arange(min(n_a, n_b) + 1)
+        total = np.convolve(total, stats.hypergeom.pmf(shared, a.shape[-1], n_a, n_b))
+    return total
+
+
+def jaccard_chance(a: Bool[np.ndarray, "layer head"], b: Bool[np.ndarray, "layer head"]) -> Chance:
+    """Exact expected Jaccard and p of two sets of heads under permutations within layers; NaN for two empty sets."""
+    n_a, n_b, n_shared = int(a.sum()), int(b.sum()), int((a & b).sum())
+    if n_a + n_b == 0:
+        return Chance(np.nan, np.nan)
+    probability = shared_heads(a, b)
+    shared = np.arange(len(probability))
+    return Chance(float(probability @ (shared / (n_a + n_b - shared))), float(min(1.0, probability[n_shared:].sum())))
+
+
+def expected_jaccard(n_heads: int, n_a: int, n_b: int) -> float:
+    """Mean Jaccard of random sets of `n_a` and `n_b` of `n_heads` heads (hypergeometric); NaN for two empty sets."""
+    a, b = (np.arange(n_heads)[None] < n for n in (n_a, n_b))
+    return jaccard_chance(a, b).level
+
+
+def p_shared(n_shared: int, n_heads: int, n_a: int, n_b: int) -> float:
+    """Probability that two random sets of `n_a` and `n_b` of `n_heads` heads share at least `n_shared`."""
+    return float(stats.hypergeom.sf(n_shared - 1, n_heads, n_a, n_b))
+
+
+def _at_most(base: int, exponent: int, limit: int) -> bool:
+    return all(base ** (i + 1) <= limit for i in range(exponent))

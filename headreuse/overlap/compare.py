@@ -1,0 +1,180 @@
+"""Maps of head effects compared by one metric: value, interval, chance level and noise."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float
+
+from headreuse.config import MeasureSpec
+from headreuse.overlap.chance import (
+    N_PERMUTATIONS,
+    Chance,
+    Shuffles,
+    chance_from,
+    shuffles_over_all_layers,
+    shuffles_within_layers,
+)
+from headreuse.overlap.registry import OverlapMetric
+from headreuse.overlap.resampling import (
+    N_RESAMPLES,
+    N_SPLITS,
+    ResampledMaps,
+    Weights,
+    draw_weights,
+    interval,
+)
+from headreuse.problems import HeadreuseError
+from headreuse.records import HeadScores
+
+HEADLINE_METRICS = ("ablation_map_difference", "cosine", "spearman", "top_k_jaccard")
+"""What a study computes unless asked for more."""
+
+
+@dataclass(frozen=True)
+class ComparisonSettings:
+    """How maps are compared."""
+
+    metrics: tuple[str, ...] = HEADLINE_METRICS
+    top_k: int = MeasureSpec().top_k
+    baseline_floor: float = MeasureSpec().baseline_floor
+    n_resamples: int = N_RESAMPLES
+    n_permutations: int = N_PERMUTATIONS
+    n_splits: int = N_SPLITS
+
+
+@dataclass(frozen=True)
+class Overlap:
+    """How alike two maps are by one metric; the fields are columns of the `overlap` table."""
+
+    metric: str
+    value: float
+    ci_low: float = np.nan
+    """95 % interval over resampled prompts, paired across the two maps."""
+    ci_high: float = np.nan
+    chance: float = np.nan
+    """Mean value when heads are permuted within layers."""
+    p_chance: float = np.nan
+    """One-sided: how often such permutations give at least as much likeness."""
+    chance_all_layers: float = np.nan
+    """Mean value when heads are permuted over all layers, for comparison: layers are not exchangeable."""
+    noise_floor: float = np.nan
+    """Of a distance: what two maps of one truth would show with as many prompts."""
+    noise_ceiling: float = np.nan
+    """Of a similarity: what two maps of one truth would show; for set metrics with half the prompts."""
+    disattenuated: float = np.nan
+    """value / noise_ceiling of correlation-like similarities; noise can take it past 1."""
+
+
+@dataclass(frozen=True)
+class Draws:
+    """The random draws that all comparisons of one table share."""
+
+    weights: Mapping[int, Weights]
+    """By number of examples."""
+    within_layers: Shuffles
+    over_layers: Shuffles
+
+
+@dataclass(frozen=True)
+class PreparedMap:
+    """One map in the form that one metric compares."""
+
+    point: Float[np.ndarray, "layer head"]
+    bootstrap: Float[np.ndarray, "resample head"]
+    within_layers: Float[np.ndarray, "shuffle head"]
+    """The map with its heads rearranged."""
+    over_layers: Float[np.ndarray, "shuffle head"]
+    self_likeness: float
+    """The metric between halves of the examples, mean over splits."""
+
+
+def draw(scores: Sequence[HeadScores], settings: ComparisonSettings, generator: np.random.Generator) -> Draws:
+    """Draws that fit these scores, which must be of models with the same heads."""
+    shapes = {entry.effects[outcome].shape for entry in scores for outcome in entry.effects}
+    layouts = sorted({shape[:2] for shape in shapes})
+    if len(layouts) > 1:
+        told = " and ".join(f"{n_layers} × {n_heads}" for n_layers, n_heads in layouts)
+        raise HeadreuseError(f"head scores of models with {told} heads cannot be compared; give scores of one model")
+    n_layers, n_heads = layouts[0]
+    n = settings.n_permutations
+    weights = {
+        n_examples: draw_weights(n_examples, generator, n_resamples=settings.n_resamples, n_splits=settings.n_splits)
+        for n_examples in sorted({shape[2] for shape in shapes})
+    }
+    within = shuffles_within_layers(n_layers, n_heads, generator, n_permutations=n)
+    return Draws(weights, within, shuffles_over_all_layers(n_layers, n_heads, generator, n_permutations=n))
+
+
+def prepare(metric: OverlapMetric, maps: ResampledMaps, draws: Draws, *, k: int) -> PreparedMap:
+    """Bring a map, its resamples and its rearrangements to the form that `metric` compares."""
+    point = metric.prepare(maps.point.reshape(-1), k)
+
+    def rearranged(shuffles: Shuffles) -> np.ndarray:
+        if metric.over_heads:
+            return point[shuffles.orders]
+        return metric.prepare(maps.point.reshape(-1)[shuffles.orders], k)
+
+    halves = metric.compare(metric.prepare(maps.first_half, k), metric.prepare(maps.second_half, k))
+    return PreparedMap(
+        point.reshape(maps.point.shape) if metric.over_heads else point,
+        metric.prepare(maps.bootstrap, k),
+        rearranged(draws.within_layers),
+        rearranged(draws.over_layers),
+        float(halves.mean()) if not np.isnan(halves).any() else np.nan,
+    )
+
+
+def overlap(metric: OverlapMetric, a: PreparedMap, b: PreparedMap, draws: Draws) -> Overlap:
+    """How alike two prepared maps are."""
+    value = float(metric.compare(a.point.reshape(-1), b.point.reshape(-1)))
+    low, high = interval(metric.compare(a.bootstrap, b.bootstrap), value, low=metric.low, high=metric.high)
+    within, over = _chances(metric, value, a, b, draws)
+    ceiling = _ceiling(metric, a.self_likeness, b.self_likeness)
+    return Overlap(
+        metric=metric.name,
+        value=value,
+        ci_low=low,
+        ci_high=high,
+        chance=within.level,
+        p_chance=within.p,
+        chance_all_layers=over.level,
+        noise_floor=_floor(a.self_likeness, b.self_likeness) if metric.distance else np.nan,
+        noise_ceiling=ceiling,
+        disattenuated=value / ceiling if metric.correlation_like else np.nan,
+    )
+
+
+def _chances(
+    metric: OverlapMetric, value: float, a: PreparedMap, b: PreparedMap, draws: Draws
+) -> tuple[Chance, Chance]:
+    """Chance within layers and over all layers."""
+    if metric.exact_chance is not None:
+        one_layer = metric.exact_chance(a.point.reshape(1, -1), b.point.reshape(1, -1))
+        return metric.exact_chance(a.point, b.point), one_layer
+    null = metric.compare(a.point.reshape(-1), b.within_layers)
+    within = chance_from(null, value, distance=metric.distance, exact=draws.within_layers.exact)
+    null = metric.compare(a.point.reshape(-1), b.over_layers)
+    return within, chance_from(null, value, distance=metric.distance, exact=draws.over_layers.exact)
+
+
+def _floor(a: float, b: float) -> float:
+    """Noise floor of a distance from split halves of two maps.
+
+    Halves have twice the variance of the whole, so two whole maps of one truth are 1/√2 as far apart; the variances
+    of two tasks average.
+    """
+    return float(np.sqrt((a**2 + b**2) / 2) / np.sqrt(2))
+
+
+def _ceiling(metric: OverlapMetric, a: float, b: float) -> float:
+    """Noise ceiling of a similarity from split halves of two maps; NaN where a half tells nothing of the other.
+
+    Correlation-like: the geometric mean of the two reliabilities, each stepped up from halves to the whole by
+    Spearman–Brown, 2r / (1 + r). Others: the mean of the halves' similarities, not stepped up.
+    """
+    if metric.distance:
+        return np.nan
+    if not metric.correlation_like:
+        return (a + b) / 2
+    return float(np.sqrt(2 * a / (1 + a) * 2 * b / (1 + b))) if a > 0 and b > 0 else np.nan

@@ -1,0 +1,136 @@
+"""The overlap metrics: how alike are two maps of head effects?
+
+Each function compares two prepared maps over their last dimension (heads, all layers end to end) and broadcasts over
+the rest. NaN where a metric is undefined: a direction of a map that is zero (or, for ranks, constant), a share of
+nothing, sets that are both empty.
+"""
+
+import numpy as np
+from jaxtyping import Bool, Float
+from scipy import stats
+
+from headreuse.overlap.chance import jaccard_chance
+from headreuse.overlap.registry import overlap_metric
+
+THRESHOLD = 0.25
+"""Threshold sets hold the heads whose effect is at least this fraction of the map's largest (our choice)."""
+
+Maps = Float[np.ndarray, "*batch head"]
+Sets = Bool[np.ndarray, "*batch head"]
+Values = Float[np.ndarray, "*batch"]
+
+
+def as_measured(maps: Maps, _k: int) -> Maps:
+    """The effects themselves, in units of the outcome."""
+    return maps
+
+
+def direction(maps: Maps, _k: int) -> Maps:
+    """The map scaled to length 1; NaN for a zero map."""
+    return _ratio(maps, np.sqrt(np.sum(maps * maps, axis=-1, keepdims=True)))
+
+
+def ranks(maps: Maps, _k: int) -> Maps:
+    """Ranks (ties averaged) about their mean, scaled to length 1; NaN for a constant map."""
+    ranked = stats.rankdata(maps, axis=-1).astype(maps.dtype)
+    return direction(ranked - (maps.shape[-1] + 1) / 2, _k)
+
+
+def helping(maps: Maps, _k: int) -> Maps:
+    """The effects of the heads that help; 0 for the others."""
+    return np.maximum(maps, 0)
+
+
+def helping_shares(maps: Maps, _k: int) -> Maps:
+    """Each helping head's share of all the help; NaN where no head helps."""
+    positive = np.maximum(maps, 0)
+    return _ratio(positive, positive.sum(axis=-1, keepdims=True))
+
+
+def top_set(maps: Maps, k: int) -> Sets:
+    """The heads above the (k+1)-th largest effect: the `k` largest, without those that tie across the border.
+
+    So a set never depends on the order in which heads are listed, and that of a map without differences is empty.
+    """
+    n_heads = maps.shape[-1]
+    if k >= n_heads:
+        return np.ones(maps.shape, dtype=bool)
+    border = np.partition(maps, n_heads - k - 1, axis=-1)[..., n_heads - k - 1]
+    return maps > border[..., None]
+
+
+def threshold_set(maps: Maps, _k: int) -> Sets:
+    """The heads whose effect is positive and at least `THRESHOLD` of the largest."""
+    return (maps > 0) & (maps >= THRESHOLD * maps.max(axis=-1, keepdims=True))
+
+
+@overlap_metric(of=as_measured, high=np.inf, distance=True, absolute_too=False)
+def ablation_map_difference(a: Maps, b: Maps) -> Values:
+    """D_abl as published: the mean over heads of |a − b|, in units of the outcome; a distance, 0 for equal maps.
+
+    Source: `reference/paper.md`, Measures. Biased upward by sampling noise: read it beside its noise floor.
+    """
+    return np.abs(a - b).mean(axis=-1)
+
+
+@overlap_metric(of=direction, low=-1.0, correlation_like=True)
+def cosine(a: Maps, b: Maps) -> Values:
+    """Cosine of the angle between the maps: 1 for proportional maps, 0 for no common direction."""
+    return np.sum(a * b, axis=-1)
+
+
+@overlap_metric(of=ranks, low=-1.0, correlation_like=True)
+def spearman(a: Maps, b: Maps) -> Values:
+    """Spearman's rank correlation over heads, ties averaged (as `scipy.stats.spearmanr`)."""
+    return np.sum(a * b, axis=-1)
+
+
+@overlap_metric(of=top_set, exact_chance=jaccard_chance)
+def top_k_jaccard(a: Sets, b: Sets) -> Values:
+    """Shared fraction of the two sets of the k most helpful heads."""
+    return _jaccard(a, b)
+
+
+@overlap_metric(of=threshold_set, exact_chance=jaccard_chance)
+def threshold_jaccard(a: Sets, b: Sets) -> Values:
+    """Shared fraction of the two sets of heads with at least a quarter of the largest effect."""
+    return _jaccard(a, b)
+
+
+@overlap_metric(of=threshold_set)
+def threshold_overlap_coefficient(a: Sets, b: Sets) -> Values:
+    """Shared heads as a fraction of the smaller threshold set: 1 where one set contains the other."""
+    return _ratio(_count(a & b), np.minimum(_count(a), _count(b)))
+
+
+@overlap_metric(of=threshold_set, symmetric=False)
+def threshold_containment(a: Sets, b: Sets) -> Values:
+    """Fraction of the first map's threshold set that is in the second's; directed."""
+    return _ratio(_count(a & b), _count(a) + 0.0 * _count(b))
+
+
+@overlap_metric(of=helping)
+def weighted_jaccard(a: Maps, b: Maps) -> Values:
+    """Σ min / Σ max of the helping effects (Ruzicka): shared weight, sensitive to scale."""
+    return _ratio(np.minimum(a, b).sum(axis=-1), np.maximum(a, b).sum(axis=-1))
+
+
+@overlap_metric(of=helping_shares)
+def mass_overlap(a: Maps, b: Maps) -> Values:
+    """Σ min of each head's share of the help: 1 − total variation between the two shares, free of scale."""
+    return np.minimum(a, b).sum(axis=-1)
+
+
+def _jaccard(a: Sets, b: Sets) -> Values:
+    return _ratio(_count(a & b), _count(a | b))
+
+
+def _count(sets: Sets) -> Values:
+    return np.count_nonzero(sets, axis=-1).astype(float)
+
+
+def _ratio(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
+    """`part / whole`, NaN where the whole is 0."""
+    return np.divide(
+        part, whole, out=np.full(np.broadcast_shapes(part.shape, whole.shape), np.nan, part.dtype), where=whole != 0
+    )

@@ -1,0 +1,75 @@
+"""How far would the maps move with other prompts? Bootstrap resamples and split halves of per-example effects.
+
+Both are weights on examples, so that all resamples of a map are one matrix product.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float
+
+N_RESAMPLES = 1000
+N_SPLITS = 50
+
+Effects = Float[np.ndarray, "layer head prompt"]
+
+
+@dataclass(frozen=True)
+class Weights:
+    """Weights on examples; each row sums to 1."""
+
+    bootstrap: Float[np.ndarray, "resample prompt"]
+    first_half: Float[np.ndarray, "split prompt"]
+    second_half: Float[np.ndarray, "split prompt"]
+    """The examples that `first_half` leaves out; one more of them where their number is odd."""
+
+
+@dataclass(frozen=True)
+class ResampledMaps:
+    """One task's map of mean effects and what it becomes with other prompts (layers end to end)."""
+
+    point: Float[np.ndarray, "layer head"]
+    bootstrap: Float[np.ndarray, "resample head"]
+    first_half: Float[np.ndarray, "split head"]
+    second_half: Float[np.ndarray, "split head"]
+
+
+def draw_weights(
+    n_examples: int, generator: np.random.Generator, *, n_resamples: int = N_RESAMPLES, n_splits: int = N_SPLITS
+) -> Weights:
+    """Weights for resamples with replacement and for random halves of `n_examples` prompts.
+
+    Two tasks with equally many examples share them: right where their prompts are paired, and where they are not the
+    sampled covariance that the sharing brings in vanishes as the true one does.
+    """
+    counts = generator.multinomial(n_examples, np.full(n_examples, 1 / n_examples), size=n_resamples)
+    order = generator.permuted(np.tile(np.arange(n_examples), (n_splits, 1)), axis=1)
+    in_first = order < n_examples // 2
+    halves = (in_first / max(1, n_examples // 2), ~in_first / max(1, n_examples - n_examples // 2))
+    first, second = (half.astype(np.float32) for half in halves)
+    return Weights((counts / n_examples).astype(np.float32), first, second)
+
+
+def resample(effects: Effects, weights: Weights) -> ResampledMaps:
+    """The mean map of per-example effects, and the maps under all `weights`."""
+    by_head = effects.reshape(-1, effects.shape[-1]).astype(np.float32, copy=False)
+    stacked = np.concatenate([weights.bootstrap, weights.first_half, weights.second_half])
+    bootstrap, first, second = np.split(
+        stacked @ by_head.T, np.cumsum([len(weights.bootstrap), len(weights.first_half)])
+    )
+    return ResampledMaps(effects.mean(axis=-1, dtype=np.float64), bootstrap, first, second)
+
+
+def interval(
+    resampled: Float[np.ndarray, "resample"], value: float, *, low: float, high: float, confidence: float = 0.95
+) -> tuple[float, float]:
+    """Interval of a `value` from what it is in resamples, within the limits `low` and `high` of its range.
+
+    NaN where the value is undefined, or is in more than 5 % of the resamples.
+    """
+    undefined = np.isnan(resampled)
+    if np.isnan(value) or undefined.mean() > 0.05:
+        return np.nan, np.nan
+    tail = (1 - confidence) / 2
+    lower, upper = np.quantile(resampled[~undefined], [tail, 1 - tail])
+    return float(np.clip(lower, low, high)), float(np.clip(upper, low, high))
