@@ -1,0 +1,31 @@
+"""Plotly figures of a study's tables: frames in, `Figure` out; nothing is shown or saved here.
+
+Each function takes rows of the run folder's tables, of one group unless it says otherwise. A figure with a choice of
+views (seed, outcome, checkpoint) holds them as frames; `with_slider` steps through them in a notebook.
+"""
+
+from headreuse.figures.accuracy import accuracy_curves
+from headreuse.figures.correlation import overlap_against_transfer, overlap_points
+from headreuse.figures.head_maps import ablation_maps, overlap_matrices
+from headreuse.figures.patterns import HeadOfInterest, RunPattern, attention_patterns, heads_that_matter
+from headreuse.figures.style import escaped, seed_colours, task_colours
+from headreuse.figures.trajectories import overlap_and_gap, regimes
+from headreuse.figures.views import with_slider
+
+__all__ = [
+    "HeadOfInterest",
+    "RunPattern",
+    "ablation_maps",
+    "accuracy_curves",
+    "attention_patterns",
+    "escaped",
+    "heads_that_matter",
+    "overlap_against_transfer",
+    "overlap_and_gap",
+    "overlap_matrices",
+    "overlap_points",
+    "regimes",
+    "seed_colours",
+    "task_colours",
+    "with_slider",
+]

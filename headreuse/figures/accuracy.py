@@ -1,0 +1,124 @@
+"""How far does each task's accuracy reach? Accuracy by length, checkpoint by checkpoint."""
+
+from collections.abc import Iterator, Mapping
+from itertools import groupby
+from typing import Any
+
+import pandas as pd
+import plotly.graph_objects as go
+
+from headreuse.figures.panels import Panels
+from headreuse.figures.style import MUTED, escaped, rounded, tinted
+from headreuse.figures.views import Key, View, add_views, choice, keys
+
+ALL_SEEDS = "mean of seeds"
+
+
+def accuracy_curves(accuracy: pd.DataFrame, *, trained: Mapping[str, int], colours: Mapping[str, str]) -> go.Figure:
+    """Accuracy of each task of one group by length, with a view for each seed (and their mean) and step.
+
+    Args:
+        accuracy: the `accuracy` rows of one group.
+        trained: each task's longest training length, main first; a vertical line marks it.
+        colours: a colour for each task.
+
+    The band is the 95 % interval (Clopper–Pearson) of one seed, or the range over seeds of their mean.
+    """
+    seeds, steps = sorted(accuracy["seed"].unique()), sorted(accuracy["step"].unique())
+    choices = [
+        choice("seed", [*([ALL_SEEDS] if len(seeds) > 1 else []), *seeds]),
+        choice("step", steps, last=True),
+    ]
+    lengths = sorted(accuracy["length"].unique())
+    curves = {str(seed): _by_length(rows, list(trained), lengths) for seed, rows in accuracy.groupby("seed")}
+    curves[ALL_SEEDS] = _over_seeds(accuracy, list(trained), lengths)
+    views: dict[Key, View] = {
+        (seed, step): View(_lines(curves[seed].get(int(step)), list(trained))) for seed, step in keys(choices)
+    }
+
+    figure = go.Figure(layout=_layout(trained, colours, max(lengths)))
+    for task in trained:
+        figure.add_traces(list(_empty_traces(task, trained[task], colours[task], [int(n) for n in lengths])))
+    return add_views(figure, choices, views)
+
+
+_Curves = dict[int, dict[str, pd.DataFrame]]
+"""By step and task: columns accuracy, ci_low, ci_high over the lengths."""
+
+
+def _by_length(rows: pd.DataFrame, tasks: list[str], lengths: list[int]) -> _Curves:
+    columns = ["accuracy", "ci_low", "ci_high"]
+    indexed = rows.set_index(["step", "task", "length"])[columns].sort_index()
+    return {
+        int(step): {
+            str(task): of_task.droplevel(["step", "task"]).reindex(lengths)
+            for task, of_task in of_step.groupby(level="task")
+            if task in tasks
+        }
+        for step, of_step in indexed.groupby(level="step")
+    }
+
+
+def _over_seeds(accuracy: pd.DataFrame, tasks: list[str], lengths: list[int]) -> _Curves:
+    mean = accuracy.groupby(["step", "task", "length"])["accuracy"].agg(accuracy="mean", ci_low="min", ci_high="max")
+    return _by_length(mean.reset_index(), tasks, lengths)
+
+
+def _lines(curves: dict[str, pd.DataFrame] | None, tasks: list[str]) -> list[dict[str, Any]]:
+    """The changing part of the three traces of each task; empty where nothing was measured."""
+    traces: list[dict[str, Any]] = []
+    for task in tasks:
+        curve = (curves or {}).get(task)
+        if curve is None:
+            traces += [{"y": []}, {"y": []}, {"y": [], "customdata": []}]
+            continue
+        low, high = rounded(curve["ci_low"], 3), rounded(curve["ci_high"], 3)
+        limits = [list(pair) for pair in zip(low, high, strict=True)]
+        traces += [{"y": low}, {"y": high}, {"y": rounded(curve["accuracy"], 3), "customdata": limits}]
+    return [{"type": "scatter", **trace} for trace in traces]
+
+
+def _empty_traces(task: str, max_length: int, colour: str, lengths: list[int]) -> Iterator[go.Scatter]:
+    """Lower edge, upper edge with the band below it, and the line."""
+    edge: dict[str, Any] = {
+        "x": lengths,
+        "mode": "lines",
+        "line": {"width": 0},
+        "hoverinfo": "skip",
+        "showlegend": False,
+        "legendgroup": escaped(task),
+    }
+    yield go.Scatter(edge)
+    yield go.Scatter(edge, fill="tonexty", fillcolor=tinted(colour, 0.16))
+    yield go.Scatter(
+        x=lengths,
+        mode="lines+markers",
+        line={"color": colour, "width": 2},
+        marker={"size": 5},
+        name=f"{escaped(task)} (≤ {max_length})",
+        legendgroup=escaped(task),
+        hovertemplate="%{y:.3f} (%{customdata[0]:.3f} to %{customdata[1]:.3f})",
+    )
+
+
+def _layout(trained: Mapping[str, int], colours: Mapping[str, str], longest: int) -> go.Layout:
+    layout = Panels(1, 1, 300, legend_rows=1, narrow_legend_rows=len(trained)).layout(hovermode="x unified")
+    layout.update(
+        xaxis={"title": {"text": "length"}, "range": [0.5, longest + 0.5], "hoverformat": "d"},
+        yaxis={"title": {"text": "exact-match accuracy"}, "range": [-0.02, 1.03]},
+    )
+    layout.shapes, layout.annotations = [], []
+    marks = sorted((length, task) for task, length in trained.items())
+    for length, entries in groupby(marks, key=lambda mark: mark[0]):
+        tasks = [task for _, task in entries]
+        _mark(layout, length, colours[tasks[0]] if len(tasks) == 1 else MUTED)
+    return layout
+
+
+def _mark(layout: go.Layout, length: int, colour: str) -> None:
+    line = {"color": colour, "width": 1.5, "dash": "dot"}
+    place = {"x0": length, "x1": length, "y0": 0, "y1": 1, "yref": "y domain", "layer": "below"}
+    layout.shapes += ({"type": "line", "line": line, **place},)
+    place = {"x": length, "y": 1, "yref": "y domain", "yanchor": "bottom"}
+    text = {"text": f"trained to {length}", "font": {"size": 11, "color": colour}, "showarrow": False}
+    layout.annotations += ({**place, **text},)

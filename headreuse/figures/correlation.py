@@ -1,0 +1,110 @@
+"""Does transfer go with overlap? Every checkpoint of every run as a point, related and control groups side by side."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import plotly.graph_objects as go
+
+from headreuse.figures.measures import measures, with_measure
+from headreuse.figures.panels import Panels, panel_axes, panel_titles
+from headreuse.figures.style import MUTED, escaped, rounded, seed_colours, seed_symbols, tinted
+from headreuse.figures.trajectories import pairs_of_main, usable_symbols
+from headreuse.figures.views import Key, View, add_views, choice, keys
+
+TRANSFER_METRICS = ("gap", "transfer_fraction")
+
+
+def overlap_against_transfer(points: pd.DataFrame, *, kinds: Mapping[str, str]) -> go.Figure:
+    """Overlap of main with its auxiliaries against transfer, a panel per group, a colour per seed.
+
+    Args:
+        points: what `overlap_points` returns, of any number of groups.
+        kinds: `related` or `control` for each group, in the order of the panels.
+
+    Views: measure, transfer metric. Consecutive checkpoints of a run are joined; hollow points are not usable. All
+    panels of a view have the same axes.
+    """
+    groups = [group for group in kinds if group in set(points["group"])]
+    seeds = sorted(points["seed"].unique())
+    choices = [choice("measure", measures(points)), choice("transfer", TRANSFER_METRICS)]
+    panels = Panels(len(groups), columns=2 if len(groups) <= 4 else 3, height=300, margin=(58, 14, 24, 48))
+    titles = [f"{escaped(group)} <span style='color:{MUTED}'>{escaped(kinds[group])}</span>" for group in groups]
+    figure = go.Figure(layout=panels.layout(annotations=panel_titles(titles)))
+    for index in range(len(groups)):
+        figure.add_traces([_run(seed, seeds, index) for seed in seeds])
+    by_run = {
+        tuple(map(str, key)): rows.sort_values("step")
+        for key, rows in points.groupby(["measure", "group", "seed"], sort=False)
+    }
+    runs = [(group, str(seed)) for group in groups for seed in seeds]
+    symbols = [seed_symbols(seeds)[seed] for _ in groups for seed in seeds]
+    views: dict[Key, View] = {}
+    for measure, metric in keys(choices):
+        found = [by_run.get((measure, *run), points.iloc[:0]) for run in runs]
+        traces = [_points(rows, metric, symbol) for rows, symbol in zip(found, symbols, strict=True)]
+        views[measure, metric] = View(traces, _axes(pd.concat(found), len(groups), measure, metric))
+    return add_views(figure, choices, views)
+
+
+def overlap_points(overlap: pd.DataFrame, transfer: pd.DataFrame, *, mains: Mapping[str, str]) -> pd.DataFrame:
+    """One row per measure and checkpoint: measure, metric, group, seed, step, overlap, usable, gap, transfer_fraction.
+
+    `overlap` is the mean over main's auxiliaries, usable where all of them are. `mains` names each group's main task.
+    """
+    rows = with_measure(overlap)
+    pairs = pd.concat([pairs_of_main(rows[rows["group"] == group], main) for group, main in mains.items()])
+    by = ["measure", "metric", "outcome", "group", "seed", "step"]
+    pairs = pairs.assign(usable=pairs["usable"].fillna(False).astype(bool))
+    means = pairs.groupby(by, sort=False, as_index=False).agg(overlap=("value", _mean), usable=("usable", "all"))
+    return means.merge(transfer[["group", "seed", "step", *TRANSFER_METRICS]], on=["group", "seed", "step"], how="left")
+
+
+def _mean(values: pd.Series) -> float:
+    """NaN as soon as one auxiliary's overlap is undefined."""
+    return float(values.mean(skipna=False))
+
+
+def _run(seed: int, seeds: Sequence[int], panel: int) -> go.Scatter:
+    colour = seed_colours(seeds)[seed]
+    return go.Scatter(
+        mode="lines+markers",
+        line={"color": tinted(colour, 0.35), "width": 1},
+        marker={"size": 8, "color": colour, "line": {"color": colour, "width": 1.3}},
+        name=f"seed {seed}",
+        legendgroup=f"seed {seed}",
+        showlegend=panel == 0,
+        hovertemplate="step %{customdata}: overlap %{x:.3g}, transfer %{y:.3f}",
+        **panel_axes(panel),
+    )
+
+
+def _points(rows: pd.DataFrame, metric: str, symbol: str) -> dict[str, Any]:
+    return {
+        "type": "scatter",
+        "x": rounded(rows["overlap"]),
+        "y": rounded(rows[metric]),
+        "customdata": rows["step"].tolist(),
+        "marker": {"symbol": usable_symbols(rows["usable"], symbol)},
+    }
+
+
+def _axes(points: pd.DataFrame, n_panels: int, measure: str, metric: str) -> dict[str, Any]:
+    x = {"range": _range(points["overlap"]), "title": {"text": escaped(measure)}}
+    y = {"range": _range(points[metric])}
+    layout: dict[str, Any] = {}
+    for index in range(n_panels):
+        suffix = str(index + 1) if index else ""
+        layout |= {f"xaxis{suffix}": x, f"yaxis{suffix}": y}
+    return layout | {"yaxis": y | {"title": {"text": metric.replace("_", " ")}}}
+
+
+def _range(values: pd.Series) -> list[float]:
+    known = values.to_numpy(float)
+    known = known[np.isfinite(known)]
+    if not known.size:
+        return [0.0, 1.0]
+    low, high = float(known.min()), float(known.max())
+    margin = 0.06 * (high - low) or 0.1
+    return [float(f"{bound:.4g}") for bound in (low - margin, high + margin)]

@@ -1,0 +1,42 @@
+"""What an overlap was measured with, in one name: `cosine of exact_match`, or `attention_difference` alone."""
+
+import pandas as pd
+
+PUBLISHED = ("ablation_map_difference", "attention_difference")
+"""The differences of the paper, shown first."""
+
+
+def is_distance(metric: str) -> bool:
+    """Whether smaller means more alike; the name of a distance says so."""
+    return "difference" in metric or "distance" in metric
+
+
+def with_measure(overlap: pd.DataFrame) -> pd.DataFrame:
+    """The rows with a column `measure`: the metric, with outcome and method where there are several of it."""
+    parts = ["metric", *(name for name in ("outcome", "method") if name in overlap)]
+    distinct = overlap[parts].drop_duplicates()
+    names = {}
+    for row in distinct.itertuples(index=False):
+        alike = distinct[distinct["metric"] == row.metric]
+        told = [str(getattr(row, part)) for part in parts[1:] if alike[part].nunique() > 1]
+        names[tuple(row)] = " · ".join([str(row.metric), *told])
+    rows = overlap[parts].itertuples(index=False, name=None)
+    return overlap.assign(measure=[names[row] for row in rows])
+
+
+def measures(overlap: pd.DataFrame) -> list[str]:
+    """The measures of rows that have them: as published first, exact match before other outcomes, else as they come."""
+    names = overlap[["measure", "metric"]].drop_duplicates()
+    outcome = overlap.drop_duplicates("measure")["outcome"] if "outcome" in overlap else pd.Series("", names.index)
+    order = [
+        (
+            PUBLISHED.index(metric) if metric in PUBLISHED else len(PUBLISHED),
+            first != "exact_match",
+            position,
+            measure,
+        )
+        for position, (measure, metric, first) in enumerate(
+            zip(names["measure"], names["metric"], outcome, strict=True)
+        )
+    ]
+    return [measure for *_, measure in sorted(order)]

@@ -1,0 +1,85 @@
+"""A figure with a choice: a view for each combination of seed, outcome, checkpoint, …, held as named frames."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import product
+from typing import Any
+
+import plotly.graph_objects as go
+
+Key = tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class View:
+    """What changes in a figure when it is chosen."""
+
+    traces: Sequence[Mapping[str, Any]]
+    """One for each trace of the figure, in order; only what differs between views is needed."""
+    layout: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Choice:
+    """One thing that a reader may choose."""
+
+    name: str
+    values: Key
+    start: str
+    """The value shown first."""
+
+
+def choice(name: str, values: Sequence[object], *, last: bool = False) -> Choice:
+    """A choice among the values as text, in their order; it starts at the first or the last."""
+    texts = tuple(str(value) for value in values)
+    return Choice(name, texts, texts[-1 if last else 0])
+
+
+def keys(choices: Sequence[Choice]) -> list[Key]:
+    """Every combination of values."""
+    return list(product(*(entry.values for entry in choices)))
+
+
+def frame_name(key: Key) -> str:
+    """The name of a view's frame: a JSON list, which a browser can write just so."""
+    return json.dumps(list(key), ensure_ascii=False, separators=(",", ":"))
+
+
+def add_views(figure: go.Figure, choices: Sequence[Choice], views: Mapping[Key, View]) -> go.Figure:
+    """The figure with a frame for each view, showing the one where every choice starts."""
+    figure.frames = [
+        {"name": frame_name(key), "data": [dict(trace) for trace in view.traces], "layout": dict(view.layout)}
+        for key, view in views.items()
+    ]
+    start = views[tuple(entry.start for entry in choices)]
+    for trace, change in zip(figure.data, start.traces, strict=True):
+        trace.update(**{name: value for name, value in change.items() if name != "type"})
+    figure.update_layout(**start.layout)
+    figure.layout.meta = (figure.layout.meta or {}) | {
+        "choices": [{"name": entry.name, "values": list(entry.values), "start": entry.start} for entry in choices]
+    }
+    return figure
+
+
+def choices_of(figure: go.Figure) -> list[Choice]:
+    """What a reader may choose in a figure; nothing for a plain one."""
+    stored = (figure.layout.meta or {}).get("choices", [])
+    return [Choice(entry["name"], tuple(entry["values"]), entry["start"]) for entry in stored]
+
+
+def with_slider(figure: go.Figure) -> go.Figure:
+    """A copy with plotly's own slider through all its views, for a notebook; give few rows to have few views."""
+    copy = go.Figure(figure)
+    at_once = {"mode": "immediate", "frame": {"duration": 0, "redraw": True}, "transition": {"duration": 0}}
+    names = [frame.name for frame in copy.frames]
+    start = frame_name(tuple(entry.start for entry in choices_of(copy)))
+    steps = [
+        {"method": "animate", "args": [[name], at_once], "label": " · ".join(json.loads(name)).replace("<", "&lt;")}
+        for name in names
+    ]
+    if names:
+        copy.update_layout(sliders=[{"active": names.index(start), "steps": steps, "pad": {"t": 40}}])
+        copy.layout.margin.b = (copy.layout.margin.b or 0) + 90
+        copy.layout.height = (copy.layout.height or 450) + 90
+    return copy

@@ -1,0 +1,6 @@
+"""One self-contained page about a study: what was asked, the answer with its numbers, every figure with its table."""
+
+from headreuse.report.inputs import ReportInputs
+from headreuse.report.page import render
+
+__all__ = ["ReportInputs", "render"]

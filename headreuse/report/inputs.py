@@ -1,0 +1,33 @@
+"""What a report is made from."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import pandas as pd
+
+from headreuse.config import Group, Study
+from headreuse.figures import RunPattern
+
+
+@dataclass(frozen=True)
+class ReportInputs:
+    """The tables of a run folder, which may be empty or hold NaN and more columns, and where they come from."""
+
+    study: Study
+    versions: Mapping[str, str]
+    """Of the packages that the numbers depend on, by name."""
+    command: str
+    accuracy: pd.DataFrame
+    head_scores: pd.DataFrame
+    transfer: pd.DataFrame
+    overlap: pd.DataFrame
+    correlation: pd.DataFrame
+    patterns: Sequence[RunPattern] = field(default=())
+    """Of the last checkpoint of each run, for each task."""
+    problems: Sequence[str] = field(default=())
+    """What failed or was left out, one line each."""
+
+    def of_group(self, table: str, group: Group) -> pd.DataFrame:
+        """The rows of one group in the table of that name; none where the table is empty."""
+        frame: pd.DataFrame = getattr(self, table)
+        return frame[frame["group"] == group.name] if len(frame) else frame

@@ -1,0 +1,126 @@
+"""The page: sections of exhibits and the study, filled into the template; nothing is fetched when it is read."""
+
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+from plotly.io.json import to_json_plotly
+from plotly.offline import get_plotlyjs
+
+from headreuse.config import Study
+from headreuse.figures.style import THEME
+from headreuse.figures.views import Choice, choices_of
+from headreuse.report import exhibits
+from headreuse.report.answer import answer, asked, caveats
+from headreuse.report.exhibits import Exhibit
+from headreuse.report.glossary import glossary
+from headreuse.report.inputs import ReportInputs
+from headreuse.report.tables import Table, table
+
+Build = Callable[[ReportInputs], Iterator[Exhibit]]
+
+
+@dataclass(frozen=True)
+class Section:
+    """A headed part of the page."""
+
+    id: str
+    title: str
+    about: str
+    build: Build
+
+
+SECTIONS = (
+    Section("accuracy", "How far does each task reach?", "Exact-match accuracy by length. A dotted line marks the "
+            "longest training length.", exhibits.accuracy),
+    Section("heads", "Which heads does each task need?", "What each task loses when one head is ablated.",
+            exhibits.ablation),
+    Section("sharing", "Do two tasks need the same heads?", "Likeness of the tasks' head maps within each model.",
+            exhibits.sharing),
+    Section("attention", "What do the heads that matter look at?", "Mean attention patterns at the last checkpoint.",
+            exhibits.attention),
+    Section("trajectories", "Do overlap and gap move together while training?", "One line per seed.",
+            exhibits.trajectories),
+    Section("correlation", "Does transfer go with overlap?", "Related and control groups side by side.",
+            exhibits.correlation),
+    Section("stability", "How stable is training?", "Main's accuracy in three ranges of length.", exhibits.stability),
+)  # fmt: skip
+
+
+def render(inputs: ReportInputs) -> str:
+    """One self-contained HTML page; the same inputs give the same bytes."""
+    environment = Environment(
+        loader=PackageLoader("headreuse"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {"figure_json": figure_json, "script_json": script_json, "choices": choices_of}
+    environment.globals["control_label"] = _control_label
+    built = [(section, list(section.build(inputs))) for section in SECTIONS]
+    metrics = list(inputs.overlap["metric"].unique()) if len(inputs.overlap) else []
+    return environment.get_template("report.html").render(
+        inputs=inputs,
+        asked=asked(inputs.study),
+        answer=answer(inputs),
+        caveats=caveats(inputs),
+        sections=built,
+        estimates=_estimates(inputs),
+        glossary=glossary(metrics),
+        settings=_settings(inputs.study),
+        raw_study=inputs.study.model_dump_json(indent=2),
+        theme=json.loads(to_json_plotly(THEME)),
+        plotly_js=Markup(get_plotlyjs()),
+        source=_source(environment),
+    )
+
+
+def script_json(value: Any) -> Markup:
+    """JSON that may stand inside `<script>`: nothing in it can end the element or begin another."""
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    return Markup(text.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e"))
+
+
+def figure_json(exhibit: Exhibit) -> Markup:
+    """A figure without the theme, which the page holds once."""
+    figure = exhibit.figure.to_plotly_json()
+    figure["layout"] = {name: value for name, value in figure["layout"].items() if name != "template"}
+    return script_json(to_json_plotly(figure))
+
+
+def _source(environment: Environment) -> dict[str, Markup]:
+    """The style sheet and the script of the page, which are our own and need no escaping."""
+    assert environment.loader is not None
+    return {name: Markup(environment.loader.get_source(environment, name)[0]) for name in ("report.css", "report.js")}
+
+
+def _estimates(inputs: ReportInputs) -> Table | None:
+    return (
+        table(inputs.correlation, caption="An estimate is not a test; see the limits above.")
+        if len(inputs.correlation)
+        else None
+    )
+
+
+def _control_label(choice: Choice) -> str:
+    return {"step": "checkpoint (step)", "measure": "overlap measure"}.get(choice.name, choice.name.replace("_", " "))
+
+
+def _settings(study: Study) -> list[tuple[str, str]]:
+    """Every setting with its place in the study file."""
+    return list(_flat(study.model_dump(mode="json"), ""))
+
+
+def _flat(value: Any, place: str) -> Iterator[tuple[str, str]]:
+    if isinstance(value, dict):
+        for name, inner in value.items():
+            yield from _flat(inner, f"{place}.{name}" if place else name)
+    elif isinstance(value, list) and any(isinstance(inner, dict) for inner in value):
+        for index, inner in enumerate(value):
+            yield from _flat(inner, f"{place}[{index}]")
+    elif value is not None:
+        yield place, ", ".join(map(str, value)) if isinstance(value, list) else str(value)

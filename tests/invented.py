@@ -1,0 +1,157 @@
+"""Invented tables with the columns, sizes and quirks of a real run folder, for tests of figures and report."""
+
+from itertools import combinations
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from headreuse.config import Group, Study, read_study
+from headreuse.figures import RunPattern
+from headreuse.records import MeanPattern
+from headreuse.report import ReportInputs
+
+DEMO = Path(__file__).parent.parent / "analyses" / "demo.toml"
+OUTCOMES = {"exact_match": 1.0, "token_accuracy": 0.6, "log_prob": 6.0, "logit_diff": 9.0}
+SIMILARITIES = {"cosine": 0.1, "spearman": 0.0, "top_k_jaccard": 0.3}
+
+
+def small_study(**changes) -> Study:
+    return read_study(DEMO).model_copy(update=changes)
+
+
+def report_inputs(study: Study | None = None, *, n_checkpoints: int = 15, **changes) -> ReportInputs:
+    """What a finished study gives; related groups transfer, controls do not, the first checkpoints are dead."""
+    study = study or small_study()
+    generator = np.random.default_rng(0)
+    runs = [(group, seed, generator) for group in study.groups for seed in study.seeds]
+    tables = {
+        "accuracy": pd.concat([accuracy(*run, n_checkpoints) for run in runs], ignore_index=True),
+        "head_scores": pd.concat([head_scores(*run, study, n_checkpoints) for run in runs], ignore_index=True),
+        "transfer": pd.concat([transfer(*run, n_checkpoints) for run in runs], ignore_index=True),
+        "overlap": pd.concat([overlap(*run, n_checkpoints) for run in runs], ignore_index=True),
+        "correlation": pd.concat([correlation(group, study, generator) for group in study.groups], ignore_index=True),
+    }
+    given = {
+        "study": study,
+        "versions": {"headreuse": "0.1.0", "torch": "2.13.0", "plotly": "7.1.0"},
+        "command": "headreuse run analyses/demo.toml",
+        "patterns": [pattern for run in runs for pattern in patterns(*run, study)],
+        "problems": ["copy_control seed 1 checkpoint-700: model.safetensors is truncated; skipped"],
+        **tables,
+    }
+    return ReportInputs(**(given | changes))
+
+
+def steps_of(group: Group, n_checkpoints: int) -> list[int]:
+    return np.linspace(group.training.steps / n_checkpoints, group.training.steps, n_checkpoints).astype(int).tolist()
+
+
+def learned(group: Group, seed: int, step: int) -> float:
+    """How much of the tasks is learned, 0 to 1."""
+    return float(1 / (1 + np.exp(-12 * (step / group.training.steps - 0.35 - 0.05 * seed))))
+
+
+def reach(group: Group, seed: int, step: int, task: str) -> float:
+    """The length at which a task's accuracy is one half."""
+    own = {entry.task: entry.max_length for entry in group.tasks}[task] + 1.5
+    if task == group.main.task and group.kind == "related":
+        own += 7 * learned(group, seed, int(step * 0.8))
+    return own
+
+
+def accuracy(group, seed, generator, n_checkpoints) -> pd.DataFrame:
+    rows = []
+    for step in steps_of(group, n_checkpoints):
+        for entry in group.tasks:
+            for length in range(1, group.max_length + 5):
+                rate = learned(group, seed, step) / (1 + np.exp(1.2 * (length - reach(group, seed, step, entry.task))))
+                value = generator.binomial(256, rate) / 256
+                half = 1.96 * np.sqrt(value * (1 - value) / 256) + 0.005
+                role = group.role(entry.task)
+                low, high = max(0, value - half), min(1, value + half)
+                rows.append((group.name, seed, step, entry.task, role, length, 256, value, low, high))
+    columns = ["group", "seed", "step", "task", "role", "length", "n", "accuracy", "ci_low", "ci_high"]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def head_scores(group, seed, generator, study, n_checkpoints) -> pd.DataFrame:
+    shape = study.model.n_layers, study.model.n_heads
+    shared = generator.dirichlet(np.full(np.prod(shape), 0.4)).reshape(shape)
+    rows = []
+    for step in steps_of(group, n_checkpoints):
+        done = learned(group, seed, step)
+        for entry in group.tasks:
+            own = generator.dirichlet(np.full(np.prod(shape), 0.4)).reshape(shape)
+            weight = done if group.kind == "related" else 0.1
+            truth = np.minimum(1, 2 * (weight * shared + (1 - weight) * own)) * done
+            for outcome, scale in OUTCOMES.items():
+                effect = scale * truth + generator.normal(0, 0.01 * scale, shape)
+                rows += [
+                    (group.name, seed, step, entry.task, 8, "mean_ablation", outcome, layer, head, done * scale, value,
+                     value - 0.03 * scale, value + 0.03 * scale)
+                    for (layer, head), value in np.ndenumerate(effect)
+                ]  # fmt: skip
+    columns = ["group", "seed", "step", "task", "length", "method", "outcome", "layer", "head", "baseline", "effect"]
+    return pd.DataFrame(rows, columns=[*columns, "ci_low", "ci_high"])
+
+
+def transfer(group, seed, generator, n_checkpoints) -> pd.DataFrame:
+    rows = []
+    for step in steps_of(group, n_checkpoints):
+        done = learned(group, seed, step)
+        far = learned(group, seed, int(step * 0.8)) * (0.9 if group.kind == "related" else 0.02)
+        gap = 0.5 * (done - far * done) + 0.01 * generator.random()
+        rows.append((group.name, seed, step, gap, 1 - gap / 0.5, done, far * done, 0.05 * far))
+    columns = ["gap", "transfer_fraction", "accuracy_in_distribution", "accuracy_transfer", "accuracy_beyond"]
+    return pd.DataFrame(rows, columns=["group", "seed", "step", *columns])
+
+
+def overlap(group, seed, generator, n_checkpoints) -> pd.DataFrame:
+    rows = []
+    for step in steps_of(group, n_checkpoints):
+        done = learned(group, seed, step)
+        alike = 0.2 + 0.7 * done * (group.kind == "related") + 0.05 * generator.random()
+        usable = done >= 0.1
+        for a, b in combinations([entry.task for entry in group.tasks], 2):
+            place = (group.name, seed, step, a, b, 8)
+            for outcome, scale in OUTCOMES.items():
+                value = scale * 0.4 * (1 - alike) * done
+                at = (*place, "mean_ablation", outcome)
+                rows.append(
+                    (*at, "ablation_map_difference", value, value * 0.9, value * 1.1, np.nan, np.nan, 0.02, usable)
+                )
+                for metric, chance in SIMILARITIES.items():
+                    value = alike if usable else np.nan
+                    rows.append((*at, metric, value, value - 0.1, value + 0.1, chance, 0.2, np.nan, usable))
+            value = 40 * (1.2 - alike)
+            at = (*place, "pattern", "pattern", "attention_difference")
+            rows.append((*at, value, np.nan, np.nan, np.nan, np.nan, np.nan, usable))
+    columns = ["group", "seed", "step", "task_a", "task_b", "length", "method", "outcome", "metric", "value", "ci_low"]
+    return pd.DataFrame(rows, columns=[*columns, "ci_high", "chance", "p_chance", "noise_floor", "usable"])
+
+
+def correlation(group, study, generator) -> pd.DataFrame:
+    rows = []
+    for metric in ["ablation_map_difference", *SIMILARITIES, "attention_difference"]:
+        for measure in ("gap", "transfer_fraction"):
+            for statistic in ("pooled_pearson", "pooled_spearman", "within_run"):
+                sign = 1 if ("difference" in metric) == (measure == "gap") else -1
+                value = sign * (0.7 if group.kind == "related" else 0.1) + 0.05 * generator.normal()
+                interval = (value - 0.2, value + 0.15) if statistic == "within_run" else (np.nan, np.nan)
+                n = len(study.seeds)
+                rows.append((group.name, metric, measure, statistic, value, *interval, np.nan, np.nan, n, 11 * n))
+    columns = ["group", "overlap_metric", "transfer_metric", "statistic", "value", "ci_low", "ci_high", "p", "q"]
+    return pd.DataFrame(rows, columns=[*columns, "n_runs", "n_points"])
+
+
+def patterns(group, seed, generator, study) -> list[RunPattern]:
+    layout = ("BOS", "MARKER", *["INPUT"] * 8, "SEPARATOR", *["ANSWER"] * 8)
+    found = []
+    for entry in group.tasks:
+        logits = generator.normal(0, 2, (study.model.n_layers, study.model.n_heads, len(layout), len(layout)))
+        logits = np.where(np.tril(np.ones(logits.shape[-2:], bool)), logits, -np.inf)
+        values = np.exp(logits) / np.exp(logits).sum(-1, keepdims=True)
+        mean = MeanPattern(entry.task, 8, 256, layout, values)
+        found.append(RunPattern(group.name, seed, group.training.steps, mean))
+    return found
