@@ -34,7 +34,9 @@ def compute_tables(measured: Measured) -> dict[str, pd.DataFrame]:
     """All tables by name, with the columns of `README.md`."""
     study = measured.study
     settings = ComparisonSettings(top_k=study.measures.top_k, baseline_floor=study.measures.baseline_floor)
-    accuracy, head_scores, overlap = [], [], []
+    accuracy: list[pd.DataFrame] = []
+    head_scores: list[pd.DataFrame] = []
+    overlap: list[pd.DataFrame] = []
     for entry in measured.checkpoints():
         scores = entry.head_scores()
         accuracy.append(_placed(entry, _with_role(entry, accuracy_rows(entry.evaluations()))))

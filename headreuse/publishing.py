@@ -1,15 +1,41 @@
 """The report and the exports of a run folder, written out."""
 
 import json
+from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
 
 import xarray as xr
 
 from headreuse.analysis import make_tables
+from headreuse.figures import RunPattern
 from headreuse.measured import Measured
 from headreuse.problems import HeadreuseError
+from headreuse.report import ReportInputs, render
 from headreuse.store import RunFolder, written_whole
+
+
+def write_report(folder: RunFolder) -> None:
+    """The page of a run folder, from what has been measured so far."""
+    measured = Measured(folder)
+    record = folder.study_record()
+    tables = make_tables(folder)
+    inputs = ReportInputs(
+        study=measured.study,
+        versions=record["versions"],
+        command=record["command"],
+        **tables,
+        patterns=tuple(_last_patterns(measured)),
+        problems=folder.errors(),
+    )
+    folder.write_text(folder.report_file, render(inputs))
+
+
+def _last_patterns(measured: Measured) -> Iterator[RunPattern]:
+    """The mean patterns of each run's last measured checkpoint."""
+    last = {(entry.checkpoint.group, entry.checkpoint.seed): entry for entry in measured.checkpoints()}
+    for (group, seed), entry in last.items():
+        yield from (RunPattern(group, seed, entry.checkpoint.step, pattern) for pattern in entry.patterns())
 
 
 def export_tables(folder: RunFolder, out: Path) -> list[Path]:

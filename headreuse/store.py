@@ -177,7 +177,12 @@ class RunFolder:
 
     def write_unit(self, unit: Unit, frame: pd.DataFrame) -> None:
         """Keep a unit's result, for good, with the settings and versions that it came from."""
-        told = {"kind": unit.kind, "task": unit.task, "settings": dict(unit.settings), "versions": versions()}
+        told: dict[str, Any] = {
+            "kind": unit.kind,
+            "task": unit.task,
+            "settings": dict(unit.settings),
+            "versions": versions(),
+        }
         told |= {"group": unit.checkpoint.group, "seed": unit.checkpoint.seed, "step": unit.checkpoint.step}
         table = pa.Table.from_pandas(frame, preserve_index=False)
         table = table.replace_schema_metadata((table.schema.metadata or {}) | {b"headreuse": json.dumps(told).encode()})
