@@ -1,0 +1,296 @@
+"""What a model is trained on, and that an interrupted training ends as an undisturbed one, bit for bit."""
+
+import hashlib
+import json
+import math
+import os
+import resource
+import signal
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from transformers import PreTrainedModel, Trainer
+
+from headreuse import training
+from headreuse.config import CheckpointSchedule, Group, ModelSpec, Study, TaskRange, TrainingSpec
+from headreuse.problems import HeadreuseError
+from headreuse.tasks import TASKS
+from headreuse.training import Batches, train
+from headreuse.vocabulary import Vocabulary
+
+STEPS = 9
+SAVED = (3, 6, 9)
+
+
+def small_study(**changes) -> Study:
+    spec = {"steps": STEPS, "batch_size": 8, "checkpoints": CheckpointSchedule(every=3)} | changes
+    group = Group(
+        name="pair",
+        main=TaskRange(task="copy", max_length=3),
+        auxiliary=(TaskRange(task="reverse", max_length=5),),
+        training=TrainingSpec(**spec),
+    )
+    return Study(name="small", alphabet_size=3, groups=(group,), model=ModelSpec(n_layers=1, n_heads=2, d_model=16))
+
+
+def trained(folder: Path, *, seed: int = 0, on_step=lambda step, loss: None, study: Study | None = None) -> Path:
+    study = study or small_study()
+    train(study, study.groups[0], seed, folder, on_step=on_step)
+    return folder
+
+
+def weights(folder: Path) -> dict[int, bytes]:
+    """Bytes of every checkpoint's weights, by step."""
+    files = folder.glob("checkpoint-*/model.safetensors")
+    return {int(file.parent.name.removeprefix("checkpoint-")): file.read_bytes() for file in files}
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory) -> Path:
+    return trained(tmp_path_factory.mktemp("undisturbed"))
+
+
+def all_batches(study: Study, first: int = 0) -> list[dict[str, torch.Tensor]]:
+    tasks = [TASKS[entry.task](alphabet_size=study.alphabet_size) for entry in study.groups[0].tasks]
+    return list(Batches(study, study.groups[0], Vocabulary.of(tasks), first))
+
+
+def test_tasks_and_lengths_are_drawn_uniformly_from_what_each_is_trained_on():
+    study = small_study(steps=600)
+    vocabulary = Vocabulary.of([TASKS[name](alphabet_size=3) for name in ("copy", "reverse")])
+    n_batches, lengths = Counter(), {"copy": Counter(), "reverse": Counter()}
+    for batch in all_batches(study):
+        markers = {vocabulary.tokens[marker] for marker in batch["input_ids"][:, 1].tolist()}
+        assert len(markers) == 1, "one task in a batch"
+        name = markers.pop().strip("<>")
+        n_batches[name] += 1
+        lengths[name].update(((batch["labels"] != -100).sum(1) - 1).tolist())
+    assert abs(n_batches["copy"] / 600 - 1 / 2) < 0.06
+    for name, longest in (("copy", 3), ("reverse", 5)):
+        shares = [lengths[name][n] / lengths[name].total() for n in range(1, longest + 1)]
+        assert sum(shares) == 1
+        assert np.abs(np.array(shares) - 1 / longest).max() < 0.04
+
+
+def test_labels_are_the_answer_with_its_eos_and_nothing_else():
+    for batch in all_batches(small_study()):
+        for tokens, labels in zip(batch["input_ids"].tolist(), batch["labels"].tolist(), strict=True):
+            eos = tokens.index(2)
+            n_letters = (eos - 3) // 2
+            unlabelled = 3 + n_letters  # BOS, marker, letters, =
+            assert labels[:unlabelled] == [-100] * unlabelled
+            assert labels[unlabelled : eos + 1] == tokens[unlabelled : eos + 1]
+            assert set(labels[eos + 1 :]) <= {-100}
+
+
+def test_a_batch_depends_on_its_step_and_not_on_where_training_began():
+    study = small_study()
+    whole, rest = all_batches(study), all_batches(study, first=4)
+    assert len(rest) == STEPS - 4
+    for expected, batch in zip(whole[4:], rest, strict=True):
+        assert torch.equal(expected["input_ids"], batch["input_ids"])
+    assert not np.array_equal(whole[0]["input_ids"], whole[1]["input_ids"])
+
+
+def test_the_data_seed_and_not_the_seed_of_the_weights_sets_the_batches(tmp_path):
+    study = small_study()
+    other = study.model_copy(update={"data_seed": 1})
+    assert not np.array_equal(all_batches(study)[0]["input_ids"], all_batches(other)[0]["input_ids"])
+
+
+def test_training_learns(tmp_path):
+    losses = []
+    spec = TrainingSpec(steps=120, batch_size=64, learning_rate=1e-2, checkpoints=CheckpointSchedule(at=(120,)))
+    group = Group(name="easy", main=TaskRange(task="copy", max_length=2), training=spec)
+    study = Study(name="easy", alphabet_size=2, groups=(group,), model=ModelSpec(n_layers=2, n_heads=2, d_model=32))
+    trained(tmp_path, study=study, on_step=lambda step, loss: losses.append(loss))
+    assert losses[0] == pytest.approx(math.log(9), abs=0.2), "an untrained model is near chance over 9 tokens"
+    assert np.mean(losses[-10:]) < 0.1
+
+
+def test_every_step_is_told_once_and_nothing_is_printed(tmp_path, capfd):
+    steps = []
+    trained(tmp_path, on_step=lambda step, loss: steps.append(step))
+    assert steps == list(range(1, STEPS + 1))
+    assert capfd.readouterr() == ("", "")
+
+
+def test_optimiser_and_schedule_are_as_the_study_says(tmp_path, monkeypatch):
+    seen = []
+    plain = Trainer.training_step
+
+    def watched(self, *args, **kwargs):
+        seen.append((dict(self.optimizer.param_groups[0]), self.args.max_grad_norm))
+        return plain(self, *args, **kwargs)
+
+    monkeypatch.setattr(Trainer, "training_step", watched)
+    study = small_study(
+        steps=10, learning_rate=0.5, warmup=0.2, decay=0.4, betas=(0.8, 0.9), weight_decay=0.03, clip=2.5
+    )
+    trained(tmp_path, study=study)
+    falling = [0.5 * (1 + math.cos(math.pi * done / 4)) / 2 for done in range(4)]
+    assert [settings["lr"] for settings, _ in seen] == pytest.approx([0, 0.25, 0.5, 0.5, 0.5, 0.5, *falling])
+    settings, clip = seen[0]
+    assert (settings["betas"], settings["weight_decay"], clip) == ((0.8, 0.9), 0.03, 2.5)
+
+
+def test_attention_is_causal_without_a_mask(tmp_path, monkeypatch):
+    seen = []
+    plain = torch.nn.functional.scaled_dot_product_attention
+
+    def watched(*args, attn_mask=None, is_causal=False, **kwargs):
+        seen.append((attn_mask, is_causal))
+        return plain(*args, attn_mask=attn_mask, is_causal=is_causal, **kwargs)
+
+    monkeypatch.setattr(torch.nn.functional, "scaled_dot_product_attention", watched)
+    trained(tmp_path)
+    assert set(seen) == {(None, True)}
+
+
+def test_a_finished_series_has_the_scheduled_checkpoints_with_notes_and_no_pickle(undisturbed):
+    assert sorted(weights(undisturbed)) == list(SAVED)
+    for step in SAVED:
+        folder = undisturbed / f"checkpoint-{step}"
+        content = (folder / "model.safetensors").read_bytes()
+        assert json.loads((folder / "headreuse.json").read_text()) == {
+            "group": "pair",
+            "seed": 0,
+            "step": step,
+            "fingerprint": hashlib.sha256(content).hexdigest(),
+            "weights_bytes": len(content),
+        }
+        assert (folder / "tokenizer.json").exists()
+    assert not [path for suffix in ("bin", "pt", "pth") for path in undisturbed.rglob(f"*.{suffix}")]
+    assert not list(undisturbed.glob(".*"))
+
+
+def test_training_a_finished_series_again_does_nothing(undisturbed):
+    def files():
+        return {path: path.stat().st_mtime_ns for path in undisturbed.rglob("*")}
+
+    before, steps = files(), []
+    trained(undisturbed, on_step=lambda step, loss: steps.append(step))
+    assert steps == []
+    assert files() == before
+
+
+def test_another_seed_gives_other_weights(undisturbed, tmp_path):
+    assert weights(trained(tmp_path, seed=1))[9] != weights(undisturbed)[9]
+
+
+class Killed(BaseException):
+    """Goes through everything, as a kill does."""
+
+
+def stop(*_args, **_kwargs):
+    raise Killed
+
+
+def cut_short(self, folder, **_kwargs):
+    (Path(folder) / "config.json").write_text("{")
+    (Path(folder) / "model.safetensors").write_bytes(b"half")
+    raise Killed
+
+
+MOMENTS = {
+    "while weights are written": (PreTrainedModel, "save_pretrained", cut_short),
+    "while the optimiser is written": (Trainer, "_save_optimizer_and_scheduler", stop),
+    "before the note": (training, "_publish", stop),
+    "before the checkpoint has its name": (os, "rename", stop),
+    "before older ones are thinned out": (training, "_drop_resume_files", stop),
+}
+
+
+@pytest.mark.parametrize("moment", MOMENTS)
+def test_a_kill_during_a_save_changes_nothing_in_the_end(moment, undisturbed, tmp_path, monkeypatch):
+    def break_the_second_save(step, _loss):
+        if step == 6:
+            monkeypatch.setattr(*MOMENTS[moment])
+
+    with pytest.raises(Killed):
+        trained(tmp_path, on_step=break_the_second_save)
+    monkeypatch.undo()
+    steps = []
+    trained(tmp_path, on_step=lambda step, loss: steps.append(step))
+    assert steps[0] == (7 if moment == "before older ones are thinned out" else 4)
+    assert weights(tmp_path) == weights(undisturbed)
+    assert sorted(tmp_path.rglob("*")) == [tmp_path / path.relative_to(undisturbed) for path in everything(undisturbed)]
+
+
+def everything(folder: Path) -> list[Path]:
+    return sorted(folder.rglob("*"))
+
+
+def test_stopping_between_saves_any_number_of_times_changes_nothing_in_the_end(undisturbed, tmp_path):
+    for last in (2, 4, 8):
+
+        def fail(step, _loss, last=last):
+            if step == last:
+                raise Killed
+
+        with pytest.raises(Killed):
+            trained(tmp_path, on_step=fail)
+    assert weights(trained(tmp_path)) == weights(undisturbed)
+
+
+def test_sigkill_changes_nothing_in_the_end(undisturbed, tmp_path):
+    study = tmp_path / "study.json"
+    study.write_text(small_study().model_dump_json())
+    program = (
+        "import os, signal, sys; from pathlib import Path; import torch; torch.set_num_threads(int(sys.argv[3]))\n"
+        "from headreuse.config import Study; from headreuse.training import train\n"
+        "study = Study.model_validate_json(Path(sys.argv[1]).read_text())\n"
+        "def kill(step, loss):\n"
+        "    if step == 5: os.kill(os.getpid(), signal.SIGKILL)\n"
+        "train(study, study.groups[0], 0, Path(sys.argv[2]), on_step=kill)\n"
+    )
+    arguments = [str(study), str(tmp_path / "series"), str(torch.get_num_threads())]
+    killed = subprocess.run([sys.executable, "-c", program, *arguments], capture_output=True)
+    assert killed.returncode == -signal.SIGKILL, killed.stderr
+    assert sorted(weights(tmp_path / "series")) == [3]
+    assert weights(trained(tmp_path / "series")) == weights(undisturbed)
+
+
+@pytest.mark.parametrize("room", [1_000, 20_000])
+def test_a_full_disk_is_told_in_one_line_and_costs_only_that_checkpoint(room, undisturbed, tmp_path):
+    assert 1_000 < len(weights(undisturbed)[6]) < 20_000, "weights fit the larger room, the optimiser does not"
+    unlimited = resource.getrlimit(resource.RLIMIT_FSIZE)
+
+    def fill_the_disk(step, _loss):
+        if step == 6:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (room, unlimited[1]))
+
+    try:
+        with pytest.raises(HeadreuseError, match=r"checkpoint-6: could not be saved: .*free some space") as told:
+            trained(tmp_path, on_step=fill_the_disk)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, unlimited)
+    assert "\n" not in str(told.value)
+    assert weights(tmp_path) == {3: weights(undisturbed)[3]}
+    assert weights(trained(tmp_path)) == weights(undisturbed)
+
+
+def test_a_loss_that_is_no_number_ends_training_with_what_to_try(tmp_path, monkeypatch):
+    monkeypatch.setattr(Trainer, "training_step", lambda self, *args, **kwargs: torch.tensor(math.nan))
+    with pytest.raises(HeadreuseError, match="the loss is nan at step 1; try a lower learning_rate"):
+        trained(tmp_path)
+    assert not weights(tmp_path)
+
+
+def test_a_folder_with_checkpoints_of_another_kind_is_refused_and_left_alone(tmp_path):
+    foreign = tmp_path / "checkpoint-100"
+    foreign.mkdir()
+    (foreign / "model.safetensors").write_bytes(b"precious")
+    with pytest.raises(HeadreuseError, match=r"checkpoint-100: no whole checkpoint of this training; move it away"):
+        trained(tmp_path)
+    assert (foreign / "model.safetensors").read_bytes() == b"precious"
+
+
+def test_a_folder_with_checkpoints_of_another_seed_is_refused(undisturbed):
+    with pytest.raises(HeadreuseError, match="belongs to pair seed 0; train pair seed 1 into another folder"):
+        trained(undisturbed, seed=1)
