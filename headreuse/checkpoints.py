@@ -123,6 +123,8 @@ def load_bridge(path: Path) -> Any:
     from transformer_lens.model_bridge import TransformerBridge
 
     verify(path)
+    if not any(path.glob("tokenizer*")):
+        raise CheckpointError(f"{path}: TransformerLens wants a tokenizer beside the weights; save one there")
     with quiet_transformers():
         return TransformerBridge.boot_transformers(str(path), device="cpu", dtype=torch.float32).eval()
 

@@ -111,9 +111,16 @@ def test_letters_are_uniform_over_both_cases():
     _, examples = generated(task, [9] * 4000, seed=0)
     counts = np.bincount(examples.answer.ravel(), minlength=8)
     assert np.abs(counts / counts.sum() - 1 / 8).max() < 0.01
-    _, examples = generated(task, [3] * 4000, seed=0)
-    changed = (examples.answer != examples.corrupted_answer).mean(axis=0)
-    assert np.abs(changed - 1 / 4).max() < 0.03
+
+
+def test_the_corrupted_letter_may_stand_anywhere_and_be_any_other():
+    task = TASKS["copy"](alphabet_size=4)
+    _, examples = generated(task, [3, 0] * 4000, seed=0)
+    long = slice(0, None, 2)
+    changed = examples.answer[long] != examples.corrupted_answer[long]
+    assert np.abs(changed.mean(axis=0) - 1 / 4).max() < 0.03
+    shift = (examples.corrupted_answer - examples.answer)[long][changed] % 8
+    assert np.abs(np.bincount(shift, minlength=8) / 4000 - np.array([0, *[1 / 7] * 7])).max() < 0.03
 
 
 @pytest.mark.parametrize("prompt", ["aBcD", "=", "", "aB=cD", "aB==", "a1="])

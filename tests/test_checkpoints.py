@@ -1,0 +1,270 @@
+"""Whole checkpoints are found and loaded exactly; of others it is said what is wrong."""
+
+import hashlib
+import json
+import re
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+from transformers import AutoModelForCausalLM, GPT2Config, GPT2LMHeadModel
+
+from headreuse.checkpoints import (
+    CheckpointError,
+    discover,
+    load_bridge,
+    load_model,
+    load_vocabulary,
+    swap_weights,
+    verify,
+)
+from headreuse.config import CheckpointSchedule, Group, ModelSpec, Study, TaskRange, TrainingSpec
+from headreuse.models import build_model
+from headreuse.tasks import TASKS
+from headreuse.tokenizer import build_tokenizer
+from headreuse.training import train
+from headreuse.vocabulary import Vocabulary
+
+TOKENS = torch.tensor([[1, 3, 5, 6, 7, 4], [1, 4, 7, 7, 5, 0]])
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory) -> Path:
+    """A series that this package trained, with checkpoints at steps 2, 9 and 10."""
+    spec = TrainingSpec(steps=10, batch_size=4, checkpoints=CheckpointSchedule(at=(2, 9)))
+    group = Group(name="alone", main=TaskRange(task="reverse", max_length=3), training=spec)
+    study = Study(name="small", alphabet_size=3, groups=(group,), model=ModelSpec(n_layers=2, n_heads=2, d_model=16))
+    folder = tmp_path_factory.mktemp("run") / "checkpoints" / "alone" / "seed-5"
+    train(study, group, 5, folder, on_step=lambda step, loss: None)
+    return folder
+
+
+@pytest.fixture
+def series(trained, tmp_path) -> Path:
+    """A copy to damage."""
+    return Path(shutil.copytree(trained, tmp_path / "series"))
+
+
+def small(position: str = "rope", seed: int = 0):
+    spec = ModelSpec(position=position, n_layers=2, n_heads=2, d_model=16)
+    return build_model(spec, vocab_size=9, max_positions=32, seed=seed).eval()
+
+
+def tied(seed: int = 0) -> GPT2LMHeadModel:
+    """GPT-2, whose embedding and unembedding are one."""
+    torch.manual_seed(seed)
+    shape = {"n_layer": 2, "n_head": 2, "n_embd": 8, "vocab_size": 9, "n_positions": 32}
+    return GPT2LMHeadModel(GPT2Config(**shape, bos_token_id=1, eos_token_id=2)).eval()
+
+
+def logits(model) -> torch.Tensor:
+    with torch.no_grad():
+        return model(TOKENS).logits
+
+
+def test_our_own_series_is_found_in_the_order_of_its_steps(trained):
+    found = discover(trained)
+    assert [checkpoint.step for checkpoint in found.checkpoints] == [2, 9, 10]
+    assert found.skipped == ()
+    first = found.checkpoints[0]
+    assert (first.path, first.group, first.seed) == (trained / "checkpoint-2", "alone", 5)
+    assert first.fingerprint == hashlib.sha256((first.path / "model.safetensors").read_bytes()).hexdigest()
+
+
+def test_a_foreign_series_is_found_with_the_fingerprint_of_its_weights_however_they_are_split(tmp_path):
+    for step, size in ((100, "1GB"), (20, "2KB")):
+        tied(seed=step).save_pretrained(tmp_path / f"checkpoint-{step}", max_shard_size=size)
+    (tmp_path / "notes").mkdir()
+    sharded, whole = discover(tmp_path).checkpoints
+    assert (sharded.step, whole.step) == (20, 100)
+    files = sorted(sharded.path.glob("model-*.safetensors"))
+    assert len(files) > 1
+    assert sharded.fingerprint == hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()
+    assert whole.fingerprint == hashlib.sha256((whole.path / "model.safetensors").read_bytes()).hexdigest()
+    assert torch.equal(logits(load_model(sharded.path)), logits(tied(seed=20)))
+
+
+def truncate(path: Path) -> None:
+    weights = path / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-100])
+
+
+def truncate_of_a_foreigner(path: Path) -> None:
+    (path / "headreuse.json").unlink()
+    truncate(path)
+
+
+def edit(change: Callable[[dict[str, torch.Tensor]], object]) -> Callable[[Path], None]:
+    def damage(path: Path) -> None:
+        (path / "headreuse.json").unlink()
+        weights = load_file(path / "model.safetensors")
+        change(weights)
+        save_file(weights, path / "model.safetensors", metadata={"format": "pt"})
+
+    return damage
+
+
+def pickle(path: Path) -> None:
+    (path / "model.safetensors").unlink()
+    torch.save({}, path / "pytorch_model.bin")
+
+
+def lose_a_shard(path: Path) -> None:
+    (path / "headreuse.json").unlink()
+    (path / "model.safetensors").unlink()
+    small().save_pretrained(path, max_shard_size="5KB")
+    sorted(path.glob("model-*"))[1].unlink()
+
+
+def rewrite(name: str, text: str) -> Callable[[Path], object]:
+    return lambda path: (path / name).write_text(text)
+
+
+DAMAGE = {
+    "no config": (lambda path: (path / "config.json").unlink(), "config.json is missing"),
+    "unreadable config": (rewrite("config.json", "{"), "cannot be loaded (.*config.*)"),
+    "unknown architecture": (rewrite("config.json", '{"model_type": "unheard"}'), "cannot be loaded (.*unheard.*)"),
+    "no weights": (lambda path: (path / "model.safetensors").unlink(), "model.safetensors is missing"),
+    "empty weights": (
+        lambda path: (path / "model.safetensors").write_bytes(b""),
+        "model.safetensors (0 bytes) is trunc",
+    ),
+    "truncated": (truncate, "model.safetensors (.* bytes) is truncated or damaged (.*)"),
+    "truncated, without a note": (truncate_of_a_foreigner, "model.safetensors (.* bytes) is truncated or damaged (.*)"),
+    "a missing weight": (edit(lambda w: w.pop("model.norm.weight")), "missing weights: model.norm.weight; "),
+    "two missing weights": (
+        edit(lambda w: [w.pop(name) for name in ("lm_head.weight", "model.norm.weight")]),
+        "missing weights: lm_head.weight and 1 more; ",
+    ),
+    "an unexpected weight": (edit(lambda w: w.update(extra=torch.zeros(2))), "unexpected weights: extra; "),
+    "a wrong shape": (
+        edit(lambda w: w.update({"model.norm.weight": torch.zeros(3)})),
+        "weights of another shape than config.json says: model.norm.weight; ",
+    ),
+    "other weights than noted": (
+        lambda path: save_file(load_file(path / "model.safetensors"), path / "model.safetensors", {"more": "x" * 99}),
+        "model.safetensors has .* bytes where training wrote .*",
+    ),
+    "a damaged note": (rewrite("headreuse.json", "{"), "headreuse.json is damaged"),
+    "a pickle": (pickle, "pytorch_model.bin is a pickle, .*; give the weights as model.safetensors"),
+    "a lost shard": (lose_a_shard, "model-00002-of-.* (missing) is truncated or damaged"),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGE)
+def test_a_checkpoint_that_is_not_whole_is_skipped_with_a_line_that_says_why(damage, series):
+    break_it, reason = DAMAGE[damage]
+    break_it(series / "checkpoint-9")
+    found = discover(series)
+    assert [checkpoint.step for checkpoint in found.checkpoints] == [2, 10]
+    (skipped,) = found.skipped
+    assert skipped.path == series / "checkpoint-9"
+    assert re.match(re.escape(reason).replace(r"\.\*", ".*"), skipped.reason), skipped.reason
+    assert "\n" not in skipped.reason
+    with pytest.raises(CheckpointError, match=re.escape(f"{skipped.path}: {skipped.reason}")):
+        verify(skipped.path)
+
+
+def test_loading_refuses_what_would_leave_random_weights(series):
+    edit(lambda weights: weights.pop("model.norm.weight"))(series / "checkpoint-2")
+    with pytest.raises(CheckpointError, match=r"missing weights: model\.norm\.weight"):
+        load_model(series / "checkpoint-2")
+
+
+def test_verifying_reads_no_weight(trained, monkeypatch):
+    loaded = []
+    plain = AutoModelForCausalLM.from_pretrained
+
+    def watched(*args, **kwargs):
+        model, found = plain(*args, **kwargs)
+        loaded.extend(model.parameters())
+        return model, found
+
+    monkeypatch.setattr(AutoModelForCausalLM, "from_pretrained", watched)
+    verify(trained / "checkpoint-2")
+    assert loaded
+    assert all(parameter.is_meta for parameter in loaded)
+
+
+def test_a_folder_without_checkpoints_is_answered_with_those_that_have_some(trained, tmp_path):
+    file = tmp_path / "file"
+    file.write_text("")
+    run = trained.parents[2]
+    for folder, line in (
+        (tmp_path / "nowhere", "no such folder; give a folder of checkpoint-<step> folders"),
+        (file, "a file; give a folder of checkpoint-<step> folders"),
+        (tmp_path, "no checkpoint-<step> folders in it; give a folder that has them"),
+        (trained / "checkpoint-2", f"a single checkpoint; its series is {trained}"),
+        (trained.parent, f"holds no checkpoints itself; give a series in it: {trained}"),
+        (run, f"holds no checkpoints itself; give a series in it: {trained}"),
+    ):
+        with pytest.raises(CheckpointError, match=f"^{re.escape(f'{folder}: {line}')}$"):
+            discover(folder)
+
+
+def test_the_model_is_loaded_as_transformers_would_and_ready_to_evaluate(trained, capfd):
+    path = trained / "checkpoint-10"
+    for attention in ("sdpa", "eager"):
+        model = load_model(path, attn_implementation=attention)
+        plain = AutoModelForCausalLM.from_pretrained(path, attn_implementation=attention).eval()
+        capfd.readouterr()
+        assert torch.equal(logits(model), logits(plain))
+        assert not model.training
+        assert model.config._attn_implementation == attention
+        assert model.dtype == torch.float32
+    load_model(path)
+    assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize("build", [small, tied], ids=["separate embeddings", "tied embeddings"])
+def test_swapping_weights_changes_the_same_model_into_the_other(build, tmp_path):
+    for seed in (1, 2):
+        build(seed=seed).save_pretrained(tmp_path / f"checkpoint-{seed}")
+    model = load_model(tmp_path / "checkpoint-1")
+    parameters = [parameter.data_ptr() for parameter in model.parameters()]
+    swap_weights(model, tmp_path / "checkpoint-2")
+    assert torch.equal(logits(model), logits(build(seed=2)))
+    assert parameters == [parameter.data_ptr() for parameter in model.parameters()]
+
+
+def test_weights_of_another_model_are_not_swapped_in_even_where_their_shapes_fit(tmp_path):
+    small("nope").save_pretrained(tmp_path)
+    model = small("rope", seed=1)
+    before = logits(model)
+    with pytest.raises(CheckpointError, match=r"another model than the one at hand \(class: SmolLM3ForCausalLM there"):
+        swap_weights(model, tmp_path)
+    assert torch.equal(logits(model), before)
+
+
+def test_the_vocabulary_is_the_one_trained_with(trained, tmp_path):
+    assert load_vocabulary(trained / "checkpoint-2") == Vocabulary.of([TASKS["reverse"](alphabet_size=3)])
+    with pytest.raises(CheckpointError, match=r"tokenizer\.json is missing"):
+        load_vocabulary(tmp_path)
+
+
+def test_a_tokenizer_of_another_kind_is_refused(series):
+    path = series / "checkpoint-2"
+    file = path / "tokenizer.json"
+    told = json.loads(file.read_text().replace("<pad>", "<nil>"))
+    file.write_text(json.dumps(told))
+    with pytest.raises(CheckpointError, match="its tokenizer is not one of this package"):
+        load_vocabulary(path)
+
+
+@pytest.mark.parametrize("position", ["rope", "nope"])
+def test_a_transformer_lens_bridge_computes_what_the_model_does(position, tmp_path):
+    small(position).save_pretrained(tmp_path)
+    build_tokenizer(Vocabulary.of([TASKS["reverse"](alphabet_size=2)])).save_pretrained(tmp_path)
+    bridge = load_bridge(tmp_path)
+    with torch.no_grad():
+        torch.testing.assert_close(bridge(TOKENS), logits(load_model(tmp_path)), rtol=0, atol=1e-5)
+    assert not bridge.training
+
+
+def test_a_bridge_without_a_tokenizer_is_refused(tmp_path):
+    small().save_pretrained(tmp_path)
+    with pytest.raises(CheckpointError, match="wants a tokenizer beside the weights"):
+        load_bridge(tmp_path)
