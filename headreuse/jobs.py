@@ -1,30 +1,17 @@
-"""What a worker does: train one run, or take the missing measurements of one checkpoint."""
+"""What a worker does: train one run, or take the missing measurements of one checkpoint.
+
+A job is small and knows nothing of torch; what it needs is imported where it is run, which is in a worker.
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property
-from typing import Any
 
-import numpy as np
-import pandas as pd
-import torch
-
-from headreuse.checkpoints import load_model, load_vocabulary, verify
-from headreuse.evaluation import evaluate
-from headreuse.frames import evaluations_to_frame, head_scores_to_frame, pattern_to_frame
 from headreuse.problems import HeadreuseError
-from headreuse.recording import mean_pattern
-from headreuse.records import Checkpoint, Prompts
-from headreuse.scores import SCORES
+from headreuse.records import Checkpoint
 from headreuse.store import RunFolder, Unit, alone_in
 from headreuse.study import TrainingRun, complete_checkpoints, measuring_cost, training_cost
-from headreuse.tasks import TASKS
-from headreuse.training import train
-from headreuse.vocabulary import make_prompts
 
 Tell = Callable[[float, str], None]
-EVALUATION_STREAM = 1
-"""Sets the draws of the evaluation apart from those of training, which share the study's data seed."""
 
 
 @dataclass(frozen=True)
@@ -49,6 +36,8 @@ class TrainJob:
 
     def run(self, tell: Tell) -> list[str]:
         """Train; a run that another process is training is waited for briefly, then left to it."""
+        from headreuse.training import train
+
         study, group, seed = self.folder.study(), self.run_of.group, self.run_of.seed
         series = self.folder.series_folder(group.name, seed)
         n_steps = group.training.steps
@@ -87,7 +76,8 @@ class MeasureJob:
 
     def run(self, tell: Tell) -> list[str]:
         """Each unit is kept as soon as it is measured; one that fails leaves the others alone."""
-        verify(self.checkpoint.path)
+        from headreuse.measuring import Measuring
+
         measuring = Measuring(self.checkpoint, micro_batch=self.folder.study().measures.micro_batch)
         problems = []
         for index, unit in enumerate(self.units):
@@ -98,49 +88,3 @@ class MeasureJob:
                 reason = str(error) if isinstance(error, HeadreuseError) else f"{type(error).__name__}: {error}"
                 problems.append(f"{unit}: {reason}")
         return problems
-
-
-class Measuring:
-    """One checkpoint's model and prompts, loaded once and asked for several measurements."""
-
-    def __init__(self, checkpoint: Checkpoint, *, micro_batch: int) -> None:
-        self.checkpoint = checkpoint
-        self.micro_batch = micro_batch
-        self.device = "cuda" if torch.cuda.is_available() else "cpu"
-
-    @cached_property
-    def vocabulary(self) -> Any:
-        """The tokens that the checkpoint was trained with."""
-        return load_vocabulary(self.checkpoint.path)
-
-    @cached_property
-    def model(self) -> Any:
-        """Ready to answer."""
-        return load_model(self.checkpoint.path, device=self.device)
-
-    def measure(self, unit: Unit) -> pd.DataFrame:
-        """The unit's result as it goes into its file."""
-        return getattr(self, f"_{unit.kind}")(unit)
-
-    def prompts(self, unit: Unit, length: int) -> Prompts:
-        """The fixed examples of a task and length: the same for every checkpoint, seed and group of a study.
-
-        They are drawn from the study's data seed and the length alone, so tasks that draw alike get the same inputs.
-        """
-        settings = unit.settings
-        generator = np.random.default_rng([settings["data_seed"], EVALUATION_STREAM, length])
-        task = TASKS[unit.task](alphabet_size=settings["alphabet_size"])
-        return make_prompts(task, np.full(settings["n"], length), generator, self.vocabulary)
-
-    def _evaluation(self, unit: Unit) -> pd.DataFrame:
-        lengths = unit.settings["lengths"]
-        batches = (self.prompts(unit, length) for length in lengths)
-        return evaluations_to_frame([evaluate(self.model, b, micro_batch=self.micro_batch) for b in batches])
-
-    def _pattern(self, unit: Unit) -> pd.DataFrame:
-        prompts = self.prompts(unit, unit.settings["length"])
-        return pattern_to_frame(mean_pattern(self.model, prompts, micro_batch=self.micro_batch))
-
-    def _head_scores(self, unit: Unit) -> pd.DataFrame:
-        score = SCORES[unit.settings["method"]]
-        return head_scores_to_frame(score(self.model, self.prompts(unit, unit.settings["length"])))

@@ -1,0 +1,68 @@
+"""Everything that is measured of one checkpoint, with its model and prompts loaded once."""
+
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+
+from headreuse.checkpoints import load_model, load_vocabulary, verify
+from headreuse.evaluation import evaluate
+from headreuse.frames import evaluations_to_frame, head_scores_to_frame, pattern_to_frame
+from headreuse.recording import mean_pattern
+from headreuse.records import Checkpoint, Prompts
+from headreuse.scores import SCORES
+from headreuse.store import Unit
+from headreuse.tasks import TASKS
+from headreuse.vocabulary import make_prompts
+
+EVALUATION_STREAM = 1
+"""Sets the draws of the evaluation apart from those of training, which share the study's data seed."""
+
+
+class Measuring:
+    """One checkpoint's model and prompts, loaded once and asked for several measurements."""
+
+    def __init__(self, checkpoint: Checkpoint, *, micro_batch: int) -> None:
+        verify(checkpoint.path)
+        self.checkpoint = checkpoint
+        self.micro_batch = micro_batch
+        self.device = "cuda" if torch.cuda.is_available() else "cpu"
+
+    @cached_property
+    def vocabulary(self) -> Any:
+        """The tokens that the checkpoint was trained with."""
+        return load_vocabulary(self.checkpoint.path)
+
+    @cached_property
+    def model(self) -> Any:
+        """Ready to answer."""
+        return load_model(self.checkpoint.path, device=self.device)
+
+    def measure(self, unit: Unit) -> pd.DataFrame:
+        """The unit's result as it goes into its file."""
+        return getattr(self, f"_{unit.kind}")(unit)
+
+    def prompts(self, unit: Unit, length: int) -> Prompts:
+        """The fixed examples of a task and length: the same for every checkpoint, seed and group of a study.
+
+        They are drawn from the study's data seed and the length alone, so tasks that draw alike get the same inputs.
+        """
+        settings = unit.settings
+        generator = np.random.default_rng([settings["data_seed"], EVALUATION_STREAM, length])
+        task = TASKS[unit.task](alphabet_size=settings["alphabet_size"])
+        return make_prompts(task, np.full(settings["n"], length), generator, self.vocabulary)
+
+    def _evaluation(self, unit: Unit) -> pd.DataFrame:
+        lengths = unit.settings["lengths"]
+        batches = (self.prompts(unit, length) for length in lengths)
+        return evaluations_to_frame([evaluate(self.model, b, micro_batch=self.micro_batch) for b in batches])
+
+    def _pattern(self, unit: Unit) -> pd.DataFrame:
+        prompts = self.prompts(unit, unit.settings["length"])
+        return pattern_to_frame(mean_pattern(self.model, prompts, micro_batch=self.micro_batch))
+
+    def _head_scores(self, unit: Unit) -> pd.DataFrame:
+        score = SCORES[unit.settings["method"]]
+        return head_scores_to_frame(score(self.model, self.prompts(unit, unit.settings["length"])))
