@@ -5,6 +5,7 @@ Heavy libraries are imported inside the commands that need them, so that help an
 """
 
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -29,30 +30,52 @@ Out = Annotated[Path | None, typer.Option(help="The run folder; runs/NAME where 
 Workers = Annotated[
     int | None, typer.Option(min=0, help="Processes side by side; 0 works in this one. [default: one per core]")
 ]
+Engine = Annotated[str, typer.Option(help="`processes` on this machine, or `ray` (extra `ray`) on a cluster.")]
 Shard = Annotated[str | None, typer.Option(metavar="I/N", help="Do only the I-th of N parts of the work (1/4 … 4/4).")]
 
 
+@dataclass(frozen=True)
+class Resources:
+    """What the work may use."""
+
+    workers: int | None
+    engine: str
+    shard: str | None
+
+
 @app.command()
-def run(study: StudyOrFolder, out: Out = None, workers: Workers = None, shard: Shard = None) -> None:
+def run(
+    study: StudyOrFolder,
+    out: Out = None,
+    workers: Workers = None,
+    engine: Engine = "processes",
+    shard: Shard = None,
+) -> None:
     """Train, measure, analyse and report; what is done already is not done again."""
     folder = _begin(study, out)
-    problems = _work(folder, workers, shard, train=True, measure=True)
+    problems = _work(folder, Resources(workers, engine, shard), train=True, measure=True)
     _analyse(folder)
     _report(folder, problems)
 
 
 @app.command()
-def train(study: StudyOrFolder, out: Out = None, workers: Workers = None, shard: Shard = None) -> None:
+def train(
+    study: StudyOrFolder,
+    out: Out = None,
+    workers: Workers = None,
+    engine: Engine = "processes",
+    shard: Shard = None,
+) -> None:
     """Train the models of a study and keep their checkpoints."""
     folder = _begin(study, out)
-    _end(_work(folder, workers, shard, train=True, measure=False), folder.root)
+    _end(_work(folder, Resources(workers, engine, shard), train=True, measure=False), folder.root)
 
 
 @app.command()
-def score(folder: Folder, workers: Workers = None, shard: Shard = None) -> None:
+def score(folder: Folder, workers: Workers = None, engine: Engine = "processes", shard: Shard = None) -> None:
     """Measure accuracy, attention patterns and head scores at every checkpoint."""
     opened = _open(folder)
-    _end(_work(opened, workers, shard, train=False, measure=True), opened.root)
+    _end(_work(opened, Resources(workers, engine, shard), train=False, measure=True), opened.root)
 
 
 @app.command()
@@ -164,19 +187,19 @@ def _open(folder: Path) -> "RunFolder":
     return RunFolder.open(folder)
 
 
-def _work(folder: "RunFolder", workers: int | None, shard: str | None, *, train: bool, measure: bool) -> list[str]:
+def _work(folder: "RunFolder", resources: Resources, *, train: bool, measure: bool) -> list[str]:
     """Do what is missing of these stages; one line for each piece that failed."""
+    from headreuse.engines import choose_engine
     from headreuse.study import Shard, missing, progress
+    from headreuse.working import work
 
-    part = Shard.parse(shard)
-    found = progress(folder.study(), folder)
+    shard, found = Shard.parse(resources.shard), progress(folder.study(), folder)
+    engine = choose_engine(resources.engine, n_workers=resources.workers, n_runs=len(found))
     lacking = missing(found, train=train, measure=measure)
     if not lacking:
         return []
     _say(f"{folder.root}: {lacking}")
-    from headreuse.working import work
-
-    return work(folder, found, n_workers=workers, shard=part, train=train, measure=measure)
+    return work(folder, found, engine, shard=shard, train=train, measure=measure)
 
 
 def _analyse(folder: "RunFolder") -> None:
@@ -207,9 +230,7 @@ def _end(problems: list[str], result: Path) -> None:
     """Print where the result lies; status 1 where something failed."""
     print(result)
     if problems:
-        _say(
-            f"{len(problems)} of the pieces failed (above, and `headreuse status`); run again to try them again"
-        )
+        _say(f"{len(problems)} of the pieces failed (above, and `headreuse status`); run again to try them again")
         raise typer.Exit(1)
 
 

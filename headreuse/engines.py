@@ -1,4 +1,4 @@
-"""Run jobs: in this process, or side by side in processes of their own; a job that fails or dies stops no other."""
+"""Run jobs: in this process, in processes side by side, or on Ray; a job that fails or dies stops no other."""
 
 import multiprocessing
 import os
@@ -6,10 +6,14 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
+from importlib.util import find_spec
 from multiprocessing.connection import Connection, wait
 from typing import Protocol
 
-from headreuse.problems import HeadreuseError
+from headreuse.problems import HeadreuseError, UnknownNameError, nearest
+
+ENGINES = ("processes", "ray")
 
 
 class Job(Protocol):
@@ -36,11 +40,32 @@ class Event:
 
 Listener = Callable[[Event], None]
 Followers = Callable[[Job], Iterable[Job]]
+Engine = Callable[[Iterable[Job], Listener, Followers], None]
 
 
 def usable_cores() -> int:
     """Cores that this process may run on."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def choose_engine(name: str, *, n_workers: int | None, n_runs: int) -> Engine:
+    """The engine of that name with as many workers as there are cores or runs, unless told otherwise.
+
+    Threads for each worker follow from the study and the machine alone, not from what is left to do, since another
+    number of threads rounds sums differently: a run that was killed ends as one that was not.
+    """
+    if name not in ENGINES:
+        raise UnknownNameError(
+            f"unknown engine {name!r}{nearest(name, list(ENGINES))}; choose from: {', '.join(ENGINES)}"
+        )
+    cores = usable_cores()
+    side_by_side = min(cores, n_runs) if n_workers is None else n_workers
+    n_threads = max(1, cores // max(1, side_by_side))
+    if name == "ray":
+        return partial(run_on_ray, n_threads=n_threads)
+    if side_by_side == 0:
+        return run_here
+    return partial(run_in_processes, n_workers=side_by_side, n_threads=n_threads)
 
 
 def run_here(jobs: Iterable[Job], listener: Listener, followers: Followers) -> None:
@@ -75,6 +100,30 @@ def run_in_processes(
     finally:
         for worker in workers:
             worker.end()
+
+
+def run_on_ray(jobs: Iterable[Job], listener: Listener, followers: Followers, *, n_threads: int) -> None:
+    """Jobs on a Ray cluster, or on this machine where none is joined (extra `ray`); the run folder must be seen by all.
+
+    Ray starts a job again whose worker was killed. RAY_ADDRESS names a cluster; where it has GPUs, each job takes one.
+    """
+    if find_spec("ray") is None:
+        raise HeadreuseError("--engine ray needs the extra `ray`: pip install 'headreuse[ray]'")
+    import ray  # an extra, and slow to import
+
+    ray.init(ignore_reinit_error=True, log_to_driver=False)
+    n_gpus = min(1, ray.cluster_resources().get("GPU", 0))
+    attempt = ray.remote(num_cpus=n_threads, num_gpus=n_gpus, max_retries=2)(_attempt_silently)
+    running = {attempt.remote(job): job for job in jobs}
+    while running:
+        (finished,), _ = ray.wait(list(running), num_returns=1)
+        job = running.pop(finished)
+        try:
+            problems = ray.get(finished)
+        except ray.exceptions.RayError as error:
+            problems = (f"{job}: {str(error).splitlines()[0]}",)
+        listener(Event(job, 1.0, "", finished=True, problems=problems))
+        running |= {attempt.remote(later): later for later in followers(job)}
 
 
 class _Worker:
@@ -158,6 +207,10 @@ def _attempt(job: Job, tell: Callable[[float, str], None]) -> tuple[str, ...]:
         return (f"{job}: {error}",)
     except Exception as error:
         return (f"{job}: {type(error).__name__}: {error}",)
+
+
+def _attempt_silently(job: Job) -> tuple[str, ...]:
+    return _attempt(job, lambda _fraction, _note: None)
 
 
 def _sparingly(tell: Callable[[float, str], None], seconds: float = 0.2) -> Callable[[float, str], None]:

@@ -2,13 +2,12 @@
 
 import sys
 import time
-from collections.abc import Iterable
 from types import TracebackType
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
 
-from headreuse.engines import Event, Job
+from headreuse.engines import Event
 
 SECONDS_BETWEEN_LINES = 5.0
 
@@ -16,9 +15,9 @@ SECONDS_BETWEEN_LINES = 5.0
 class Ticker:
     """Follows jobs through their events; use as a `with` block around the work."""
 
-    def __init__(self, total_cost: float, *, clock: float | None = None) -> None:
+    def __init__(self, total_cost: float, *, began: float | None = None) -> None:
         self.total_cost = total_cost
-        self.began = clock if clock is not None else time.monotonic()
+        self.began = time.monotonic() if began is None else began
         self.finished_cost = 0.0
         self.running: dict[str, Event] = {}
         self.problems: list[str] = []
@@ -111,8 +110,3 @@ def duration(seconds: float) -> str:
         return f"{max(1, round(seconds))} s"
     minutes = round(seconds / 60)
     return f"{minutes} min" if minutes < 90 else f"{minutes // 60} h {minutes % 60:02d} min"
-
-
-def total_cost(jobs: Iterable[Job]) -> float:
-    """Cost of several jobs together."""
-    return sum(job.cost for job in jobs)

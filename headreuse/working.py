@@ -3,7 +3,7 @@
 import contextlib
 from collections.abc import Iterator, Sequence
 
-from headreuse.engines import Event, Job, run_here, run_in_processes, usable_cores
+from headreuse.engines import Engine, Event, Job
 from headreuse.jobs import MeasureJob, TrainJob
 from headreuse.problems import HeadreuseError
 from headreuse.progress import Ticker
@@ -12,43 +12,36 @@ from headreuse.study import Progress, Shard, TrainingRun, complete_checkpoints, 
 
 
 def work(
-    folder: RunFolder, found: Sequence[Progress], *, n_workers: int | None, shard: Shard, train: bool, measure: bool
+    folder: RunFolder, found: Sequence[Progress], engine: Engine, *, shard: Shard, train: bool, measure: bool
 ) -> list[str]:
-    """Train and measure what is missing; one line for each piece that failed.
-
-    Threads for each worker follow from the study and the machine alone, not from what is left to do, since another
-    number of threads rounds sums differently: a run that was killed ends as one that was not.
-    """
-    cores = usable_cores()
-    side_by_side = min(cores, len(found)) if n_workers is None else n_workers
-    jobs: list[Job] = []
-    total = 0.0
-    for entry in found:
-        if train and entry.missing_steps and shard.holds(str(entry.run)):
-            jobs.append(TrainJob(folder, entry.run))
-            total += jobs[-1].cost + measure * len(entry.missing_steps) * measuring_cost(folder.study(), entry.run)
+    """Train and measure what is missing; one line for each piece that failed."""
+    trainings = [TrainJob(folder, entry.run) for entry in found if train and entry.missing_steps]
+    trainings = [job for job in trainings if shard.holds(str(job))]
     begun = [job for entry in found if measure for job in _measurements(folder, entry.run)]
-    jobs += [job for job in begun if shard.holds(str(job))]
-    total += sum(job.cost for job in jobs if isinstance(job, MeasureJob))
-    asked = {str(job) for job in jobs}
+    begun = [job for job in begun if shard.holds(str(job))]
+    asked = {str(job) for job in begun}
 
     def followers(job: Job) -> list[Job]:
         if not (measure and isinstance(job, TrainJob)):
             return []
         return [later for later in _measurements(folder, job.run_of) if str(later) not in asked]
 
-    with Ticker(total) as ticker:
+    jobs: list[Job] = [*trainings, *begun]
+    to_follow = sum(_cost_of_followers(folder, job.run_of) for job in trainings if measure)
+    with Ticker(sum(job.cost for job in jobs) + to_follow) as ticker:
 
         def listen(event: Event) -> None:
             ticker(event)
             _keep_note_of_failure(folder, event)
 
-        if side_by_side == 0:
-            run_here(jobs, listen, followers)
-        else:
-            n_threads = max(1, cores // side_by_side)
-            run_in_processes(jobs, listen, followers, n_workers=side_by_side, n_threads=n_threads)
+        engine(jobs, listen, followers)
     return ticker.problems
+
+
+def _cost_of_followers(folder: RunFolder, run: TrainingRun) -> float:
+    """Of measuring the checkpoints that a run's training will add."""
+    n_to_come = len(run.steps) - len(complete_checkpoints(folder, run))
+    return n_to_come * measuring_cost(folder.study(), run)
 
 
 def _measurements(folder: RunFolder, run: TrainingRun) -> Iterator[MeasureJob]:

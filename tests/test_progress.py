@@ -20,7 +20,7 @@ class Work:
 
 def test_the_estimate_follows_from_cost_and_pace(capsys):
     big, small = Work("big", 30.0), Work("small", 10.0)
-    with Ticker(40.0, clock=time.monotonic() - 10) as ticker:
+    with Ticker(40.0, began=time.monotonic() - 10) as ticker:
         assert ticker.seconds_left is None
         ticker(Event(big, 0.5, "half"))
         assert ticker.fraction == pytest.approx(15 / 40)
