@@ -15,7 +15,7 @@ from headreuse.problems import HeadreuseError
 from headreuse.records import MeanPattern, Prompts, Role
 
 
-def mean_pattern(model: Any, prompts: Prompts, *, micro_batch: int = 64) -> MeanPattern:
+def mean_pattern(model: Any, prompts: Prompts, *, micro_batch: int = 32) -> MeanPattern:
     """Every head's attention pattern, averaged over prompts whose positions all have the same roles.
 
     A TransformerLens bridge shows its patterns at `hook_pattern`; a Hugging Face model shows them under eager
@@ -55,7 +55,9 @@ def _summing_patterns(model: Any, sums: dict[int, Tensor]) -> Iterator[None]:
             raise HeadreuseError(
                 f"{type(model).__name__} gives no attention patterns; load it with attn_implementation='eager'"
             )
-        sums[layer] = sums.get(layer, 0) + pattern.sum(dim=0, dtype=torch.float64)
+        if layer not in sums:
+            sums[layer] = torch.zeros(pattern.shape[1:], dtype=torch.float64, device=pattern.device)
+        sums[layer] += pattern.sum(dim=0)
 
     with ExitStack() as stack:
         if hasattr(model, "hook_dict"):

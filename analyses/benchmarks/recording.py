@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 N_PROMPTS = (256, 4096)
-MICRO_BATCH = 64
+MICRO_BATCH = 32
 N_POSITIONS = 48
 """Kept one by one, the patterns of 4,096 such prompts would fill 1.2 GB."""
 
@@ -28,7 +28,7 @@ def peak_of_this_process(n_prompts: int) -> int:
 
     torch.manual_seed(0)
     config = LlamaConfig(
-        vocab_size=64, hidden_size=256, intermediate_size=512, num_hidden_layers=4, num_attention_heads=8
+        vocab_size=64, hidden_size=128, intermediate_size=256, num_hidden_layers=4, num_attention_heads=8
     )
     generator = np.random.default_rng(0)
     tokens = generator.integers(3, 64, (n_prompts, N_POSITIONS))
