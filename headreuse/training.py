@@ -103,7 +103,9 @@ class JointTrainer(Trainer):
         except (OSError, RuntimeError, SafetensorError) as error:
             shutil.rmtree(draft, ignore_errors=True)
             reason = str(error).strip().splitlines()[0]
-            raise HeadreuseError(f"{path}: could not be saved: {reason}; free some space and run again") from error
+            raise HeadreuseError(
+                f"{path}: could not be saved ({reason}); if the disk is full, free some space, and run again"
+            ) from error
 
 
 class _Follower(TrainerCallback):
