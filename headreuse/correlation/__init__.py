@@ -1,11 +1,30 @@
 """Does transfer go with overlap over training, and how sure can one be?
 
 The unit of replication is the run (group and seed): checkpoints of one run are a time series in which nearly
-everything trends (trap 3 of `reference/paper.md`).
+everything trends (trap 3 of `reference/paper.md`). What is calibrated is offered, and what is not is said in words.
 """
 
+from headreuse.correlation.autocorrelation import effective_sample_size, residual_autocorrelation
+from headreuse.correlation.group_level import group_level_table, mantel
 from headreuse.correlation.panels import Panel, panels
+from headreuse.correlation.permutation import seed_permutation, smallest_p
+from headreuse.correlation.power import Power, detectable_correlation
 from headreuse.correlation.statistics import STATISTICS, Statistic, residual_degrees_of_freedom
 from headreuse.correlation.table import correlation_table
 
-__all__ = ["STATISTICS", "Panel", "Statistic", "correlation_table", "panels", "residual_degrees_of_freedom"]
+__all__ = [
+    "STATISTICS",
+    "Panel",
+    "Power",
+    "Statistic",
+    "correlation_table",
+    "detectable_correlation",
+    "effective_sample_size",
+    "group_level_table",
+    "mantel",
+    "panels",
+    "residual_autocorrelation",
+    "residual_degrees_of_freedom",
+    "seed_permutation",
+    "smallest_p",
+]

@@ -1,4 +1,12 @@
-"""How sure is a correlation? Intervals in which the run, not the checkpoint, is the unit of replication."""
+"""How sure is an estimate? Intervals in which the run, not the checkpoint, is the unit of replication.
+
+Checkpoints of one run are a time series, so an interval that counts them (Fisher's z with the residual degrees of
+freedom) is far too narrow. Here each run is one observation: the intervals say how an estimate, common trend
+included, would vary over new seeds.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float
@@ -6,29 +14,88 @@ from scipy import stats
 
 from headreuse.correlation.statistics import Series, Statistic
 
+CONFIDENCE = 0.95
 
-def over_runs(
-    x: Series, y: Series, statistic: Statistic, *, confidence: float = 0.95
-) -> tuple[Float[np.ndarray, "*batch"], Float[np.ndarray, "*batch"]]:
-    """Interval of a correlation over runs: delete-one-run jackknife of Fisher's z, with Student's t of n_runs − 1.
 
-    Checkpoints of one run are a time series, so an interval that counts them (Fisher's z with the residual degrees
-    of freedom) is far too narrow; here each run is one observation. It says how the correlation, common trend
-    included, would vary over new seeds; NaN with a single run or where a correlation is undefined.
-    """
-    n_runs = x.shape[-2]
-    whole = statistic(x, y)
-    if n_runs < 2:
-        return np.full_like(whole, np.nan), np.full_like(whole, np.nan)
-    kept = ~np.eye(n_runs, dtype=bool)
-    without = np.stack([statistic(x[..., keep, :], y[..., keep, :]) for keep in kept])
-    z, z_without = _fisher_z(whole), _fisher_z(without)
-    pseudo = n_runs * z - (n_runs - 1) * z_without
-    error = np.sqrt(pseudo.var(axis=0, ddof=1) / n_runs)
-    half = stats.t.isf((1 - confidence) / 2, n_runs - 1) * error
-    return np.tanh(z - half), np.tanh(z + half)
+@dataclass(frozen=True)
+class Scale:
+    """Where an estimate is about normal, and the way back."""
+
+    to: Callable[[np.ndarray], np.ndarray]
+    back: Callable[[np.ndarray], np.ndarray]
 
 
 def _fisher_z(r: Float[np.ndarray, "..."]) -> Float[np.ndarray, "..."]:
     """Fisher's z; a perfect correlation is taken as just short of it, so that z stays finite."""
     return np.arctanh(np.clip(r, -1 + 1e-12, 1 - 1e-12))
+
+
+FISHER = Scale(_fisher_z, np.tanh)
+PLAIN = Scale(np.asarray, np.asarray)
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A 95 % interval; arrays where many estimates are made at once."""
+
+    low: Float[np.ndarray, "*batch"]
+    high: Float[np.ndarray, "*batch"]
+
+
+UNKNOWN = Interval(np.array(np.nan), np.array(np.nan))
+
+
+def jackknife(
+    estimate: Callable[[np.ndarray], Float[np.ndarray, "*batch"]], n_runs: int, scale: Scale = FISHER
+) -> Interval:
+    """Delete-one-run jackknife with Student's t of n_runs − 1 on a scale where the estimate is about normal.
+
+    The variance is taken about the estimate itself, not about the mean of the pseudo-values: a little larger, which
+    two and three runs need. NaN where the estimate is undefined without some run.
+
+    Args:
+        estimate: of the runs whose indices it is given.
+        n_runs: at least 2.
+        scale: Fisher's z for correlations, none for slopes.
+    """
+    whole = scale.to(np.asarray(estimate(np.arange(n_runs))))
+    without = scale.to(np.stack([estimate(np.delete(np.arange(n_runs), run)) for run in range(n_runs)]))
+    pseudo = n_runs * whole - (n_runs - 1) * without
+    error = np.sqrt(((pseudo - whole) ** 2).sum(axis=0) / (n_runs * (n_runs - 1)))
+    half = stats.t.isf((1 - CONFIDENCE) / 2, n_runs - 1) * error
+    return Interval(scale.back(whole - half), scale.back(whole + half))
+
+
+def over_runs(x: Series, y: Series, statistic: Statistic) -> Interval:
+    """The jackknife interval of a correlation of two series."""
+    return jackknife(lambda runs: statistic(x[..., runs, :], y[..., runs, :]), x.shape[-2])
+
+
+def between_runs(r: Float[np.ndarray, "*batch"], n_runs: int) -> Interval:
+    """Fisher's interval of Pearson's correlation of `n_runs` independent pairs, one pair a run; at least 4 runs."""
+    half = stats.norm.isf((1 - CONFIDENCE) / 2) / np.sqrt(n_runs - 3)
+    return Interval(np.tanh(_fisher_z(r) - half), np.tanh(_fisher_z(r) + half))
+
+
+def cluster_bootstrap(x: Series, y: Series, generator: np.random.Generator, *, n_resamples: int = 4000) -> Interval:
+    """Interval of `within_run` by drawing whole runs with replacement; the percentiles are widened for few runs.
+
+    Widened as a t interval is, so that tails are Φ(−t √(n/(n−1))) (Hesterberg 2015, "expanded percentile").
+    """
+    n_runs = x.shape[-2]
+    x, y = (series - np.nanmean(series, axis=-1, keepdims=True) for series in (x, y))
+    weights = generator.multinomial(n_runs, np.full(n_runs, 1 / n_runs), size=n_resamples).T.astype(float)
+    xy, xx, yy = (np.nansum(product, axis=-1) @ weights for product in (x * y, x * x, y * y))
+    widened = stats.t.isf((1 - CONFIDENCE) / 2, n_runs - 1) * np.sqrt(n_runs / (n_runs - 1))
+    tail = stats.norm.sf(widened)
+    low, high = np.quantile(xy / np.sqrt(xx * yy), [tail, 1 - tail], axis=-1)
+    return Interval(low, high)
+
+
+def difference(a: tuple[float, Interval], b: tuple[float, Interval]) -> Interval:
+    """Interval of a − b of two independent estimates from their own intervals (MOVER; Zou 2007)."""
+    (value_a, of_a), (value_b, of_b) = a, b
+    apart = value_a - value_b
+    below = np.hypot(value_a - of_a.low, of_b.high - value_b)
+    above = np.hypot(of_a.high - value_a, value_b - of_b.low)
+    return Interval(apart - below, apart + above)

@@ -13,6 +13,9 @@ TRANSFER_METRICS = ("gap", "transfer_fraction")
 MEASURE = ["metric", "method", "outcome"]
 """The columns of the `overlap` table that say what an overlap was measured with."""
 
+MEASURE_COLUMNS = ("overlap_metric", "method", "outcome", "transfer_metric")
+"""The columns of the `correlation` table that say what is correlated with what."""
+
 
 @dataclass(frozen=True)
 class Panel:
@@ -30,6 +33,11 @@ class Panel:
     transfer: Float[np.ndarray, "run step"]
     baselines: Float[np.ndarray, "run step 2"]
     """Accuracy of main and mean accuracy of the auxiliaries at the length of the head scores."""
+
+    @property
+    def measure(self) -> tuple[str, ...]:
+        """What goes with what; the values of `MEASURE_COLUMNS`."""
+        return self.overlap_metric, self.method, self.outcome, self.transfer_metric
 
     @property
     def present(self) -> Bool[np.ndarray, "run step"]:

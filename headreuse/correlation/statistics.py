@@ -30,6 +30,8 @@ class Statistic:
     centred: Callable[[Series], Centred]
     within_runs: bool
     """Whether each run is centred on its own, so that differences between runs do not enter."""
+    by_run: bool
+    """Whether a run's centred series stays the same when runs change places, so that seeds can be permuted."""
 
     def __call__(self, x: Series, y: Series) -> Float[np.ndarray, "*batch"]:
         """The correlation, −1 to 1; NaN where a centred series is zero, so that there is none."""
@@ -44,11 +46,13 @@ class Statistic:
 STATISTICS: Registry[Statistic] = Registry("statistic")
 
 
-def statistic(*, within_runs: bool) -> Callable[[Callable[[Series], Centred]], Callable[[Series], Centred]]:
+def statistic(
+    *, within_runs: bool, by_run: bool = True
+) -> Callable[[Callable[[Series], Centred]], Callable[[Series], Centred]]:
     """Register a way of centring as the correlation of its name."""
 
     def register(centred: Callable[[Series], Centred]) -> Callable[[Series], Centred]:
-        STATISTICS.add(centred.__name__, Statistic(centred.__name__, centred, within_runs))
+        STATISTICS.add(centred.__name__, Statistic(centred.__name__, centred, within_runs, by_run))
         return centred
 
     return register
@@ -64,7 +68,7 @@ def coefficient(x: Centred, y: Centred) -> Float[np.ndarray, "*batch"]:
 
 @statistic(within_runs=False)
 def pooled_pearson(series: Series) -> Centred:
-    """Pearson's correlation over all checkpoints of all runs; differences between runs enter, and so do common trends."""
+    """Pearson's correlation over all checkpoints of all runs; differences between runs and common trends enter."""
     return _about(series, _mean(series, (-2, -1)))
 
 
@@ -75,10 +79,44 @@ def pooled_spearman(series: Series) -> Centred:
     return _about(ranked, _mean(ranked, (-2, -1)))
 
 
+@statistic(within_runs=False, by_run=False)
+def pooled_kendall(series: Series) -> Centred:
+    """Kendall's τ-b over all checkpoints of all runs."""
+    points = series.reshape(*series.shape[:-2], -1)
+    first, second = np.triu_indices(points.shape[-1], 1)
+    signs = np.sign(points[..., first] - points[..., second])
+    return np.nan_to_num(signs)[..., None, :]
+
+
+@statistic(within_runs=False)
+def between_run(series: Series) -> Centred:
+    """Pearson's correlation between the runs' means: do runs with more overlap transfer more?"""
+    means = _mean(series, -1)
+    return _about(means, _mean(means, (-2, -1)))
+
+
 @statistic(within_runs=True)
 def within_run(series: Series) -> Centred:
     """Repeated-measures correlation: ANCOVA with run as factor, one slope for all runs (Bakdash & Marusich 2017)."""
     return _about(series, _mean(series, -1))
+
+
+@statistic(within_runs=True)
+def step_adjusted(series: Series) -> Centred:
+    """The same with step as a second factor: what is left when the trend that all runs share is taken out.
+
+    Over the steps that count in every run.
+    """
+    everywhere = np.isfinite(series).all(axis=-2, keepdims=True)
+    shared = np.where(everywhere, series, np.nan)
+    return _about(shared, _mean(shared, -1) + _mean(shared, -2) - _mean(shared, (-2, -1)))
+
+
+@statistic(within_runs=True)
+def first_differences(series: Series) -> Centred:
+    """Correlation of the changes from one checkpoint to the next, less each run's mean change."""
+    changes = np.diff(series, axis=-1)
+    return _about(changes, _mean(changes, -1))
 
 
 def residual_degrees_of_freedom(n_points: int, n_runs: int) -> int:

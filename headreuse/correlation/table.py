@@ -1,62 +1,101 @@
 """The correlation table: every estimate of every pairing of an overlap with a transfer measure."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict
 
 import numpy as np
 import pandas as pd
+from scipy import stats
 
 from headreuse.config import Group
-from headreuse.correlation.intervals import over_runs
-from headreuse.correlation.panels import Panel, panels
-from headreuse.correlation.statistics import STATISTICS, Statistic
+from headreuse.correlation.across import by_measure, combine, contrast, together
+from headreuse.correlation.autocorrelation import effective_points
+from headreuse.correlation.estimate import Estimate, correlation
+from headreuse.correlation.further import LAGS, lagged, mixed_slopes, partial, step_adjusted_slope
+from headreuse.correlation.panels import MEASURE_COLUMNS, Panel, panels
+from headreuse.correlation.statistics import STATISTICS
 
-MIN_POINTS = 3
 COLUMNS = (
     "group",
-    "overlap_metric",
-    "method",
-    "outcome",
-    "transfer_metric",
+    "kind",
+    *MEASURE_COLUMNS,
     "statistic",
     "value",
+    "unit",
     "ci_low",
     "ci_high",
+    "interval",
     "p",
     "q",
+    "test",
     "n_runs",
     "n_points",
+    "n_effective",
     "note",
 )
+ALL_GROUPS = {"related": "all related groups", "control": "all control groups"}
+CONTRAST = "related − control"
+
+Row = dict[str, object]
 
 
 def correlation_table(overlap: pd.DataFrame, transfer: pd.DataFrame, groups: Sequence[Group]) -> pd.DataFrame:
     """One row per group, overlap measure, transfer measure and statistic, from the `overlap` and `transfer` tables.
 
-    `value` is a correlation over usable checkpoints, −1 to 1, and its interval the 95 % one over runs; NaN with the
-    reason in `note`. p and q are empty: a p-value over checkpoints, which are a time series, would mean nothing.
+    Over usable checkpoints only. `value` is a correlation (−1 to 1) or what `unit` says; `ci_low` and `ci_high` are
+    its 95 % interval and `interval` how that was made; `p` is of the test that `test` names, never one over
+    checkpoints; `q` is p with the false discovery rate controlled over all measures of the same group and statistic.
+    What a group's seeds cannot bear is NaN, and `note` says why. `n_effective` counts independent checkpoints.
+    Where there are several related (control) groups, rows of the group `all related groups` (`all control groups`)
+    have them together, and where there are both kinds those of `related − control` their difference.
     """
-    rows = [_row(panel, statistic) for panel in panels(overlap, transfer, groups) for statistic in STATISTICS.values()]
-    return pd.DataFrame(rows, columns=list(COLUMNS))
+    found = list(panels(overlap, transfer, groups))
+    kinds = {group.name: group.kind for group in groups}
+    rows = [*_rows_of_groups(found, kinds), *_rows_across(found, kinds)]
+    return _with_q(pd.DataFrame(rows, columns=list(COLUMNS)))
 
 
-def _row(panel: Panel, statistic: Statistic) -> dict[str, object]:
-    label = {name: getattr(panel, name) for name in COLUMNS[:5]}
-    counts = {"n_runs": len(panel.seeds), "n_points": int(panel.present.sum())}
-    row = label | {"statistic": statistic.name, "value": np.nan, "ci_low": np.nan, "ci_high": np.nan}
-    row |= {"p": np.nan, "q": np.nan, **counts}
-    if counts["n_points"] < MIN_POINTS:
-        return row | {"note": f"{counts['n_points']} usable checkpoints; a correlation needs at least {MIN_POINTS}"}
-    value = float(statistic(panel.overlap, panel.transfer))
-    if np.isnan(value):
-        return row | {"note": f"{_constant(panel, statistic)} does not vary"}
-    if counts["n_runs"] < 2:
-        return row | {"value": value, "note": "one run: no interval over runs"}
-    low, high = (float(limit) for limit in over_runs(panel.overlap, panel.transfer, statistic))
-    return row | {"value": value, "ci_low": low, "ci_high": high, "note": ""}
+def estimates(panel: Panel) -> Iterator[Estimate]:
+    """All estimates of one panel."""
+    for statistic in STATISTICS.values():
+        yield correlation(panel, statistic)
+    yield partial(panel)
+    yield from (lagged(panel, lag) for lag in LAGS)
+    yield step_adjusted_slope(panel)
+    if panel.transfer_metric == "gap":
+        yield from mixed_slopes(panel)
 
 
-def _constant(panel: Panel, statistic: Statistic) -> str:
-    """The series that leaves no correlation."""
-    where = " within runs" if statistic.within_runs else ""
-    flat = not statistic.centred(panel.overlap).any()
-    return f"{panel.overlap_metric if flat else panel.transfer_metric}{where}"
+def _rows_of_groups(found: Sequence[Panel], kinds: Mapping[str, str]) -> Iterator[Row]:
+    for panel in found:
+        counts = {"n_runs": len(panel.seeds), "n_points": int(panel.present.sum())}
+        label = {"group": panel.group, "kind": kinds[panel.group]} | counts | {"n_effective": effective_points(panel)}
+        for estimate in estimates(panel):
+            yield label | _measure(panel) | asdict(estimate)
+
+
+def _rows_across(found: Sequence[Panel], kinds: Mapping[str, str]) -> Iterator[Row]:
+    for same in by_measure(found):
+        of_kind = {kind: [panel for panel in same if kinds[panel.group] == kind] for kind in ALL_GROUPS}
+        combined = {kind: combine(chosen) for kind, chosen in of_kind.items()}
+        for kind, whole in combined.items():
+            if whole is not None and len(whole.panels) > 1:
+                name = ALL_GROUPS[kind]
+                counts = {"n_runs": whole.n_runs, "n_points": whole.n_points, "n_effective": np.nan}
+                yield {"group": name, "kind": kind} | counts | _measure(same[0]) | asdict(together(name, whole))
+        related, control = combined["related"], combined["control"]
+        if related is not None and control is not None:
+            counts = {"n_runs": related.n_runs + control.n_runs, "n_points": related.n_points + control.n_points}
+            label = {"group": CONTRAST, "kind": "contrast", "n_effective": np.nan} | counts
+            yield label | _measure(same[0]) | asdict(contrast(related, control))
+
+
+def _measure(panel: Panel) -> Row:
+    return dict(zip(MEASURE_COLUMNS, panel.measure, strict=True))
+
+
+def _with_q(table: pd.DataFrame) -> pd.DataFrame:
+    """q by Benjamini and Hochberg over the measures of each group and statistic."""
+    tested = table[table["p"].notna()]
+    q = tested.groupby(["group", "statistic"])["p"].transform(stats.false_discovery_control)
+    return table.assign(q=q.reindex(table.index))

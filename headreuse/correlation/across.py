@@ -1,0 +1,109 @@
+"""Several groups together: their seeds permuted group by group, and related groups against controls."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from scipy import stats
+
+from headreuse.correlation.estimate import ALPHA, Estimate, undefined
+from headreuse.correlation.intervals import CONFIDENCE, FISHER, Interval, difference, over_runs
+from headreuse.correlation.panels import Panel
+from headreuse.correlation.permutation import null, p_value, smallest_p, stratified
+from headreuse.correlation.statistics import STATISTICS
+
+STATISTIC = "within_run"
+"""What is averaged over groups."""
+
+
+@dataclass(frozen=True)
+class Combined:
+    """The within-run correlation of several groups."""
+
+    panels: tuple[Panel, ...]
+    """Those of its groups in which it is defined and that have at least 2 runs."""
+    value: float
+    """Mean over groups, on Fisher's scale."""
+    interval: Interval
+
+    @property
+    def n_runs(self) -> int:
+        """Runs of all groups together."""
+        return sum(len(panel.seeds) for panel in self.panels)
+
+    @property
+    def n_points(self) -> int:
+        """Checkpoints of all groups together."""
+        return sum(int(panel.present.sum()) for panel in self.panels)
+
+
+def combine(panels: Sequence[Panel]) -> Combined | None:
+    """The mean over independent groups of one measure's within-run correlation; None where no group has 2 runs.
+
+    Its interval adds the groups' variances over runs, with Welch's degrees of freedom.
+    """
+    statistic = STATISTICS[STATISTIC]
+    fit = [panel for panel in panels if len(panel.seeds) > 1 and not undefined(panel, statistic)]
+    centres, errors, freedoms = [], [], []
+    for panel in fit:
+        interval = over_runs(panel.overlap, panel.transfer, statistic)
+        if np.isnan(interval.low):
+            return None
+        z = FISHER.to(statistic(panel.overlap, panel.transfer))
+        freedom = len(panel.seeds) - 1
+        centres.append(z)
+        freedoms.append(freedom)
+        errors.append((FISHER.to(interval.high) - z) / stats.t.isf((1 - CONFIDENCE) / 2, freedom))
+    if not fit:
+        return None
+    half = _welch(np.array(errors), np.array(freedoms))
+    centre = np.mean(centres)
+    return Combined(tuple(fit), float(np.tanh(centre)), Interval(np.tanh(centre - half), np.tanh(centre + half)))
+
+
+def together(name: str, combined: Combined) -> Estimate:
+    """The mean over groups with its interval, and the p of permuting seeds within every group."""
+    low, high = float(combined.interval.low), float(combined.interval.high)
+    row = Estimate(
+        STATISTIC, combined.value, ci_low=low, ci_high=high, interval="jackknife over runs, Welch over groups"
+    )
+    statistic = STATISTICS[STATISTIC]
+    commons = [panel.common() for panel in combined.panels]
+    commons = [panel for panel in commons if not undefined(panel, statistic)]
+    sizes = tuple(len(panel.seeds) for panel in commons)
+    if not commons or smallest_p(sizes) > ALPHA:
+        least = f", where p cannot be less than {smallest_p(sizes):.2g}" if commons else ""
+        told = " + ".join(str(size) for size in sizes) or "0"
+        return replace(row, note=f"no p from {told} runs permuted within {name}{least}: this describes")
+    nulls = [null(statistic.centred(panel.overlap), statistic.centred(panel.transfer)) for panel in commons]
+    return replace(row, p=float(p_value(stratified(nulls))), test="seed permutation within groups")
+
+
+def contrast(related: Combined, control: Combined) -> Estimate:
+    """Mean within-run correlation of related groups less that of controls."""
+    interval = difference((related.value, related.interval), (control.value, control.interval))
+    low, high = float(interval.low), float(interval.high)
+    return Estimate(
+        "related_minus_control",
+        related.value - control.value,
+        unit="difference of correlations",
+        ci_low=low,
+        ci_high=high,
+        interval="MOVER of both intervals",
+        note="of these groups: it does not generalize to others",
+    )
+
+
+def by_measure(panels: Sequence[Panel]) -> Iterator[list[Panel]]:
+    """The panels of each measure pairing, over groups."""
+    keys = dict.fromkeys(panel.measure for panel in panels)
+    for key in keys:
+        yield [panel for panel in panels if panel.measure == key]
+
+
+def _welch(errors: np.ndarray, freedoms: np.ndarray) -> float:
+    """Half width of the interval of a mean over groups with these standard errors."""
+    shares = (errors / len(errors)) ** 2
+    total = shares.sum()
+    freedom = total**2 / (shares**2 / freedoms).sum() if total > 0 else freedoms.sum()
+    return float(stats.t.isf((1 - CONFIDENCE) / 2, freedom) * np.sqrt(total))

@@ -1,0 +1,128 @@
+"""One estimate of how an overlap measure goes with a transfer measure, with what can be said of it.
+
+The rule: an interval or a p is given only where simulation showed it to be calibrated
+(`analyses/benchmarks/calibration.py`); elsewhere the estimate stands alone and a note says why.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from headreuse.correlation.intervals import UNKNOWN, Interval, between_runs, jackknife, over_runs
+from headreuse.correlation.panels import Panel
+from headreuse.correlation.permutation import seed_permutation, smallest_p
+from headreuse.correlation.statistics import Statistic
+
+MIN_POINTS = 3
+JACKKNIFE_FROM = {"step_adjusted": 3}
+"""Runs that an interval over runs takes; 2 for those that are not named."""
+BETWEEN_FROM = 5
+"""Runs that Fisher's interval of the between-run correlation takes."""
+ALPHA = 0.05
+
+CORRELATION = "correlation"
+SLOPE = "transfer per unit of overlap"
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """One row of the correlation table."""
+
+    statistic: str
+    value: float
+    unit: str = CORRELATION
+    ci_low: float = np.nan
+    ci_high: float = np.nan
+    interval: str = ""
+    """How the interval was made."""
+    p: float = np.nan
+    test: str = ""
+    """How p was made."""
+    note: str = ""
+    """Why something is missing."""
+
+
+def correlation(panel: Panel, statistic: Statistic) -> Estimate:
+    """A correlation over the checkpoints of a panel, with interval and p where they are calibrated."""
+    if told := undefined(panel, statistic):
+        return Estimate(statistic.name, np.nan, note=told)
+    value = float(statistic(panel.overlap, panel.transfer))
+    interval, how, why_no_interval = _interval(panel, statistic, value)
+    p, why_no_p = _p(panel, statistic)
+    return Estimate(
+        statistic.name,
+        value,
+        ci_low=float(interval.low),
+        ci_high=float(interval.high),
+        interval=how,
+        p=p,
+        test="" if np.isnan(p) else "seed permutation",
+        note="; ".join(told for told in (why_no_interval, why_no_p) if told),
+    )
+
+
+def undefined(panel: Panel, statistic: Statistic) -> str:
+    """Why a correlation is not defined, in words; empty where it is."""
+    n_points = int(panel.present.sum())
+    if n_points < MIN_POINTS:
+        return f"{n_points} usable checkpoints; a correlation needs at least {MIN_POINTS}"
+    x, y = statistic.centred(panel.overlap), statistic.centred(panel.transfer)
+    if statistic.name == "between_run" and len(panel.seeds) < MIN_POINTS:
+        return f"{counted_runs(panel)}; a correlation between runs needs at least {MIN_POINTS}"
+    if not x.any() or not y.any():
+        name = panel.transfer_metric if x.any() else panel.overlap_metric
+        return f"{name} does not vary{' within runs' if statistic.within_runs else ''}"
+    return ""
+
+
+def too_few_to_permute(n_runs: int) -> str:
+    """Why there is no p, in words."""
+    least = "" if n_runs < 2 else f", which cannot be less than {smallest_p(n_runs):.2g}"
+    return f"no p from {n_runs} run{'s' * (n_runs != 1)}{least}"
+
+
+def jackknifed(panel: Panel, estimate: Estimate, value: Callable[[np.ndarray], np.ndarray]) -> Estimate:
+    """The estimate with the jackknife interval of `value` (of chosen runs), where there are two runs."""
+    if len(panel.seeds) < 2:
+        return replace(estimate, note="no interval over 1 run; it takes 2")
+    interval = jackknife(value, len(panel.seeds))
+    if np.isnan(interval.low):
+        return replace(estimate, note="no interval: undefined without one of the runs")
+    return replace(estimate, ci_low=float(interval.low), ci_high=float(interval.high), interval="jackknife over runs")
+
+
+def counted_runs(panel: Panel) -> str:
+    """`1 run`, `2 runs`."""
+    return f"{len(panel.seeds)} run{'s' * (len(panel.seeds) != 1)}"
+
+
+def _interval(panel: Panel, statistic: Statistic, value: float) -> tuple[Interval, str, str]:
+    """Interval, how it was made, and why there is none."""
+    n_runs = len(panel.seeds)
+    if statistic.name == "between_run":
+        if n_runs < BETWEEN_FROM:
+            return UNKNOWN, "", f"no interval between {n_runs} runs; it takes {BETWEEN_FROM}"
+        return between_runs(np.array(value), n_runs), "Fisher over runs", ""
+    if not statistic.within_runs:
+        return UNKNOWN, "", "pooled: no interval from so few runs"
+    needed = JACKKNIFE_FROM.get(statistic.name, 2)
+    if n_runs < needed:
+        return UNKNOWN, "", f"no interval over {counted_runs(panel)}; it takes {needed}"
+    interval = over_runs(panel.overlap, panel.transfer, statistic)
+    if np.isnan(interval.low):
+        return UNKNOWN, "", "no interval: undefined without one of the runs"
+    return interval, "jackknife over runs", ""
+
+
+def _p(panel: Panel, statistic: Statistic) -> tuple[float, str]:
+    """p of the seed-permutation test, and why there is none."""
+    if not statistic.by_run:
+        return np.nan, ""
+    n_runs = len(panel.seeds)
+    if smallest_p(n_runs) > ALPHA:
+        return np.nan, too_few_to_permute(n_runs)
+    common = panel.common()
+    if undefined(common, statistic):
+        return np.nan, "no p: too few steps count in every run"
+    return float(seed_permutation(common.overlap, common.transfer, statistic)), ""

@@ -1,0 +1,121 @@
+"""Estimates that answer further questions: given covariates, with a lag, as slopes."""
+
+from collections.abc import Iterator
+
+import numpy as np
+from jaxtyping import Bool, Float
+
+from headreuse.correlation.estimate import (
+    ALPHA,
+    MIN_POINTS,
+    SLOPE,
+    Estimate,
+    counted_runs,
+    jackknifed,
+    too_few_to_permute,
+    undefined,
+)
+from headreuse.correlation.intervals import PLAIN, jackknife
+from headreuse.correlation.mixed import fit_mixed
+from headreuse.correlation.panels import Panel
+from headreuse.correlation.permutation import seed_permutation, slope_interval, smallest_p
+from headreuse.correlation.statistics import STATISTICS
+
+LAGS = (-2, -1, 1, 2)
+"""In checkpoints; at +1 overlap is compared with the transfer one checkpoint later."""
+MIXED_FROM = {"mixed_intercept": 3, "mixed_slope": 5}
+"""Runs from which a model estimates how runs vary."""
+
+
+def partial(panel: Panel) -> Estimate:
+    """Within-run correlation given log step and the accuracy of main and auxiliaries at the length of the scores."""
+    statistic, name = STATISTICS["within_run"], "partial"
+    told = undefined(panel, statistic)
+    if not told and not _complete(panel).any():
+        told = "the accuracies at the length of the scores are not known"
+    if told:
+        return Estimate(name, np.nan, note=told)
+
+    def value(runs: np.ndarray) -> np.ndarray:
+        return statistic(*_given_covariates(panel.of_runs(runs)))
+
+    x, y = _given_covariates(panel)
+    if not statistic.centred(x).any() or not statistic.centred(y).any():
+        return Estimate(name, np.nan, note="log step and both accuracies leave nothing to correlate")
+    return jackknifed(panel, Estimate(name, float(statistic(x, y))), value)
+
+
+def _given_covariates(panel: Panel) -> tuple[np.ndarray, np.ndarray]:
+    """Overlap and transfer less their regression on run, log step and both accuracies."""
+    present = _complete(panel)
+    run, step = np.nonzero(present)
+    covariates = np.column_stack(
+        [run[:, None] == np.arange(len(panel.seeds)), np.log1p(panel.steps[step]), panel.baselines[present]]
+    )
+    left = []
+    for series in (panel.overlap, panel.transfer):
+        residual = np.full(series.shape, np.nan)
+        fitted = covariates @ np.linalg.lstsq(covariates, series[present], rcond=None)[0]
+        residual[present] = _without_rounding(series[present] - fitted, series[present])
+        left.append(residual)
+    return left[0], left[1]
+
+
+def _complete(panel: Panel) -> Bool[np.ndarray, "run step"]:
+    """Which checkpoints count and have both accuracies."""
+    return panel.present & np.isfinite(panel.baselines).all(axis=-1)
+
+
+def _without_rounding(residual: np.ndarray, series: np.ndarray) -> np.ndarray:
+    """Residuals that are but rounding errors of a series that is explained wholly, set to 0."""
+    return np.where(np.abs(residual).max() <= 1e-9 * np.abs(series).max(), 0.0, residual)
+
+
+def lagged(panel: Panel, lag: int) -> Estimate:
+    """Within-run correlation of overlap with the transfer `lag` checkpoints later (earlier, where it is negative)."""
+    statistic, name = STATISTICS["within_run"], f"lag{lag:+d}"
+    x, y = shifted(panel.overlap, panel.transfer, lag)
+    if np.isfinite(x).sum() < MIN_POINTS or not statistic.centred(x).any() or not statistic.centred(y).any():
+        return Estimate(name, np.nan, note="too few checkpoints that vary to shift")
+    return jackknifed(panel, Estimate(name, float(statistic(x, y))), lambda runs: statistic(x[runs], y[runs]))
+
+
+def step_adjusted_slope(panel: Panel) -> Estimate:
+    """Change of transfer per unit of overlap given run and step; its interval holds what permuting seeds allows."""
+    name, common = "step_adjusted_slope", panel.common()
+    if told := undefined(common, STATISTICS["step_adjusted"]):
+        return Estimate(name, np.nan, SLOPE, note=told)
+    slope, interval = slope_interval(common.overlap, common.transfer)
+    if smallest_p(len(panel.seeds)) > ALPHA:
+        return Estimate(name, float(slope), SLOPE, note=too_few_to_permute(len(panel.seeds)))
+    p = float(seed_permutation(common.overlap, common.transfer, STATISTICS["step_adjusted"]))
+    low, high = float(interval.low), float(interval.high)
+    return Estimate(name, float(slope), SLOPE, low, high, "seed permutation inverted", p, "seed permutation")
+
+
+def mixed_slopes(panel: Panel) -> Iterator[Estimate]:
+    """Slopes of mixed models with a random intercept, and a random slope, for each run; of the gap alone.
+
+    τ is linear in the gap, so its slope is the same but for the factor.
+    """
+    for name, n_runs in MIXED_FROM.items():
+        told = undefined(panel, STATISTICS["within_run"])
+        if not told and len(panel.seeds) < n_runs:
+            told = f"{counted_runs(panel)}; how runs vary cannot be estimated from fewer than {n_runs}"
+        fitted = None if told else fit_mixed(panel.overlap, panel.transfer, random_slope=name == "mixed_slope")
+        if fitted is None:
+            yield Estimate(name, np.nan, SLOPE, note=told or "the model could not be fitted")
+            continue
+        interval = jackknife(fitted.slope_of, len(panel.seeds), PLAIN)
+        low, high = float(interval.low), float(interval.high)
+        yield Estimate(name, fitted.slope, SLOPE, low, high, "jackknife over runs")
+
+
+def shifted(
+    x: Float[np.ndarray, "*batch run step"], y: Float[np.ndarray, "*batch run step"], lag: int
+) -> tuple[Float[np.ndarray, "*batch run pair"], Float[np.ndarray, "*batch run pair"]]:
+    """Two series with `y` taken `lag` checkpoints later; NaN where either is."""
+    n_steps = x.shape[-1]
+    x, y = x[..., max(0, -lag) : n_steps - max(0, lag)], y[..., max(0, lag) : n_steps - max(0, -lag)]
+    both = np.isfinite(x) & np.isfinite(y)
+    return np.where(both, x, np.nan), np.where(both, y, np.nan)

@@ -1,0 +1,108 @@
+"""Does a run's transfer go with its own overlap more than with another run's? The seed-permutation test.
+
+Under no relation the overlap series of one seed fits the transfer series of another, at the same steps, as well as
+its own. Pairing them otherwise keeps every trend and all autocorrelation, so that the test is exact, which no test
+over checkpoints is. With S seeds there are S! pairings, and p cannot be below 1 / S!: it takes 4 seeds to reach 5 %,
+or several groups of 3.
+"""
+
+from functools import lru_cache
+from itertools import permutations
+from math import factorial, prod
+
+import numpy as np
+from jaxtyping import Float, Int
+
+from headreuse.correlation.intervals import CONFIDENCE, Interval
+from headreuse.correlation.statistics import STATISTICS, Centred, Series, Statistic
+
+EXACT_UP_TO = 5040
+"""All pairings are gone through where there are no more than this (7 seeds)."""
+N_SAMPLED = 4999
+"""So many, and the true one, where there are more."""
+SLACK = 1e-9
+
+Null = Float[np.ndarray, "*batch pairing"]
+"""A statistic under each pairing less its mean over all pairings; the true pairing first."""
+
+
+def smallest_p(n_runs: int | tuple[int, ...]) -> float:
+    """The smallest p that permuting seeds can give with so many runs; in each group, where there are several."""
+    n_pairings = prod(factorial(n) for n in (n_runs if isinstance(n_runs, tuple) else (n_runs,)))
+    return 1 / min(n_pairings, N_SAMPLED + 1)
+
+
+@lru_cache
+def pairings(n_runs: int, *, seed: int = 0) -> Int[np.ndarray, "pairing run"]:
+    """Which run's overlap goes with each run's transfer: all permutations, or a sample; the true one comes first."""
+    if factorial(n_runs) <= EXACT_UP_TO:
+        return np.array(list(permutations(range(n_runs))))
+    runs = np.arange(n_runs)
+    sampled = np.random.default_rng(seed).permuted(np.tile(runs, (N_SAMPLED, 1)), axis=1)
+    return np.concatenate([runs[None], sampled])
+
+
+def null(x: Centred, y: Centred) -> Null:
+    """The correlation of centred series under every pairing of runs, less its mean over all of them."""
+    size = np.sqrt(np.sum(x * x, axis=(-2, -1)) * np.sum(y * y, axis=(-2, -1)))
+    across = _paired_sums(x, y)
+    size = size[..., None]
+    return np.divide(across, size, out=np.full(across.shape, np.nan), where=size > 0)
+
+
+def p_value(under_null: Null) -> Float[np.ndarray, "*batch"]:
+    """Two-sided: how often a pairing is as far from the mean of all pairings as the true one; NaN where undefined."""
+    far = np.abs(under_null)
+    p = (far >= far[..., :1] * (1 - SLACK)).mean(axis=-1)
+    return np.where(np.isnan(under_null).any(axis=-1), np.nan, p)
+
+
+def seed_permutation(x: Series, y: Series, statistic: Statistic) -> Float[np.ndarray, "*batch"]:
+    """p of no relation beyond what all runs share; `x` and `y` hold every step of every run."""
+    return p_value(null(statistic.centred(x), statistic.centred(y)))
+
+
+def stratified(nulls: list[Null]) -> Null:
+    """The sum over independent groups, each with its seeds permuted on its own."""
+    total = nulls[0]
+    for more in nulls[1:]:
+        if total.shape[-1] * more.shape[-1] <= EXACT_UP_TO:
+            total = (total[..., :, None] + more[..., None, :]).reshape(*total.shape[:-1], -1)
+        else:
+            total = _sampled(total, 1) + _sampled(more, 2)
+    return total
+
+
+def slope_interval(x: Series, y: Series) -> tuple[Float[np.ndarray, "*batch"], Interval]:
+    """Slope of y on x given run and step, and every slope that the seed-permutation test does not reject at 5 %.
+
+    Under y = slope · x + e, with e that any run could have had, the interval is exact. For one pairing the slopes at
+    which it is as extreme as the true one lie between two bounds around the estimate, so that the limits are order
+    statistics of those bounds.
+    """
+    x, y = (STATISTICS["step_adjusted"].centred(series) for series in (x, y))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        own, other = _paired_sums(x, x), _paired_sums(x, y)
+        slope = other[..., 0] / own[..., 0]
+        less = (other[..., :1] - other) / (own[..., :1] - own)
+        more = (other[..., :1] + other) / (own[..., :1] + own)
+    low, high = np.fmin(less, more), np.fmax(less, more)
+    always = np.isclose(own, own[..., :1], rtol=SLACK) & np.isclose(other, other[..., :1], rtol=SLACK)
+    low, high = np.where(always, -np.inf, low), np.where(always, np.inf, high)
+    n_rejected = int((1 - CONFIDENCE) * low.shape[-1] + SLACK)
+    limits = np.sort(low, axis=-1)[..., n_rejected], np.sort(high, axis=-1)[..., -1 - n_rejected]
+    return slope, Interval(*limits)
+
+
+def _paired_sums(x: Centred, y: Centred) -> Null:
+    """Σ x̃ỹ under every pairing, less its mean over all of them."""
+    products = np.einsum("...ic,...jc->...ij", x, y)
+    n_runs = products.shape[-1]
+    sums = products[..., pairings(n_runs), np.arange(n_runs)].sum(axis=-1)
+    return sums - products.sum(axis=(-2, -1))[..., None] / n_runs
+
+
+def _sampled(values: Null, seed: int) -> Null:
+    """The true pairing and `N_SAMPLED` drawn from all."""
+    drawn = np.random.default_rng(seed).integers(values.shape[-1], size=N_SAMPLED)
+    return np.concatenate([values[..., :1], values[..., drawn]], axis=-1)

@@ -1,0 +1,118 @@
+"""Gap, transfer fraction and regimes against worked arithmetic; intervals against scipy and by simulation."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import stats
+
+from headreuse.config import Group
+from headreuse.records import Evaluation
+from headreuse.transfer import accuracy_rows, clopper_pearson, transfer_table
+
+
+def group(main: int = 2, auxiliary: tuple[int, ...] = (4,), name: str = "g", **changes) -> Group:
+    names = ["capitalize", "reverse"]
+    return Group.model_validate(
+        {
+            "name": name,
+            "main": {"task": "capitalize_reverse", "max_length": main},
+            "auxiliary": [{"task": task, "max_length": n} for task, n in zip(names, auxiliary, strict=False)],
+        }
+        | changes
+    )
+
+
+def accuracy(curves: dict[str, list[float]], *, first: int = 1, seed: int = 0, step: int = 10) -> pd.DataFrame:
+    rows = [
+        ("g", seed, step, task, length, value)
+        for task, curve in curves.items()
+        for length, value in enumerate(curve, start=first)
+    ]
+    return pd.DataFrame(rows, columns=["group", "seed", "step", "task", "length", "accuracy"])
+
+
+def test_limits_are_scipys_exact_ones():
+    low, high = clopper_pearson(np.array([0, 3, 256]), np.array([10, 10, 256]))
+    for i, (k, n) in enumerate([(0, 10), (3, 10), (256, 256)]):
+        judge = stats.binomtest(k, n).proportion_ci(0.95, method="exact")
+        assert (low[i], high[i]) == pytest.approx((judge.low, judge.high), abs=1e-12)
+
+
+def test_accuracy_rows_count_whole_answers():
+    evaluation = Evaluation("copy", 5, {"exact_match": np.array([1.0, 0.0, 1.0, 1.0]), "log_prob": -np.ones(4)})
+    (row,) = accuracy_rows([evaluation]).to_dict("records")
+    judge = stats.binomtest(3, 4).proportion_ci(0.95, method="exact")
+    assert row == {
+        "task": "copy",
+        "length": 5,
+        "n": 4,
+        "accuracy": 0.75,
+        "ci_low": pytest.approx(judge.low),
+        "ci_high": pytest.approx(judge.high),
+    }
+
+
+def test_gap_and_regimes_by_hand():
+    curves = {"capitalize_reverse": [1.0, 0.8, 0.5, 0.1, 0.0, 0.2], "capitalize": [1.0, 1.0, 1.0, 0.9, 0.3, 0.0]}
+    (row,) = transfer_table(accuracy(curves), [group()]).to_dict("records")
+    assert row["gap"] == pytest.approx((0.0 + 0.2 + 0.5 + 0.8) / 4)
+    assert row["transfer_fraction"] == pytest.approx(1 - 0.375 / 0.5)
+    assert row["accuracy_in_distribution"] == pytest.approx(0.9)
+    assert row["accuracy_transfer"] == pytest.approx(0.3)
+    assert row["accuracy_beyond"] == pytest.approx(0.1)
+    assert row["accuracy_at_max"] == pytest.approx(0.8)
+    assert row["accuracy_auxiliary"] == pytest.approx(3.9 / 4)
+
+
+def test_several_auxiliaries_are_averaged_before_the_difference():
+    curves = {"capitalize_reverse": [0.5] * 4, "capitalize": [1.0] * 4, "reverse": [0.0] * 4}
+    (row,) = transfer_table(accuracy(curves), [group(auxiliary=(4, 4))]).to_dict("records")
+    assert row["gap"] == 0.0
+
+
+def test_no_transfer_and_full_transfer_are_0_and_1():
+    longer = [1.0] * 8
+    none = transfer_table(
+        accuracy({"capitalize_reverse": [1.0] * 4 + [0.0] * 4, "capitalize": longer}), [group(4, (8,))]
+    )
+    full = transfer_table(accuracy({"capitalize_reverse": longer, "capitalize": longer}), [group(4, (8,))])
+    assert none["transfer_fraction"].tolist() == [0.0]
+    assert full["transfer_fraction"].tolist() == [1.0]
+
+
+def test_gap_begins_at_the_common_smallest_length():
+    table = pd.concat(
+        [accuracy({"capitalize_reverse": [0.0, 0.5]}, first=3), accuracy({"capitalize": [1.0, 1.0, 1.0, 1.0]})]
+    )
+    assert transfer_table(table, [group()])["gap"].tolist() == [0.75]
+
+
+def test_alone_and_at_equal_lengths_what_is_undefined_is_nan():
+    curves = {"capitalize_reverse": [1.0, 0.5, 0.0], "capitalize": [1.0, 1.0, 1.0]}
+    alone = transfer_table(accuracy(curves), [group(auxiliary=())]).iloc[0]
+    equal = transfer_table(accuracy(curves), [group(auxiliary=(2,))]).iloc[0]
+    assert np.isnan([alone["gap"], alone["transfer_fraction"], alone["accuracy_transfer"]]).all()
+    assert alone["accuracy_in_distribution"] == 0.75
+    assert equal["gap"] == 0.25
+    assert np.isnan(equal["transfer_fraction"])
+
+
+def test_a_task_that_was_not_evaluated_leaves_the_gap_open():
+    table = transfer_table(accuracy({"capitalize_reverse": [1.0, 0.5, 0.0]}), [group()])
+    assert table["gap"].isna().all()
+    assert table["accuracy_in_distribution"].tolist() == [0.75]
+
+
+def test_one_row_per_checkpoint_of_each_group():
+    curves = {"capitalize_reverse": [1.0, 0.5, 0.0, 0.0], "capitalize": [1.0] * 4}
+    checkpoints = [(0, 10), (0, 20), (1, 10)]
+    table = pd.concat([accuracy(curves, seed=seed, step=step) for seed, step in checkpoints])
+    result = transfer_table(table, [group(), group(name="absent")])
+    assert list(zip(result["seed"], result["step"], strict=True)) == checkpoints
+    assert set(result["group"]) == {"g"}
+
+
+def test_without_any_row_the_columns_are_still_there():
+    table = transfer_table(accuracy({}), [group()])
+    assert len(table) == 0
+    assert {"group", "seed", "step", "gap", "transfer_fraction", "accuracy_beyond"} <= set(table.columns)
