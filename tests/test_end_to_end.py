@@ -1,6 +1,8 @@
 """A whole tiny study through the command line: killed at any moment, run again, told to go wrong."""
 
+import errno
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -10,6 +12,8 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+
+from headreuse.cli import main
 
 TABLES = {
     "accuracy": "group seed step task role length n accuracy ci_low ci_high",
@@ -177,3 +181,35 @@ def test_a_wrong_input_gets_one_clear_line_and_status_2(arguments, told, tmp_pat
     assert status == 2
     assert told in err
     assert "Traceback" not in err
+
+
+def test_a_full_disk_costs_only_what_could_not_be_written(study_file, undisturbed, tmp_path, monkeypatch, capsys):
+    """Some results of the checkpoint at step 16 cannot be written; the rest goes on, and the next run mends it."""
+    folder = tmp_path / "tiny"
+    shutil.copytree(undisturbed, folder)
+    shutil.rmtree(folder / "tables")
+    for path in folder.glob("scores/related/*/step-16/*"):
+        path.unlink()
+    rename = os.replace
+
+    def full_for_patterns(source: Path, target: Path) -> None:
+        if target.name.startswith("pattern-") and "seed-1" in target.parts:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        rename(source, target)
+
+    monkeypatch.setattr(sys, "argv", ["headreuse", "run", str(folder), "--workers", "0"])
+    with monkeypatch.context() as patched, pytest.raises(SystemExit) as ended:
+        patched.setattr(os, "replace", full_for_patterns)
+        main()
+    told = capsys.readouterr()
+    assert ended.value.code == 1
+    failed = [line for line in told.err.splitlines() if line.startswith("failed: ")]
+    assert len(failed) == 2  # one for each task
+    assert all("the disk is full; free some space and run again" in line for line in failed)
+    assert len(list(folder.glob("scores/related/seed-0/step-16/*.parquet"))) == 6
+    assert len(list(folder.glob("scores/related/seed-1/step-16/*.parquet"))) == 4
+    assert not list(folder.glob("scores/**/.*"))
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert ended.value.code == 0
+    assert tables(folder) == tables(undisturbed)
