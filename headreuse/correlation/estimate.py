@@ -20,6 +20,7 @@ JACKKNIFE_FROM = {"step_adjusted": 3}
 BETWEEN_FROM = 5
 """Runs that Fisher's interval of the between-run correlation takes."""
 ALPHA = 0.05
+UNDEFINED_WITHOUT_ONE = "no interval: undefined without one of the runs"
 
 CORRELATION = "correlation"
 SLOPE = "transfer per unit of overlap"
@@ -69,17 +70,54 @@ def undefined(panel: Panel, statistic: Statistic) -> str:
         return f"{n_points} usable checkpoints; a correlation needs at least {MIN_POINTS}"
     x, y = statistic.centred(panel.overlap), statistic.centred(panel.transfer)
     if statistic.name == "between_run" and len(panel.seeds) < MIN_POINTS:
-        return f"{counted_runs(panel)}; a correlation between runs needs at least {MIN_POINTS}"
+        return f"{counted(len(panel.seeds))}; a correlation between runs needs at least {MIN_POINTS}"
     if not x.any() or not y.any():
         name = panel.transfer_metric if x.any() else panel.overlap_metric
         return f"{name} does not vary{' within runs' if statistic.within_runs else ''}"
     return ""
 
 
-def too_few_to_permute(n_runs: int) -> str:
-    """Why there is no p, in words."""
+def why_no_interval(statistic: Statistic, n_runs: int) -> str:
+    """Why no interval of a correlation is calibrated with so many runs, in words; empty where one is."""
+    if statistic.name == "between_run":
+        return "" if n_runs >= BETWEEN_FROM else f"no interval between {n_runs} runs; it takes {BETWEEN_FROM}"
+    if not statistic.within_runs:
+        return "pooled: no interval from so few runs"
+    needed = JACKKNIFE_FROM.get(statistic.name, 2)
+    return "" if n_runs >= needed else f"no interval over {counted(n_runs)}; it takes {needed}"
+
+
+def why_no_p(statistic: Statistic, n_runs: int) -> str:
+    """Why no p of a correlation can be had with so many runs, in words; empty where one can."""
+    if not statistic.by_run:
+        return f"no p: {statistic.name} is not tested"
+    if smallest_p(n_runs) <= ALPHA:
+        return ""
     least = "" if n_runs < 2 else f", which cannot be less than {smallest_p(n_runs):.2g}"
-    return f"no p from {n_runs} run{'s' * (n_runs != 1)}{least}"
+    return f"no p from {counted(n_runs)}{least}"
+
+
+def _interval(panel: Panel, statistic: Statistic, value: float) -> tuple[Interval, str, str]:
+    """Interval, how it was made, and why there is none."""
+    n_runs = len(panel.seeds)
+    if told := why_no_interval(statistic, n_runs):
+        return UNKNOWN, "", told
+    if not statistic.within_runs:
+        return between_runs(np.array(value), n_runs), "Fisher over runs", ""
+    interval = over_runs(panel.overlap, panel.transfer, statistic)
+    if np.isnan(interval.low):
+        return UNKNOWN, "", UNDEFINED_WITHOUT_ONE
+    return interval, "jackknife over runs", ""
+
+
+def _p(panel: Panel, statistic: Statistic) -> tuple[float, str]:
+    """p of the seed-permutation test, and why there is none."""
+    if told := why_no_p(statistic, len(panel.seeds)):
+        return np.nan, told
+    common = panel.common()
+    if undefined(common, statistic):
+        return np.nan, "no p: too few steps count in every run"
+    return float(seed_permutation(common.overlap, common.transfer, statistic)), ""
 
 
 def jackknifed(panel: Panel, estimate: Estimate, value: Callable[[np.ndarray], np.ndarray]) -> Estimate:
@@ -88,41 +126,10 @@ def jackknifed(panel: Panel, estimate: Estimate, value: Callable[[np.ndarray], n
         return replace(estimate, note="no interval over 1 run; it takes 2")
     interval = jackknife(value, len(panel.seeds))
     if np.isnan(interval.low):
-        return replace(estimate, note="no interval: undefined without one of the runs")
+        return replace(estimate, note=UNDEFINED_WITHOUT_ONE)
     return replace(estimate, ci_low=float(interval.low), ci_high=float(interval.high), interval="jackknife over runs")
 
 
-def counted_runs(panel: Panel) -> str:
+def counted(n_runs: int) -> str:
     """`1 run`, `2 runs`."""
-    return f"{len(panel.seeds)} run{'s' * (len(panel.seeds) != 1)}"
-
-
-def _interval(panel: Panel, statistic: Statistic, value: float) -> tuple[Interval, str, str]:
-    """Interval, how it was made, and why there is none."""
-    n_runs = len(panel.seeds)
-    if statistic.name == "between_run":
-        if n_runs < BETWEEN_FROM:
-            return UNKNOWN, "", f"no interval between {n_runs} runs; it takes {BETWEEN_FROM}"
-        return between_runs(np.array(value), n_runs), "Fisher over runs", ""
-    if not statistic.within_runs:
-        return UNKNOWN, "", "pooled: no interval from so few runs"
-    needed = JACKKNIFE_FROM.get(statistic.name, 2)
-    if n_runs < needed:
-        return UNKNOWN, "", f"no interval over {counted_runs(panel)}; it takes {needed}"
-    interval = over_runs(panel.overlap, panel.transfer, statistic)
-    if np.isnan(interval.low):
-        return UNKNOWN, "", "no interval: undefined without one of the runs"
-    return interval, "jackknife over runs", ""
-
-
-def _p(panel: Panel, statistic: Statistic) -> tuple[float, str]:
-    """p of the seed-permutation test, and why there is none."""
-    if not statistic.by_run:
-        return np.nan, ""
-    n_runs = len(panel.seeds)
-    if smallest_p(n_runs) > ALPHA:
-        return np.nan, too_few_to_permute(n_runs)
-    common = panel.common()
-    if undefined(common, statistic):
-        return np.nan, "no p: too few steps count in every run"
-    return float(seed_permutation(common.overlap, common.transfer, statistic)), ""
+    return f"{n_runs} run{'s' * (n_runs != 1)}"

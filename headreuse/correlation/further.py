@@ -6,19 +6,18 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from headreuse.correlation.estimate import (
-    ALPHA,
     MIN_POINTS,
     SLOPE,
     Estimate,
-    counted_runs,
+    counted,
     jackknifed,
-    too_few_to_permute,
     undefined,
+    why_no_p,
 )
 from headreuse.correlation.intervals import PLAIN, jackknife
 from headreuse.correlation.mixed import fit_mixed
 from headreuse.correlation.panels import Panel
-from headreuse.correlation.permutation import seed_permutation, slope_interval, smallest_p
+from headreuse.correlation.permutation import seed_permutation, slope_interval
 from headreuse.correlation.statistics import STATISTICS
 
 LAGS = (-2, -1, 1, 2)
@@ -86,8 +85,8 @@ def step_adjusted_slope(panel: Panel) -> Estimate:
     if told := undefined(common, STATISTICS["step_adjusted"]):
         return Estimate(name, np.nan, SLOPE, note=told)
     slope, interval = slope_interval(common.overlap, common.transfer)
-    if smallest_p(len(panel.seeds)) > ALPHA:
-        return Estimate(name, float(slope), SLOPE, note=too_few_to_permute(len(panel.seeds)))
+    if told := why_no_p(STATISTICS["step_adjusted"], len(panel.seeds)):
+        return Estimate(name, float(slope), SLOPE, note=told)
     p = float(seed_permutation(common.overlap, common.transfer, STATISTICS["step_adjusted"]))
     low, high = float(interval.low), float(interval.high)
     return Estimate(name, float(slope), SLOPE, low, high, "seed permutation inverted", p, "seed permutation")
@@ -101,7 +100,7 @@ def mixed_slopes(panel: Panel) -> Iterator[Estimate]:
     for name, n_runs in MIXED_FROM.items():
         told = undefined(panel, STATISTICS["within_run"])
         if not told and len(panel.seeds) < n_runs:
-            told = f"{counted_runs(panel)}; how runs vary cannot be estimated from fewer than {n_runs}"
+            told = f"{counted(len(panel.seeds))}; how runs vary cannot be estimated from fewer than {n_runs}"
         fitted = None if told else fit_mixed(panel.overlap, panel.transfer, random_slope=name == "mixed_slope")
         if fitted is None:
             yield Estimate(name, np.nan, SLOPE, note=told or "the model could not be fitted")

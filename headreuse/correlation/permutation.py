@@ -98,8 +98,17 @@ def _paired_sums(x: Centred, y: Centred) -> Null:
     """Σ x̃ỹ under every pairing, less its mean over all of them."""
     products = np.einsum("...ic,...jc->...ij", x, y)
     n_runs = products.shape[-1]
-    sums = products[..., pairings(n_runs), np.arange(n_runs)].sum(axis=-1)
+    sums = products.reshape(*products.shape[:-2], -1) @ _chosen(n_runs)
     return sums - products.sum(axis=(-2, -1))[..., None] / n_runs
+
+
+@lru_cache
+def _chosen(n_runs: int) -> Float[np.ndarray, "run*run pairing"]:
+    """1 where a pairing puts a run's overlap with a run's transfer, so that sums over pairs are a matrix product."""
+    orders = pairings(n_runs)
+    chosen = np.zeros((n_runs, n_runs, len(orders)))
+    chosen[orders, np.arange(n_runs), np.arange(len(orders))[:, None]] = 1.0
+    return chosen.reshape(n_runs**2, -1)
 
 
 def _sampled(values: Null, seed: int) -> Null:
