@@ -66,10 +66,7 @@ def discover(folder: Path) -> Series:
 
 def verify(path: Path) -> None:
     """Raise `CheckpointError` unless all weights of the model are there, and no others; reads none of them."""
-    if not path.is_dir():
-        raise CheckpointError(f"{path}: no such folder; give a checkpoint-<step> folder")
-    if not (path / "config.json").is_file():
-        raise CheckpointError(f"{path}: config.json is missing; save the model again with save_pretrained")
+    _check_folder(path)
     for file in _weight_files(path):
         try:
             with safe_open(file, framework="pt"):
@@ -129,7 +126,15 @@ def load_bridge(path: Path) -> Any:
         return TransformerBridge.boot_transformers(str(path), device="cpu", dtype=torch.float32).eval()
 
 
+def _check_folder(path: Path) -> None:
+    if not path.is_dir():
+        raise CheckpointError(f"{path}: no such folder; give a checkpoint-<step> folder")
+    if not (path / "config.json").is_file():
+        raise CheckpointError(f"{path}: config.json is missing; save the model again with save_pretrained")
+
+
 def _load(path: Path, **settings: Any) -> PreTrainedModel:
+    _check_folder(path)
     try:
         with quiet_transformers():
             loaded: Any = AutoModelForCausalLM.from_pretrained(

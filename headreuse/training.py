@@ -24,6 +24,7 @@ from transformers import (
     TrainingArguments,
 )
 
+from headreuse.checkpoints import verify
 from headreuse.config import Group, Study, TrainingSpec
 from headreuse.models import build_model, quiet_transformers
 from headreuse.problems import HeadreuseError
@@ -132,6 +133,8 @@ def train(study: Study, group: Group, seed: int, folder: Path, *, on_step: OnSte
     shutil.rmtree(folder / DRAFTS, ignore_errors=True)
     last = _last_checkpoint(folder, group.name, seed)
     if last is None or last.step < group.training.steps:
+        if last:
+            _check_can_go_on(last)
         with quiet_transformers():
             trainer = _build_trainer(study, group, seed, folder, first=last.step if last else 0)
             trainer.add_callback(_Follower(trainer, group.training, on_step))
@@ -183,7 +186,7 @@ def _optimisation(spec: TrainingSpec) -> dict[str, Any]:
 
 
 def _last_checkpoint(folder: Path, group: str, seed: int) -> Checkpoint | None:
-    """Where to go on from; a folder with anything else's checkpoints in it is refused, since it would be mixed up."""
+    """The last checkpoint in a folder, which may hold none but this training's, lest they be mixed up."""
     found = []
     for path in folder.glob("checkpoint-*"):
         checkpoint = own_checkpoint(path)
@@ -194,6 +197,15 @@ def _last_checkpoint(folder: Path, group: str, seed: int) -> Checkpoint | None:
             raise HeadreuseError(f"{path}: belongs to {other}; train {group} seed {seed} into another folder")
         found.append(checkpoint)
     return max(found, key=lambda checkpoint: checkpoint.step, default=None)
+
+
+def _check_can_go_on(last: Checkpoint) -> None:
+    verify(last.path)
+    if gone := [name for name in RESUME_FILES if not (last.path / name).exists()]:
+        raise HeadreuseError(
+            f"{last.path}: {gone[0]} is gone, so training cannot go on from here; "
+            f"delete {last.path.parent} to train again"
+        )
 
 
 def _publish(draft: Path, checkpoint: Checkpoint) -> None:

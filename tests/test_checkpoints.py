@@ -174,6 +174,12 @@ def test_loading_refuses_what_would_leave_random_weights(series):
         load_model(series / "checkpoint-2")
 
 
+def test_a_missing_folder_is_named_and_nothing_is_looked_for_elsewhere(tmp_path):
+    for use in (verify, load_model, load_bridge):
+        with pytest.raises(CheckpointError, match=r"nowhere: no such folder; give a checkpoint-<step> folder"):
+            use(tmp_path / "nowhere")
+
+
 def test_verifying_reads_no_weight(trained, monkeypatch):
     loaded = []
     plain = AutoModelForCausalLM.from_pretrained

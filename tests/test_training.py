@@ -5,6 +5,7 @@ import json
 import math
 import os
 import resource
+import shutil
 import signal
 import subprocess
 import sys
@@ -296,3 +297,26 @@ def test_a_folder_with_checkpoints_of_another_kind_is_refused_and_left_alone(tmp
 def test_a_folder_with_checkpoints_of_another_seed_is_refused(undisturbed):
     with pytest.raises(HeadreuseError, match="belongs to pair seed 0; train pair seed 1 into another folder"):
         trained(undisturbed, seed=1)
+
+
+def test_a_series_that_lost_its_end_cannot_be_gone_on_with_silently(undisturbed, tmp_path):
+    series = tmp_path / "series"
+    shutil.copytree(undisturbed, series)
+    shutil.rmtree(series / "checkpoint-9")
+    with pytest.raises(
+        HeadreuseError, match=r"checkpoint-6: optimizer\.pt is gone, .*; delete .*series to train again"
+    ):
+        trained(series)
+
+
+def test_training_does_not_go_on_from_a_damaged_checkpoint(tmp_path):
+    def stop_at_five(step, _loss):
+        if step == 5:
+            raise Killed
+
+    with pytest.raises(Killed):
+        trained(tmp_path, on_step=stop_at_five)
+    file = tmp_path / "checkpoint-3" / "model.safetensors"
+    file.write_bytes(file.read_bytes()[:-8])
+    with pytest.raises(HeadreuseError, match=r"checkpoint-3: model\.safetensors .* is truncated or damaged"):
+        trained(tmp_path)
