@@ -3,6 +3,7 @@
 from itertools import permutations, product
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -13,12 +14,18 @@ from headreuse.config import Group
 from headreuse.overlap import (
     OVERLAP_METRICS,
     ComparisonSettings,
+    SetAblations,
     attention_chance,
     attention_difference,
     compare,
+    functional_overlap,
+    functional_table,
     heads_with_effect,
+    overlap_matrix,
     overlap_metric,
     overlap_table,
+    seed_ceiling,
+    specificity,
     why_unusable,
 )
 from headreuse.overlap.chance import (
@@ -28,6 +35,7 @@ from headreuse.overlap.chance import (
     shuffles_over_all_layers,
     shuffles_within_layers,
 )
+from headreuse.overlap.functional import matrix
 from headreuse.overlap.resampling import draw_weights, resample
 from headreuse.problems import HeadreuseError
 from headreuse.records import HeadScores, MeanPattern
@@ -411,3 +419,76 @@ def test_the_same_generator_gives_the_same_table():
     settings_ = ComparisonSettings(metrics=tuple(ALL), n_resamples=50, n_permutations=50, n_splits=5)
     first, second = (compare(a, b, settings=settings_, generator=np.random.default_rng(3)) for _ in range(2))
     assert first.equals(second)
+
+
+# Functional overlap
+
+
+def ablations(shared: float, *, n=400, n_sets=39, seed=0, source="copy") -> SetAblations:
+    """A target that loses every answer without its own heads; a share of them is the source's."""
+    generator = np.random.default_rng(seed)
+    random = generator.random((n_sets, n)) < 0.25
+    loss = generator.random(n) < shared
+    return SetAblations(source, "reverse", "exact_match", 4, loss * 1.0, np.ones(n), random * 1.0)
+
+
+@pytest.mark.parametrize(("shared", "p"), [(0.0, 1.0), (0.5, 1 / 40), (1.0, 1 / 40)])
+def test_functional_overlap_is_the_share_of_the_loss(shared, p):
+    found = functional_overlap(ablations(shared), np.random.default_rng(0))
+    assert found.ci_low <= shared <= found.ci_high
+    assert found.value == pytest.approx(shared, abs=0.06)
+    assert found.chance == pytest.approx(0.25, abs=0.02)
+    assert found.p_chance == p
+
+
+def test_functional_overlap_covers_at_the_stated_rate_and_chance_is_not_significant():
+    found = [functional_overlap(ablations(0.25, n=200, seed=seed), np.random.default_rng(seed)) for seed in range(200)]
+    assert 0.91 <= np.mean([entry.ci_low <= 0.25 <= entry.ci_high for entry in found]) <= 0.99
+    assert np.mean([entry.p_chance <= 0.05 for entry in found]) <= 0.09
+
+
+def test_a_target_whose_own_heads_cost_nothing_has_no_functional_overlap():
+    generator = np.random.default_rng(0)
+    noise = generator.normal(size=(42, 100))
+    found = functional_overlap(SetAblations("a", "b", "log_prob", 3, noise[0], noise[1], noise[2:]), generator)
+    assert np.isnan(found.value)
+    assert not found.usable
+    assert found.reason == "without its own top heads b loses nothing beyond noise"
+
+
+def test_functional_matrix_and_specificity():
+    cells = [
+        ablations(shared, seed=i, source=source) for i, (source, shared) in enumerate({"copy": 0.5, "mqar": 0}.items())
+    ]
+    table = functional_table(cells, np.random.default_rng(0))
+    assert matrix(table, tasks=["copy", "mqar", "reverse"]).loc["copy", "reverse"] == pytest.approx(0.5, abs=0.1)
+    runs = [table.assign(group=kind, kind=kind, seed=seed) for kind in ("related", "control") for seed in (0, 1)]
+    rows = specificity(pd.concat(runs))
+    assert set(rows["measure"]) == {"value", "chance"}
+    assert (rows["n_seeds"] == 2).all()
+
+
+# Summaries
+
+
+def test_one_task_in_two_seeds_is_alike_by_rank_of_heads():
+    truth = heads(0.9, 0.1, 0.5, 0.0)
+    seeds = {0: [scores(truth, noise=0.0)], 1: [scores(truth[:, ::-1], noise=0.0)]}
+    (row,) = seed_ceiling(seeds, metrics=["cosine"]).to_dict("records")
+    assert row["by_rank"] == pytest.approx(1.0)
+    assert row["by_place"] == pytest.approx(OVERLAP_METRICS["cosine"](truth, truth[:, ::-1]))
+    assert row["n_pairs"] == 1
+
+
+def test_the_matrix_has_symmetric_pairs_both_ways_round():
+    rows = [
+        {"group": "g", "seed": seed, "step": 1, "method": "m", "outcome": "o", "metric": metric, "task_a": "a",
+         "task_b": "b", "value": 0.2 + 0.2 * seed, "chance": 0.1, "noise_floor": np.nan, "noise_ceiling": 1.0,
+         "usable": True}
+        for seed in (0, 1)
+        for metric in ("cosine", "threshold_containment")
+    ]  # fmt: skip
+    found = overlap_matrix(pd.DataFrame(rows))
+    pairs = found.set_index(["metric", "task_a", "task_b"])["value"]
+    assert pairs["cosine", "b", "a"] == pairs["cosine", "a", "b"] == pytest.approx(0.3)
+    assert ("threshold_containment", "b", "a") not in pairs.index

@@ -7,7 +7,14 @@ from scipy import stats
 
 from headreuse.config import Group
 from headreuse.records import Evaluation
-from headreuse.transfer import accuracy_rows, clopper_pearson, transfer_table
+from headreuse.transfer import (
+    accuracy_rows,
+    clopper_pearson,
+    gap_by_auxiliary,
+    over_seeds,
+    transfer_onset,
+    transfer_table,
+)
 
 
 def group(main: int = 2, auxiliary: tuple[int, ...] = (4,), name: str = "g", **changes) -> Group:
@@ -116,3 +123,47 @@ def test_without_any_row_the_columns_are_still_there():
     table = transfer_table(accuracy({}), [group()])
     assert len(table) == 0
     assert {"group", "seed", "step", "gap", "transfer_fraction", "accuracy_beyond"} <= set(table.columns)
+
+
+def test_gap_to_each_auxiliary_to_their_mean_and_to_the_best():
+    curves = {"capitalize_reverse": [0.5] * 8, "capitalize": [1.0] * 4 + [0.0] * 4, "reverse": [0.9] * 8}
+    table = gap_by_auxiliary(accuracy(curves), [group(2, (4, 8))]).set_index("auxiliary")
+    assert table["gap"].to_dict() == pytest.approx(
+        {"mean": (4 * 0.45 + 4 * 0.05) / 8, "best": (4 * 0.5 + 4 * 0.4) / 8, "capitalize": 0.5, "reverse": 0.4}
+    )
+    assert table.loc["capitalize", "transfer_fraction"] == pytest.approx(1 - 0.5 / (1 - 2 / 4))
+    assert table.loc["reverse", "transfer_fraction"] == pytest.approx(1 - 0.4 / (1 - 2 / 8))
+
+
+def test_intervals_over_examples_cover_and_tau_mirrors_the_gap():
+    generator = np.random.default_rng(0)
+    truth = {"capitalize_reverse": np.array([0.95, 0.7, 0.4, 0.1]), "capitalize": np.array([0.99, 0.97, 0.9, 0.8])}
+    drawn = [
+        accuracy({task: generator.binomial(64, rate) / 64 for task, rate in truth.items()}, step=i) for i in range(400)
+    ]
+    table = transfer_table(pd.concat(drawn).assign(n=64), [group()])
+    gap = np.mean(truth["capitalize"] - truth["capitalize_reverse"])
+    for name, value in {"gap": gap, "accuracy_transfer": 0.25, "transfer_fraction": 1 - 2 * gap}.items():
+        held = (table[f"{name}_ci_low"] <= value) & (table[f"{name}_ci_high"] >= value)
+        assert 0.92 <= held.mean() <= 0.99
+    assert np.isnan(transfer_table(drawn[0], [group()])["gap_ci_low"]).all()
+
+
+def test_onset_is_when_transfer_comes_and_when_it_stays():
+    runs = {0: [0.1, 0.6, 0.4, 0.7, 0.8], 1: [0.0, 0.1, 0.2, 0.1, 0.6], 2: [0.9, 0.9, 0.9, 0.9, 0.1]}
+    rows = [("g", seed, 10 * i, value) for seed, values in runs.items() for i, value in enumerate(values)]
+    table = pd.DataFrame(rows, columns=["group", "seed", "step", "transfer_fraction"])
+    onset = transfer_onset(table).set_index("seed")
+    assert onset["first_step"].tolist() == [10.0, 40.0, 0.0]
+    np.testing.assert_equal(onset["lasting_step"].to_numpy(), [30.0, 40.0, np.nan])
+
+
+def test_over_seeds_each_seed_is_one_observation():
+    rows = [("g", 10, seed, value) for seed, value in [(0, 0.2), (0, 0.4), (1, 0.5), (2, 0.7)]]
+    table = pd.DataFrame(rows, columns=["group", "step", "seed", "gap"])
+    (row,) = over_seeds(table, by=["group", "step"], values=["gap"]).to_dict("records")
+    judge = stats.ttest_1samp([0.3, 0.5, 0.7], 0.0).confidence_interval(0.95)
+    assert (row["mean"], row["n_seeds"], row["low"], row["high"]) == pytest.approx((0.5, 3, 0.3, 0.7))
+    assert (row["ci_low"], row["ci_high"]) == pytest.approx((judge.low, judge.high))
+    alone = over_seeds(table[table["seed"] == 1], by=["group", "step"], values=["gap"])
+    assert alone["ci_low"].isna().all()

@@ -1,0 +1,115 @@
+"""Functional overlap, the causal one: how much of what a task's own top heads do for it do another task's top heads do?
+
+From ablations of sets of heads: of task A's top heads, of task B's own, and of random sets that match A's in size and
+in how many heads each layer gives; all measured by what task B loses.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
+
+import numpy as np
+import pandas as pd
+from jaxtyping import Float
+from scipy import stats
+
+from headreuse.overlap.resampling import N_RESAMPLES, draw_weights
+
+MIN_SETS = 19
+"""Random sets that p takes to reach 5 %."""
+
+
+@dataclass(frozen=True)
+class SetAblations:
+    """What a target task loses, example by example, when sets of heads are ablated together."""
+
+    source: str
+    """The task whose top heads are ablated."""
+    target: str
+    """The task whose loss is measured."""
+    outcome: str
+    n_heads: int
+    """Heads in each set."""
+    loss: Float[np.ndarray, "prompt"]
+    """Baseline outcome minus the outcome without the source's top heads: positive where the target needs them."""
+    own: Float[np.ndarray, "prompt"]
+    """The same without as many of the target's own top heads."""
+    random: Float[np.ndarray, "set prompt"]
+    """The same without random sets of the source's size in each layer."""
+
+
+@dataclass(frozen=True)
+class FunctionalOverlap:
+    """One cell of the task × task matrix; the fields are columns of its table."""
+
+    source: str
+    target: str
+    outcome: str
+    n_heads: int
+    value: float
+    """Loss without the source's heads over loss without the target's own: 0 for none of it, 1 for all of it."""
+    ci_low: float
+    """95 % interval over prompts, paired."""
+    ci_high: float
+    chance: float
+    """The same of the random sets, on average."""
+    p_chance: float
+    """One-sided: how often a random set costs the target at least as much; NaN with fewer than 19 sets."""
+    loss: float
+    loss_own: float
+    loss_random: float
+    usable: bool
+    reason: str
+    """Why it cannot be used; empty where it can."""
+
+
+def functional_overlap(ablations: SetAblations, generator: np.random.Generator) -> FunctionalOverlap:
+    """How much of the target's use of its own top heads the source's top heads account for.
+
+    Unusable, and NaN, where ablating the target's own heads costs it nothing beyond noise.
+    """
+    loss, own = float(ablations.loss.mean()), float(ablations.own.mean())
+    by_set = ablations.random.mean(axis=-1)
+    reason = "" if _costs(ablations.own) else f"without its own top heads {ablations.target} loses nothing beyond noise"
+    value = np.nan if reason else loss / own
+    half = np.nan if reason else float(stats.norm.isf(0.025)) * _ratio_error(ablations, generator)
+    n_alike = np.count_nonzero(by_set >= loss - 1e-12)
+    return FunctionalOverlap(
+        source=ablations.source,
+        target=ablations.target,
+        outcome=ablations.outcome,
+        n_heads=ablations.n_heads,
+        value=value,
+        ci_low=value - half,
+        ci_high=value + half,
+        chance=np.nan if reason else float(by_set.mean()) / own,
+        p_chance=(1 + n_alike) / (1 + len(by_set)) if len(by_set) >= MIN_SETS else np.nan,
+        loss=loss,
+        loss_own=own,
+        loss_random=float(by_set.mean()),
+        usable=not reason,
+        reason=reason,
+    )
+
+
+def functional_table(measured: Iterable[SetAblations], generator: np.random.Generator) -> pd.DataFrame:
+    """One row per source, target and outcome: the task × task matrix in long form, diagonal included where measured."""
+    rows = [asdict(functional_overlap(entry, generator)) for entry in measured]
+    return pd.DataFrame(rows, columns=list(FunctionalOverlap.__dataclass_fields__))
+
+
+def matrix(table: pd.DataFrame, *, value: str = "value", tasks: Sequence[str]) -> pd.DataFrame:
+    """A column of the table as a matrix: rows are the tasks whose heads are ablated, columns those that lose."""
+    wide = table.pivot_table(index="source", columns="target", values=value, aggfunc="mean", dropna=False)
+    return wide.reindex(index=list(tasks), columns=list(tasks))
+
+
+def _costs(own: Float[np.ndarray, "prompt"]) -> bool:
+    """Whether the mean loss is above 0 beyond noise (one-sided, 2.5 %)."""
+    error = own.std(ddof=1) / np.sqrt(len(own)) if len(own) > 1 else np.inf
+    return bool(own.mean() > stats.norm.isf(0.025) * error)
+
+
+def _ratio_error(ablations: SetAblations, generator: np.random.Generator) -> float:
+    """Bootstrap standard error of the ratio of losses, over prompts."""
+    weights = draw_weights(len(ablations.loss), generator, n_resamples=N_RESAMPLES, n_splits=1).bootstrap
+    return float(np.std((weights @ ablations.loss) / (weights @ ablations.own)))
