@@ -110,8 +110,8 @@ def over_seeds(table: pd.DataFrame, *, by: Sequence[str], values: Sequence[str])
     With one seed the interval is NaN. Rows of one seed are averaged first.
     """
     per_seed = table.groupby([*by, "seed"], sort=False, dropna=False)[list(values)].mean()
-    long = per_seed.reset_index().melt([*by, "seed"], var_name="measure")
-    grouped = long.groupby([*by, "measure"], sort=False, dropna=False)["value"]
+    long = per_seed.reset_index().melt([*by, "seed"], var_name="measure", value_name="_of_seed")
+    grouped = long.groupby([*by, "measure"], sort=False, dropna=False)["_of_seed"]
     found = grouped.agg(mean="mean", low="min", high="max", n_seeds="count", spread="std").reset_index()
     n = found["n_seeds"].to_numpy()
     half = stats.t.isf(_TAIL, np.maximum(n - 1, 1)) * found.pop("spread").to_numpy() / np.sqrt(n)
