@@ -4,11 +4,13 @@ Each function takes rows of the run folder's tables, of one group unless it says
 views (seed, outcome, checkpoint) holds them as frames; `with_slider` steps through them in a notebook.
 """
 
+from headreuse.figures.ablation import ablation_maps
 from headreuse.figures.accuracy import accuracy_curves
 from headreuse.figures.correlation import overlap_against_transfer, overlap_points
-from headreuse.figures.head_maps import ablation_maps, overlap_matrices
+from headreuse.figures.matrices import overlap_matrices
 from headreuse.figures.patterns import HeadOfInterest, RunPattern, attention_patterns, heads_that_matter
-from headreuse.figures.style import escaped, seed_colours, task_colours
+from headreuse.figures.seeds import seed_colours
+from headreuse.figures.style import escaped, task_colours
 from headreuse.figures.trajectories import overlap_and_gap, regimes
 from headreuse.figures.views import with_slider
 

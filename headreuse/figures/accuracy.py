@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 import plotly.graph_objects as go
 
-from headreuse.figures.panels import Panels
+from headreuse.figures.panels import Arrangement, panel_layout
 from headreuse.figures.style import MUTED, escaped, rounded, tinted
 from headreuse.figures.views import Key, View, add_views, choice, keys
 
@@ -33,7 +33,7 @@ def accuracy_curves(accuracy: pd.DataFrame, *, trained: Mapping[str, int], colou
     curves = {str(seed): _by_length(rows, list(trained), lengths) for seed, rows in accuracy.groupby("seed")}
     curves[ALL_SEEDS] = _over_seeds(accuracy, list(trained), lengths)
     views: dict[Key, View] = {
-        (seed, step): View(_lines(curves[seed].get(int(step)), list(trained))) for seed, step in keys(choices)
+        (seed, step): View(_lines(curves[seed].get(step), list(trained))) for seed, step in keys(choices)
     }
 
     figure = go.Figure(layout=_layout(trained, colours, max(lengths)))
@@ -42,21 +42,16 @@ def accuracy_curves(accuracy: pd.DataFrame, *, trained: Mapping[str, int], colou
     return add_views(figure, choices, views)
 
 
-_Curves = dict[int, dict[str, pd.DataFrame]]
+_Curves = dict[str, dict[str, pd.DataFrame]]
 """By step and task: columns accuracy, ci_low, ci_high over the lengths."""
 
 
 def _by_length(rows: pd.DataFrame, tasks: list[str], lengths: list[int]) -> _Curves:
     columns = ["accuracy", "ci_low", "ci_high"]
-    indexed = rows.set_index(["step", "task", "length"])[columns].sort_index()
-    return {
-        int(step): {
-            str(task): of_task.droplevel(["step", "task"]).reindex(lengths)
-            for task, of_task in of_step.groupby(level="task")
-            if task in tasks
-        }
-        for step, of_step in indexed.groupby(level="step")
-    }
+    curves: _Curves = {}
+    for (step, task), found in rows[rows["task"].isin(tasks)].groupby(["step", "task"]):
+        curves.setdefault(str(step), {})[str(task)] = found.set_index("length")[columns].reindex(lengths)
+    return curves
 
 
 def _over_seeds(accuracy: pd.DataFrame, tasks: list[str], lengths: list[int]) -> _Curves:
@@ -95,14 +90,20 @@ def _empty_traces(task: str, max_length: int, colour: str, lengths: list[int]) -
         mode="lines+markers",
         line={"color": colour, "width": 2},
         marker={"size": 5},
-        name=f"{escaped(task)} (≤ {max_length})",
+        name=_label(task, max_length),
         legendgroup=escaped(task),
         hovertemplate="%{y:.3f} (%{customdata[0]:.3f} to %{customdata[1]:.3f})",
     )
 
 
+def _label(task: str, max_length: int) -> str:
+    return f"{escaped(task)} (≤ {max_length})"
+
+
 def _layout(trained: Mapping[str, int], colours: Mapping[str, str], longest: int) -> go.Layout:
-    layout = Panels(1, 1, 300, legend_rows=1, narrow_legend_rows=len(trained)).layout(hovermode="x unified")
+    legend = [_label(task, max_length) for task, max_length in trained.items()]
+    place = Arrangement(columns=1, height=300)
+    layout = panel_layout(1, place, place, legend=legend, hovermode="x unified")
     layout.update(
         xaxis={"title": {"text": "length"}, "range": [0.5, longest + 0.5], "hoverformat": "d"},
         yaxis={"title": {"text": "exact-match accuracy"}, "range": [-0.02, 1.03]},

@@ -8,9 +8,10 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from headreuse.figures.measures import measures, with_measure
-from headreuse.figures.panels import Panels, panel_axes, panel_titles
-from headreuse.figures.style import MUTED, escaped, rounded, seed_colours, seed_symbols, tinted
-from headreuse.figures.trajectories import pairs_of_main, usable_symbols
+from headreuse.figures.panels import Arrangement, panel_axes, panel_layout, panel_titles
+from headreuse.figures.seeds import legend_entry, seed_colours, seed_symbols, unusable_entry, usable_symbols
+from headreuse.figures.style import MUTED, escaped, rounded, tinted
+from headreuse.figures.trajectories import pairs_of_main
 from headreuse.figures.views import Key, View, add_views, choice, keys
 
 TRANSFER_METRICS = ("gap", "transfer_fraction")
@@ -28,10 +29,11 @@ def overlap_against_transfer(points: pd.DataFrame, *, kinds: Mapping[str, str]) 
     """
     groups = [group for group in kinds if group in set(points["group"])]
     seeds = sorted(points["seed"].unique())
-    choices = [choice("measure", measures(points)), choice("transfer", TRANSFER_METRICS)]
-    panels = Panels(len(groups), columns=2 if len(groups) <= 4 else 3, height=300, margin=(58, 14, 24, 48))
+    choices = [choice("measure", measures(points)), choice("transfer_metric", TRANSFER_METRICS)]
+    legend = _legend(seeds)
     titles = [f"{escaped(group)} <span style='color:{MUTED}'>{escaped(kinds[group])}</span>" for group in groups]
-    figure = go.Figure(layout=panels.layout(annotations=panel_titles(titles)))
+    figure = go.Figure(layout=_layout(titles, [str(trace.name) for trace in legend]))
+    figure.add_traces(legend)
     for index in range(len(groups)):
         figure.add_traces([_run(seed, seeds, index) for seed in seeds])
     by_run = {
@@ -43,8 +45,10 @@ def overlap_against_transfer(points: pd.DataFrame, *, kinds: Mapping[str, str]) 
     views: dict[Key, View] = {}
     for measure, metric in keys(choices):
         found = [by_run.get((measure, *run), points.iloc[:0]) for run in runs]
-        traces = [_points(rows, metric, symbol) for rows, symbol in zip(found, symbols, strict=True)]
-        views[measure, metric] = View(traces, _axes(pd.concat(found), len(groups), measure, metric))
+        traces = [{"type": "scatter"} for _ in legend]
+        traces += [_points(rows, metric, symbol) for rows, symbol in zip(found, symbols, strict=True)]
+        name = points.loc[points["measure"] == measure, "metric"].iloc[0]
+        views[measure, metric] = View(traces, _axes(pd.concat(found), len(groups), name, metric))
     return add_views(figure, choices, views)
 
 
@@ -66,6 +70,22 @@ def _mean(values: pd.Series) -> float:
     return float(values.mean(skipna=False))
 
 
+def _legend(seeds: Sequence[int]) -> list[go.Scatter]:
+    colours, symbols = seed_colours(seeds), seed_symbols(seeds)
+    markers = [{"symbol": symbols[seed], "size": 8, "color": colours[seed]} for seed in seeds]
+    named = [
+        legend_entry(f"seed {seed}", legendgroup=f"seed {seed}", mode="markers", marker=marker)
+        for seed, marker in zip(seeds, markers, strict=True)
+    ]
+    return [*named, unusable_entry()]
+
+
+def _layout(titles: Sequence[str], legend: Sequence[str]) -> go.Layout:
+    wide = Arrangement(columns=2 if len(titles) <= 4 else 3, height=300)
+    narrow = Arrangement(columns=1, height=240)
+    return panel_layout(len(titles), wide, narrow, legend=legend, annotations=panel_titles(titles))
+
+
 def _run(seed: int, seeds: Sequence[int], panel: int) -> go.Scatter:
     colour = seed_colours(seeds)[seed]
     return go.Scatter(
@@ -74,7 +94,7 @@ def _run(seed: int, seeds: Sequence[int], panel: int) -> go.Scatter:
         marker={"size": 8, "color": colour, "line": {"color": colour, "width": 1.3}},
         name=f"seed {seed}",
         legendgroup=f"seed {seed}",
-        showlegend=panel == 0,
+        showlegend=False,
         hovertemplate="step %{customdata}: overlap %{x:.3g}, transfer %{y:.3f}",
         **panel_axes(panel),
     )
@@ -90,8 +110,8 @@ def _points(rows: pd.DataFrame, metric: str, symbol: str) -> dict[str, Any]:
     }
 
 
-def _axes(points: pd.DataFrame, n_panels: int, measure: str, metric: str) -> dict[str, Any]:
-    x = {"range": _range(points["overlap"]), "title": {"text": escaped(measure)}}
+def _axes(points: pd.DataFrame, n_panels: int, overlap_metric: str, metric: str) -> dict[str, Any]:
+    x = {"range": _range(points["overlap"]), "title": {"text": escaped(overlap_metric)}}
     y = {"range": _range(points[metric])}
     layout: dict[str, Any] = {}
     for index in range(n_panels):

@@ -1,69 +1,80 @@
 """Panels of one figure on a grid that a narrow page can stack; a notebook shows the wide form."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import plotly.graph_objects as go
 
 from headreuse.figures.style import THEME
 
-LEGEND_SPACE = 34
-"""Pixels above the panels for a legend of one row."""
+WIDE, NARROW = 560, 330
+"""Pixels of a figure that takes half of a wide page, and of one on a phone: what legends are laid out for."""
+LEGEND_ROW = 20
 
 
 @dataclass(frozen=True)
-class Panels:
-    """Where the panels of a figure stand, in a wide and in a narrow page."""
+class Arrangement:
+    """Where the panels stand in a page of one width."""
 
-    n: int
     columns: int
-    """Panels side by side where there is room."""
+    """Panels side by side."""
     height: int
     """Pixels of one panel."""
-    narrow_columns: int = 1
-    narrow_height: int | None = None
-    """Pixels of one panel in a narrow page; None for `height`."""
+    row_gap: int = 84
+    """Pixels between rows: room for ticks and axis title of the upper row and the title of the lower."""
     column_gap: float = 0.07
-    """Fraction of the width between panels."""
-    row_gap: int = 62
-    """Pixels between rows, for titles and ticks."""
-    margin: tuple[int, int, int, int] = (58, 12, 30, 48)
-    """Pixels left, right, above (a legend's space is added) and below."""
-    legend_rows: int = 1
-    narrow_legend_rows: int = 1
+    """Fraction of the figure's width between panels."""
+    margin: tuple[int, int, int, int] = (58, 12, 34, 48)
+    """Pixels left, right, above (a legend's rows are added) and below."""
+    more: Mapping[str, Any] = field(default_factory=dict)
+    """Further settings, by their path in the layout."""
 
-    def layout(self, **more: Any) -> go.Layout:
-        """The wide layout; `meta` holds both as paths and values that `Plotly.relayout` takes."""
-        wide = self._arrangement(self.columns, self.height, self.legend_rows)
-        narrow = self._arrangement(self.narrow_columns, self.narrow_height or self.height, self.narrow_legend_rows)
-        layout = go.Layout(template=THEME, meta={"wide": wide, "narrow": narrow}, **more)
-        for number in range(1, self.n + 1):
-            suffix = "" if number == 1 else str(number)
-            for this, other in (("x", "y"), ("y", "x")):
-                axis = f"{this}axis{suffix}"
-                layout.update({axis: {"anchor": f"{other}{suffix}", "domain": wide[f"{axis}.domain"]}})
-        layout.update(height=wide["height"], margin=wide["margin"])
-        return layout
-
-    def _arrangement(self, columns: int, height: int, legend_rows: int) -> dict[str, Any]:
-        columns = max(1, min(columns, self.n))
-        rows = max(1, -(-self.n // columns))
-        plot_height = rows * height + (rows - 1) * self.row_gap
+    def paths(self, n_panels: int, legend_rows: int) -> dict[str, Any]:
+        """All of it by path in the layout, as a page's script sets it."""
+        columns = max(1, min(self.columns, n_panels))
+        rows = max(1, -(-n_panels // columns))
+        plot_height = rows * self.height + (rows - 1) * self.row_gap
         width = (1 - (columns - 1) * self.column_gap) / columns
         left, right, above, below = self.margin
-        above += LEGEND_SPACE + 20 * (legend_rows - 1) if legend_rows else 0
+        above += LEGEND_ROW * legend_rows
         paths: dict[str, Any] = {
             "height": plot_height + above + below,
             "margin": {"l": left, "r": right, "t": above, "b": below},
         }
-        for index in range(self.n):
+        for index in range(n_panels):
             row, column = divmod(index, columns)
-            start, top = column * (width + self.column_gap), 1 - row * (height + self.row_gap) / plot_height
+            start, top = column * (width + self.column_gap), 1 - row * (self.height + self.row_gap) / plot_height
             suffix = str(index + 1) if index else ""
             paths[f"xaxis{suffix}.domain"] = [round(start, 5), round(min(1, start + width), 5)]
-            paths[f"yaxis{suffix}.domain"] = [round(max(0, top - height / plot_height), 5), round(top, 5)]
-        return paths
+            paths[f"yaxis{suffix}.domain"] = [round(max(0, top - self.height / plot_height), 5), round(top, 5)]
+        return paths | dict(self.more)
+
+
+def panel_layout(
+    n_panels: int, wide: Arrangement, narrow: Arrangement, *, legend: Sequence[str] = (), **more: Any
+) -> go.Layout:
+    """The wide layout, with both arrangements in its `meta`; `legend` names the entries that need room above."""
+    arrangements = {
+        "wide": wide.paths(n_panels, legend_rows(legend, WIDE)),
+        "narrow": narrow.paths(n_panels, legend_rows(legend, NARROW)),
+    }
+    layout = go.Layout(template=THEME, meta=arrangements, **more)
+    for number in range(1, n_panels + 1):
+        suffix = "" if number == 1 else str(number)
+        layout.update({f"xaxis{suffix}": {"anchor": f"y{suffix}"}, f"yaxis{suffix}": {"anchor": f"x{suffix}"}})
+    for path, value in arrangements["wide"].items():
+        layout.update(_nested(path.split("."), value))
+    return layout
+
+
+def legend_rows(names: Sequence[str], width: int) -> int:
+    """Rows that plotly needs for these entries: one if all fit, else each has the width of the widest."""
+    widths = [48 + 7 * len(name) for name in names]
+    if sum(widths) <= width:
+        return min(1, len(names))
+    per_row = max(1, width // max(widths))
+    return -(-len(names) // per_row)
 
 
 def panel_axes(index: int) -> dict[str, str]:
@@ -71,7 +82,7 @@ def panel_axes(index: int) -> dict[str, str]:
     return {"xaxis": f"x{index + 1}", "yaxis": f"y{index + 1}"} if index else {"xaxis": "x", "yaxis": "y"}
 
 
-def panel_titles(titles: Sequence[str]) -> list[dict[str, Any]]:
+def panel_titles(titles: Sequence[str], *, size: int = 13) -> list[dict[str, Any]]:
     """Annotations above the panels that stay with them when they are moved; labels must be escaped."""
     return [
         {
@@ -80,12 +91,16 @@ def panel_titles(titles: Sequence[str]) -> list[dict[str, Any]]:
             "yref": f"{panel_axes(index)['yaxis']} domain",
             "x": 0,
             "y": 1,
-            "yshift": 4,
+            "yshift": 3,
             "xanchor": "left",
             "yanchor": "bottom",
             "align": "left",
             "showarrow": False,
-            "font": {"size": 13},
+            "font": {"size": size},
         }
         for index, title in enumerate(titles)
     ]
+
+
+def _nested(names: Sequence[str], value: Any) -> dict[str, Any]:
+    return {names[0]: _nested(names[1:], value) if len(names) > 1 else value}

@@ -1,19 +1,22 @@
 """What do the heads that matter look at? Mean attention patterns of the most important heads, task by task."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
-from headreuse.figures.panels import Panels, panel_axes, panel_titles
-from headreuse.figures.style import FRACTION, MUTED, escaped, rounded_rows
+from headreuse.figures.panels import Arrangement, panel_axes, panel_layout, panel_titles
+from headreuse.figures.style import FRACTION, escaped, rounded_rows, subtitled, wrapped
 from headreuse.figures.views import Key, View, add_views, choice
 from headreuse.records import Head, MeanPattern
 
-ROLE_LABELS = {"BOS": "BOS", "MARKER": "marker", "INPUT": "input", "SEPARATOR": "=", "ANSWER": "answer", "PAD": "pad"}
+START = "BOS<br>marker"
+"""The first two positions share a label: alone, each would be too close to the other's."""
+ROLE_LABELS = {"BOS": START, "MARKER": START, "INPUT": "input", "SEPARATOR": "=", "ANSWER": "answer", "PAD": "pad"}
 
 
 @dataclass(frozen=True)
@@ -28,32 +31,43 @@ class RunPattern:
 
 @dataclass(frozen=True)
 class HeadOfInterest:
-    """A head and the task whose accuracy its ablation lowers most."""
+    """A head that some task needs."""
 
     head: Head
-    task: str
-    effect: float
+    outcome: str
+    effects: Mapping[str, float]
+    """Of ablating it on that outcome, by task."""
 
 
 def heads_that_matter(
-    head_scores: pd.DataFrame, *, tasks: Sequence[str], outcome: str = "exact_match", n_per_task: int = 1
+    head_scores: pd.DataFrame,
+    *,
+    tasks: Sequence[str],
+    outcome: str = "exact_match",
+    n_per_task: int = 2,
+    n_heads: int = 4,
 ) -> list[HeadOfInterest]:
-    """Each task's heads of largest positive effect, main's first; a head is listed once.
+    """The heads of largest positive effect on each task: every task's first in order of the tasks, then their second, …
 
-    `head_scores` holds the rows of one checkpoint, one row for each task, outcome and head.
+    Args:
+        head_scores: the rows of one checkpoint, one for each task, outcome and head.
+        tasks: main first.
+        outcome: by which outcome heads are chosen.
+        n_per_task: how far down each task's list to go.
+        n_heads: at most so many heads in all.
     """
-    found: dict[Head, HeadOfInterest] = {}
-    rows = head_scores[(head_scores["outcome"] == outcome) & (head_scores["effect"] > 0)]
-    for task in tasks:
-        largest = rows[rows["task"] == task].nlargest(n_per_task, "effect")
-        for row in largest.itertuples():
-            head = Head(int(row.layer), int(row.head))
-            found.setdefault(head, HeadOfInterest(head, task, float(row.effect)))
-    return list(found.values())
+    rows = head_scores[head_scores["outcome"] == outcome]
+    effects = rows.pivot_table(index=["layer", "head"], columns="task", values="effect", observed=True)
+    ranked = {task: effects[task][effects[task] > 0].nlargest(n_per_task).index for task in tasks if task in effects}
+    places = [order[rank] for rank in range(n_per_task) for order in ranked.values() if rank < len(order)]
+    return [
+        HeadOfInterest(Head(int(layer), int(head)), outcome, effects.loc[(layer, head)].astype(float).to_dict())
+        for layer, head in list(dict.fromkeys(places))[:n_heads]
+    ]
 
 
 def attention_patterns(
-    patterns: Sequence[RunPattern], heads: dict[int, list[HeadOfInterest]], *, tasks: Sequence[str]
+    patterns: Sequence[RunPattern], heads: Mapping[int, Sequence[HeadOfInterest]], *, tasks: Sequence[str]
 ) -> go.Figure:
     """Mean patterns of the chosen heads of each seed: a row per head, a column per task, a view per seed.
 
@@ -62,75 +76,70 @@ def attention_patterns(
         heads: for each seed, the heads to show.
         tasks: the columns, main first.
     """
-    n_rows = max((len(chosen) for chosen in heads.values()), default=0)
+    n_rows, n_columns = max(len(chosen) for chosen in heads.values()), len(tasks)
     by_task = {(entry.seed, entry.mean.task): entry.mean for entry in patterns}
-    choices = [choice("seed", sorted(heads))]
-    panels = Panels(
-        n_rows * len(tasks),
-        columns=len(tasks),
-        narrow_columns=len(tasks),
-        height=250,
-        narrow_height=120,
-        row_gap=66,
-        margin=(66, 64, 12, 66),
-        legend_rows=1,
-    )
-    bar = {"thickness": 12, "title": {"text": "attention"}}
-    scale = {"colorscale": FRACTION, "cmin": 0, "cmax": 1, "colorbar": bar}
-    figure = go.Figure(layout=panels.layout(coloraxis=scale))
-    for index in range(panels.n):
+    wide = Arrangement(columns=n_columns, height=260, row_gap=60, column_gap=0.04, margin=(78, 66, 54, 62))
+    smaller = {f"{axis}{index + 1 if index else ''}.tickfont.size": 10
+               for index in range(n_rows * n_columns) for axis in ("xaxis", "yaxis")}  # fmt: skip
+    narrow = Arrangement(columns=n_columns, height=110, row_gap=58, margin=(62, 48, 54, 52), more=smaller)
+    scale = {"colorscale": FRACTION, "cmin": 0, "cmax": 1}
+    figure = go.Figure(layout=panel_layout(n_rows * n_columns, wide, narrow, coloraxis=scale))
+    for index in range(n_rows * n_columns):
         figure.add_trace(go.Heatmap(z=[], coloraxis="coloraxis", hovertemplate=_HOVER, **panel_axes(index)))
-    figure.update_yaxes(autorange="reversed", showgrid=False, ticks="")
-    figure.update_xaxes(showgrid=False, ticks="")
-    views: dict[Key, View] = {
-        (str(seed),): _view(by_task, seed, (chosen, n_rows), tasks) for seed, chosen in heads.items()
-    }
-    return add_views(figure, choices, views)
+    figure.update_yaxes(autorange="reversed", showgrid=False, ticks="", showticklabels=False)
+    figure.update_xaxes(showgrid=False, ticks="", showticklabels=False)
+    for axis in figure.select_xaxes():
+        axis.showline = False
+    views: dict[Key, View] = {}
+    for seed, chosen in heads.items():
+        padded = [*chosen, *[None] * (n_rows - len(chosen))]
+        views[str(seed),] = _view({task: by_task.get((seed, task)) for task in tasks}, padded)
+    return add_views(figure, [choice("seed", sorted(heads))], views)
 
 
 _HOVER = "from position %{y} to position %{x}: %{z:.3f}<extra></extra>"
 
 
-def _view(
-    by_task: dict[tuple[int, str], MeanPattern],
-    seed: int,
-    rows: tuple[list[HeadOfInterest], int],
-    tasks: Sequence[str],
-) -> View:
-    chosen, n_rows = rows
+def _view(means: Mapping[str, MeanPattern | None], heads: Sequence[HeadOfInterest | None]) -> View:
     traces: list[dict[str, Any]] = []
     titles: list[str] = []
     layout: dict[str, Any] = {}
-    for row in range(n_rows):
-        entry = chosen[row] if row < len(chosen) else None
-        for column, task in enumerate(tasks):
-            mean = by_task.get((seed, task)) if entry else None
-            index = row * len(tasks) + column
+    shown = sum(entry is not None for entry in heads)
+    for row, entry in enumerate(heads):
+        for column, (task, mean) in enumerate(means.items()):
+            index = len(traces)
             traces.append({"type": "heatmap", "z": _values(mean, entry)})
-            titles.append(_title(entry, task) if entry else "")
-            layout |= _axes(index, mean.layout if mean else (), first_column=column == 0)
-    return View(traces, {"annotations": panel_titles(titles), **layout})
+            titles.append(_title(entry, task))
+            suffix = str(index + 1) if index else ""
+            ticks = _ticks(mean.layout if mean else ())
+            head = f"<b>head {entry.head}</b>" if entry and column == 0 else ""
+            ticks["visible"] = bool(traces[-1]["z"])
+            layout[f"xaxis{suffix}"] = {**ticks, "tickangle": -60, "showticklabels": row == shown - 1}
+            layout[f"yaxis{suffix}"] = {**ticks, "showticklabels": column == 0, "title": {"text": head}}
+    return View(traces, {"annotations": panel_titles(titles, size=12), **layout})
 
 
 def _values(mean: MeanPattern | None, entry: HeadOfInterest | None) -> list[list[float | None]]:
+    """The pattern, with nothing where no attention can go: to later positions."""
     if mean is None or entry is None:
         return []
-    return rounded_rows(mean.pattern[entry.head.layer, entry.head.head_index], 2)
+    pattern = mean.pattern[entry.head.layer, entry.head.head_index]
+    return rounded_rows(np.where(np.tril(np.ones(pattern.shape, dtype=bool)), pattern, np.nan), 2)
 
 
-def _title(entry: HeadOfInterest, task: str) -> str:
-    why = f"top head of {escaped(entry.task)} (drop {entry.effect:.2f})" if entry.task == task else ""
-    return f"head {entry.head} on {escaped(task)}<br><span style='color:{MUTED};font-size:11px'>{why}</span>"
+def _title(entry: HeadOfInterest | None, task: str) -> str:
+    if entry is None:
+        return ""
+    effect = entry.effects.get(task, np.nan)
+    return subtitled(wrapped(task), f"{entry.outcome} drop {effect:z.2f}") if np.isfinite(effect) else wrapped(task)
 
 
-def _axes(index: int, layout: Sequence[str], *, first_column: bool) -> dict[str, object]:
+def _ticks(layout: Sequence[str]) -> dict[str, object]:
     """Ticks in the middle of each stretch of one role, named after it."""
     at, names, start = [], [], 0
-    for role, stretch in groupby(layout):
+    for label, stretch in groupby(ROLE_LABELS.get(role, escaped(role)) for role in layout):
         length = len(list(stretch))
         at.append(start + (length - 1) / 2)
-        names.append(ROLE_LABELS.get(role, escaped(role)))
+        names.append(label)
         start += length
-    ticks = {"tickmode": "array", "tickvals": at, "ticktext": names}
-    suffix = str(index + 1) if index else ""
-    return {f"xaxis{suffix}": {**ticks, "tickangle": -60}, f"yaxis{suffix}": {**ticks, "showticklabels": first_column}}
+    return {"tickmode": "array", "tickvals": at, "ticktext": names}

@@ -12,8 +12,6 @@ OKABE_ITO = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "
 """For tasks. Okabe and Ito (2008), safe for colour-blind readers; the yellow is left out, too pale on white."""
 SAFE = ("#332288", "#CC6677", "#117733", "#88CCEE", "#AA4499", "#999933", "#882255", "#44AA99")
 """For seeds, so that no seed looks like a task. Tol's muted colours, the palest left out."""
-SYMBOLS = ("circle", "square", "diamond", "triangle-up", "pentagon", "star", "cross", "hexagon")
-"""For seeds beside their colour; each has an `-open` form."""
 DASHES = ("solid", "dash", "dot", "dashdot", "longdash")
 
 SIGNED, FRACTION = "RdBu_r", "Viridis"
@@ -30,7 +28,18 @@ THEME = go.layout.Template(
         "xaxis": _AXIS | {"showline": True, "title": {"standoff": 6}},
         "yaxis": _AXIS | {"showline": True, "title": {"standoff": 6}},
         "hoverlabel": {"font": {"family": FONT}, "namelength": -1},
-        "legend": {"orientation": "h", "x": 0, "xanchor": "left", "y": 1, "yanchor": "top", "yref": "container"},
+        "legend": {
+            "orientation": "h",
+            "x": 0,
+            "xanchor": "left",
+            "y": 1,
+            "yanchor": "top",
+            "yref": "container",
+            "tracegroupgap": 0,
+        },
+        "coloraxis": {
+            "colorbar": {"thickness": 12, "len": 170, "lenmode": "pixels", "y": 1, "yanchor": "top", "x": 1.01}
+        },
     }
 )
 
@@ -40,19 +49,20 @@ def task_colours(tasks: Iterable[str]) -> dict[str, str]:
     return dict(zip(dict.fromkeys(tasks), cycle(OKABE_ITO), strict=False))
 
 
-def seed_colours(seeds: Iterable[int]) -> dict[int, str]:
-    """A colour for each seed, in order of first mention."""
-    return dict(zip(dict.fromkeys(seeds), cycle(SAFE), strict=False))
-
-
-def seed_symbols(seeds: Iterable[int]) -> dict[int, str]:
-    """A marker for each seed, in order of first mention."""
-    return dict(zip(dict.fromkeys(seeds), cycle(SYMBOLS), strict=False))
-
-
 def escaped(text: object) -> str:
     """Text that plotly shows as it is: it would read `<b>` or `<a href=…>` in a name as markup."""
     return html.escape(str(text), quote=False)
+
+
+def wrapped(name: str) -> str:
+    """An escaped name on two lines where it is long and has an underscore."""
+    head, mark, tail = name.partition("_")
+    return f"{escaped(head + mark)}<br>{escaped(tail)}" if mark and len(name) > 9 else escaped(name)
+
+
+def subtitled(name: str, note: str) -> str:
+    """An escaped name with a smaller line below it."""
+    return f"{name}<br><span style='color:{MUTED};font-size:11px'>{escaped(note)}</span>"
 
 
 def rounded(values: Any, digits: int = 4) -> list[float | None]:

@@ -1,14 +1,15 @@
 """How do transfer and overlap go on while a model trains? Lines over steps, one for each seed."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import pandas as pd
 import plotly.graph_objects as go
 
 from headreuse.figures.measures import measures, with_measure
-from headreuse.figures.panels import Panels, panel_axes, panel_titles
-from headreuse.figures.style import DASHES, escaped, rounded, seed_colours, seed_symbols
+from headreuse.figures.panels import Arrangement, panel_axes, panel_layout, panel_titles
+from headreuse.figures.seeds import legend_entry, seed_line, seed_symbols, unusable_entry, usable_symbols
+from headreuse.figures.style import DASHES, MUTED, escaped, rounded
 from headreuse.figures.views import Key, View, add_views, choice
 
 REGIMES = {
@@ -24,131 +25,104 @@ def overlap_and_gap(transfer: pd.DataFrame, overlap: pd.DataFrame, *, main: str)
 
     Args:
         transfer: the `transfer` rows of one group.
-        overlap: its `overlap` rows; those of pairs without `main` are left out.
+        overlap: its `overlap` rows; those of other pairs than main with an auxiliary are left out.
         main: the main task.
 
     Views: measure. Hollow markers are checkpoints whose overlap is not usable; bars are its 95 % interval.
     """
     pairs = pairs_of_main(with_measure(overlap), main)
     seeds = sorted({*transfer["seed"], *pairs["seed"]})
-    others = list(dict.fromkeys(pairs["other"]))
+    others = list(dict.fromkeys(pairs["task_b"]))
     choices = [choice("measure", measures(pairs))]
 
-    panels = Panels(2, columns=2, height=260, margin=(58, 14, 24, 48), narrow_legend_rows=1 + len(others))
+    fixed = [_gap_line(transfer[transfer["seed"] == seed], seed, seeds) for seed in seeds]
+    fixed += _legend_of_pairs(others)
+    lines = [_overlap_line(seed, seeds, other, dash) for other, dash in _dashed(others) for seed in seeds]
     titles = ["generalization gap", f"overlap of {escaped(main)} with its auxiliaries"]
-    figure = go.Figure(layout=panels.layout(annotations=panel_titles(titles)))
-    gaps = [_gap_line(transfer[transfer["seed"] == seed], seed, seeds) for seed in seeds]
-    figure.add_traces(gaps)
-    for dash, other in zip(_dashes(others), others, strict=True):
-        figure.add_traces([_overlap_line(seed, seeds, other, dash, named=len(others) > 1) for seed in seeds])
-    figure.update_layout(xaxis={"title": {"text": "training step"}}, xaxis2={"title": {"text": "training step"}})
+    legend = [str(trace.name) for trace in fixed]
+    wide, narrow = Arrangement(columns=2, height=260), Arrangement(columns=1, height=230)
+    figure = go.Figure(layout=panel_layout(2, wide, narrow, legend=legend, annotations=panel_titles(titles)))
+    figure.add_traces([*fixed, *lines])
+    figure.update_xaxes(title_text="training step")
     figure.update_layout(yaxis={"rangemode": "tozero"}, xaxis2={"matches": "x"})
-    views: dict[Key, View] = {
-        (measure,): View([{"type": "scatter"} for _ in gaps] + _changes(rows, seeds, others), _measure_axis(measure))
-        for measure, rows in pairs.groupby("measure", sort=False)
-    }
-    return add_views(figure, choices, {key: views[key] for key in [(name,) for name in choices[0].values]})
+
+    views: dict[Key, View] = {}
+    for measure in choices[0].values:
+        rows = pairs[pairs["measure"] == measure]
+        changes = [{"type": "scatter"} for _ in fixed] + list(_changes(rows, seeds, others))
+        views[measure,] = View(changes, {"yaxis2": {"title": {"text": escaped(rows["metric"].iloc[0])}}})
+    return add_views(figure, choices, views)
 
 
 def pairs_of_main(overlap: pd.DataFrame, main: str) -> pd.DataFrame:
-    """The rows of pairs that `main` is one of, with the other task in a column `other`."""
-    rows = overlap[(overlap["task_a"] == main) != (overlap["task_b"] == main)]
-    return rows.assign(other=rows["task_b"].where(rows["task_a"] == main, rows["task_a"]))
+    """The rows of main with an auxiliary, main first, as directed metrics are read."""
+    return overlap[(overlap["task_a"] == main) & (overlap["task_b"] != main)]
 
 
-def _dashes(others: Sequence[str]) -> list[str]:
-    return [DASHES[index % len(DASHES)] for index in range(len(others))]
+def _legend_of_pairs(others: Sequence[str]) -> list[go.Scatter]:
+    """What dashes and hollow markers mean."""
+    dashes = [
+        legend_entry(f"with {escaped(other)}", mode="lines", line={"color": MUTED, "dash": dash})
+        for other, dash in _dashed(others)
+    ]
+    return [*(dashes if len(others) > 1 else []), unusable_entry()]
+
+
+def _dashed(others: Sequence[str]) -> list[tuple[str, str]]:
+    return [(other, DASHES[index % len(DASHES)]) for index, other in enumerate(others)]
 
 
 def _gap_line(rows: pd.DataFrame, seed: int, seeds: Sequence[int]) -> go.Scatter:
     rows = rows.sort_values("step")
-    return _seed_line(
-        seed,
-        seeds,
-        x=rows["step"].tolist(),
-        y=rounded(rows["gap"]),
-        name=f"seed {seed}",
-        hovertemplate="step %{x}: gap %{y:.3f}",
-    )
+    points: dict[str, Any] = {"x": rows["step"].tolist(), "y": rounded(rows["gap"])}
+    return seed_line(seed, seeds, hovertemplate="step %{x}: gap %{y:.3f}", **points)
 
 
-def _seed_line(seed: int, seeds: Sequence[int], **more: Any) -> go.Scatter:
-    colour, symbol = seed_colours(seeds)[seed], seed_symbols(seeds)[seed]
-    dash = more.pop("dash", "solid")
-    return go.Scatter(
-        mode="lines+markers",
-        line={"color": colour, "width": 1.8, "dash": dash},
-        marker={"symbol": symbol, "size": 7, "color": colour, "line": {"color": colour, "width": 1.2}},
-        legendgroup=f"seed {seed}",
-        **more,
-    )
-
-
-def _overlap_line(seed: int, seeds: Sequence[int], other: str, dash: str, *, named: bool) -> go.Scatter:
-    return _seed_line(
+def _overlap_line(seed: int, seeds: Sequence[int], other: str, dash: str) -> go.Scatter:
+    return seed_line(
         seed,
         seeds,
         dash=dash,
-        name=f"seed {seed}, with {escaped(other)}",
-        showlegend=named,
+        name=f"seed {seed} with {escaped(other)}",
+        showlegend=False,
         hovertemplate="step %{x}: %{y:.3g}",
         error_y={"type": "data", "symmetric": False, "thickness": 0.8, "width": 0},
         **panel_axes(1),
     )
 
 
-def _changes(rows: pd.DataFrame, seeds: Sequence[int], others: Sequence[str]) -> list[dict[str, Any]]:
+def _changes(rows: pd.DataFrame, seeds: Sequence[int], others: Sequence[str]) -> Iterator[dict[str, Any]]:
     """What differs between measures: values, hollow markers, intervals; in the order of the lines."""
     symbols = seed_symbols(seeds)
-    by_line = dict(list(rows.sort_values("step").groupby(["other", "seed"])))
-    changes: list[dict[str, Any]] = []
+    by_line = dict(list(rows.sort_values("step").groupby(["task_b", "seed"])))
     for other in others:
         for seed in seeds:
             line = by_line.get((other, seed), rows.iloc[:0])
             value = line["value"].to_numpy(float)
-            change: dict[str, Any] = {
-                "x": line["step"].tolist(),
-                "y": rounded(value),
-                "marker": {"symbol": usable_symbols(line["usable"], symbols[seed])},
-                "error_y": {
-                    "array": rounded(line["ci_high"].to_numpy(float) - value, 3),
-                    "arrayminus": rounded(value - line["ci_low"].to_numpy(float), 3),
-                },
+            bars = {
+                "array": rounded(line["ci_high"].to_numpy(float) - value, 3),
+                "arrayminus": rounded(value - line["ci_low"].to_numpy(float), 3),
             }
-            changes.append({"type": "scatter", **change})
-    return changes
-
-
-def usable_symbols(usable: pd.Series, symbol: str) -> list[str]:
-    """A filled marker for each usable point and a hollow one for the others."""
-    return [symbol if flag else f"{symbol}-open" for flag in usable.fillna(False).astype(bool)]
-
-
-def _measure_axis(measure: str) -> dict[str, Any]:
-    return {"yaxis2": {"title": {"text": escaped(measure)}}}
+            marker = {"symbol": usable_symbols(line["usable"], symbols[seed])}
+            points = {"x": line["step"].tolist(), "y": rounded(value)}
+            yield {"type": "scatter", **points, "marker": marker, "error_y": bars}
 
 
 def regimes(transfer: pd.DataFrame) -> go.Figure:
     """Main's accuracy over the steps of one group in each of the three regimes of length, a line per seed."""
     seeds = sorted(transfer["seed"].unique())
     shown = [name for name in REGIMES if transfer[name].notna().any()] or list(REGIMES)
-    panels = Panels(len(shown), columns=3, height=220, narrow_height=170, margin=(52, 14, 24, 48), column_gap=0.06)
-    figure = go.Figure(layout=panels.layout(annotations=panel_titles([REGIMES[name] for name in shown])))
+    wide = Arrangement(columns=3, height=220, column_gap=0.06)
+    narrow = Arrangement(columns=1, height=150)
+    titles = panel_titles([REGIMES[name] for name in shown])
+    legend = [f"seed {seed}" for seed in seeds]
+    figure = go.Figure(layout=panel_layout(len(shown), wide, narrow, legend=legend, annotations=titles))
     for index, name in enumerate(shown):
         for seed in seeds:
             rows = transfer[transfer["seed"] == seed].sort_values("step")
-            figure.add_trace(
-                _seed_line(
-                    seed,
-                    seeds,
-                    x=rows["step"].tolist(),
-                    y=rounded(rows[name]),
-                    name=f"seed {seed}",
-                    showlegend=index == 0,
-                    hovertemplate="step %{x}: %{y:.3f}",
-                    **panel_axes(index),
-                )
-            )
+            points: dict[str, Any] = {"x": rows["step"].tolist(), "y": rounded(rows[name])}
+            more: dict[str, Any] = {"showlegend": index == 0, "hovertemplate": "step %{x}: %{y:.3f}"}
+            figure.add_trace(seed_line(seed, seeds, **points, **more, **panel_axes(index)))
     figure.update_xaxes(title_text="training step")
     figure.update_yaxes(range=[-0.03, 1.05])
     figure.update_layout(yaxis={"title": {"text": "accuracy of main"}})

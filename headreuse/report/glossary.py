@@ -2,6 +2,9 @@
 
 from collections.abc import Iterable
 
+from headreuse.correlation import STATISTICS
+from headreuse.overlap import OVERLAP_METRICS
+
 TERMS = {
     "length": "Characters, digits or nodes of a prompt; a task is trained up to its longest training length.",
     "exact match": "Whether the whole answer, end token included, is right; its mean is the accuracy.",
@@ -15,26 +18,23 @@ TERMS = {
     "mean ablation": "A head's output is replaced by its mean over prompts before it enters the residual stream.",
     "baseline": "The untouched model's outcome on the prompts of the head scores.",
     "usable": "No where a map cannot tell which heads a task uses, for example where its baseline accuracy is below "
-    "the floor: two dead maps look alike. The table gives the reason where it has one.",
+    "the floor: two dead maps look alike. The reason stands beside it.",
     "chance": "Mean value of a metric when one map's heads are shuffled within their layers.",
     "noise floor": "What a difference would show between two maps of the same truth, from sampling noise alone.",
-    "pooled": "Over all checkpoints of all runs at once; differences between runs and training time mix into it.",
-    "within run": "Common slope of the checkpoints around their own run's mean (repeated-measures correlation).",
 }
 """By term, in the order of reading."""
 
-METRICS = {
-    "ablation_map_difference": "D_abl: mean over heads of the difference in effect between two tasks, in units of the "
-    "outcome; less is more alike.",
-    "attention_difference": "D_attn: sum over heads and positions of the difference between two tasks' mean attention "
-    "patterns; less is more alike.",
-    "cosine": "Cosine of the angle between two tasks' effects over all heads; 1 is the same profile.",
-    "spearman": "Rank correlation of two tasks' effects over heads.",
-    "top_k_jaccard": "Of the heads in either task's top k, the fraction in both.",
-}
-"""By overlap metric."""
+ATTENTION_DIFFERENCE = (
+    "D_attn as published: sum over heads and positions of the difference between two tasks' mean attention patterns; a "
+    "distance."
+)
 
 
-def glossary(metrics: Iterable[str]) -> dict[str, str]:
-    """The terms, with the overlap metrics that were measured."""
-    return TERMS | {name.replace("_", " "): METRICS[name] for name in metrics if name in METRICS}
+def glossary(metrics: Iterable[str], statistics: Iterable[str]) -> dict[str, str]:
+    """The terms, then the overlap metrics and correlations that are in the tables."""
+    known = {"attention_difference": ATTENTION_DIFFERENCE}
+    known |= {name: metric.summary for name, metric in OVERLAP_METRICS.items()}
+    known |= {name: statistic.summary for name, statistic in STATISTICS.items()}
+    return TERMS | {
+        name.replace("_", " "): known[name].replace("`", "") for name in [*metrics, *statistics] if name in known
+    }

@@ -13,12 +13,12 @@ from plotly.offline import get_plotlyjs
 from headreuse.config import Study
 from headreuse.figures.style import THEME
 from headreuse.figures.views import Choice, choices_of
-from headreuse.report import exhibits
-from headreuse.report.answer import answer, asked, caveats
+from headreuse.report import heads, training
+from headreuse.report.answer import answer, asked
+from headreuse.report.caveats import caveats
 from headreuse.report.exhibits import Exhibit
 from headreuse.report.glossary import glossary
 from headreuse.report.inputs import ReportInputs
-from headreuse.report.tables import Table, table
 
 Build = Callable[[ReportInputs], Iterator[Exhibit]]
 
@@ -35,18 +35,18 @@ class Section:
 
 SECTIONS = (
     Section("accuracy", "How far does each task reach?", "Exact-match accuracy by length. A dotted line marks the "
-            "longest training length.", exhibits.accuracy),
+            "longest training length.", training.accuracy),
     Section("heads", "Which heads does each task need?", "What each task loses when one head is ablated.",
-            exhibits.ablation),
+            heads.ablation),
     Section("sharing", "Do two tasks need the same heads?", "Likeness of the tasks' head maps within each model.",
-            exhibits.sharing),
+            heads.sharing),
     Section("attention", "What do the heads that matter look at?", "Mean attention patterns at the last checkpoint.",
-            exhibits.attention),
+            heads.attention),
     Section("trajectories", "Do overlap and gap move together while training?", "One line per seed.",
-            exhibits.trajectories),
+            training.trajectories),
     Section("correlation", "Does transfer go with overlap?", "Related and control groups side by side.",
-            exhibits.correlation),
-    Section("stability", "How stable is training?", "Main's accuracy in three ranges of length.", exhibits.stability),
+            training.correlation),
+    Section("stability", "How stable is training?", "Main's accuracy in three ranges of length.", training.stability),
 )  # fmt: skip
 
 
@@ -62,15 +62,15 @@ def render(inputs: ReportInputs) -> str:
     environment.filters |= {"figure_json": figure_json, "script_json": script_json, "choices": choices_of}
     environment.globals["control_label"] = _control_label
     built = [(section, list(section.build(inputs))) for section in SECTIONS]
-    metrics = list(inputs.overlap["metric"].unique()) if len(inputs.overlap) else []
+    metrics: list[str] = inputs.overlap["metric"].unique().tolist() if len(inputs.overlap) else []
+    statistics: list[str] = inputs.correlation["statistic"].unique().tolist() if len(inputs.correlation) else []
     return environment.get_template("report.html").render(
         inputs=inputs,
         asked=asked(inputs.study),
         answer=answer(inputs),
         caveats=caveats(inputs),
         sections=built,
-        estimates=_estimates(inputs),
-        glossary=glossary(metrics),
+        glossary=glossary(metrics, statistics),
         settings=_settings(inputs.study),
         raw_study=inputs.study.model_dump_json(indent=2),
         theme=json.loads(to_json_plotly(THEME)),
@@ -96,14 +96,6 @@ def _source(environment: Environment) -> dict[str, Markup]:
     """The style sheet and the script of the page, which are our own and need no escaping."""
     assert environment.loader is not None
     return {name: Markup(environment.loader.get_source(environment, name)[0]) for name in ("report.css", "report.js")}
-
-
-def _estimates(inputs: ReportInputs) -> Table | None:
-    return (
-        table(inputs.correlation, caption="An estimate is not a test; see the limits above.")
-        if len(inputs.correlation)
-        else None
-    )
 
 
 def _control_label(choice: Choice) -> str:

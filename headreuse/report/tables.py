@@ -10,6 +10,9 @@ from pandas.api import types
 
 from headreuse.figures.style import rounded
 
+LONG = 40
+"""Letters above which a text is broken into lines."""
+
 
 @dataclass(frozen=True)
 class Column:
@@ -17,6 +20,8 @@ class Column:
 
     name: str
     is_number: bool
+    is_long: bool = False
+    """Whether it holds sentences, which need lines of their own."""
 
     @property
     def label(self) -> str:
@@ -31,7 +36,10 @@ class Table:
     columns: tuple[Column, ...]
     values: tuple[list[Any], ...]
     """One list per column; None where undefined."""
+    title: str = "Numbers"
     caption: str = ""
+    is_open: bool = False
+    """Whether it is shown before it is asked for."""
 
     def __len__(self) -> int:
         return len(self.values[0]) if self.values else 0
@@ -40,20 +48,34 @@ class Table:
         """What the page's script reads: names, which are numbers, values."""
         return {
             "names": [column.name for column in self.columns],
-            "numbers": [column.is_number for column in self.columns],
-            "values": list(self.values),
+            "styles": ["number" if column.is_number else "long" if column.is_long else "" for column in self.columns],
+            "values": [
+                values if column.is_number else _coded(values)
+                for column, values in zip(self.columns, self.values, strict=True)
+            ],
         }
 
 
-def table(frame: pd.DataFrame, columns: Sequence[str] = (), *, caption: str = "") -> Table:
+def _coded(values: list[Any]) -> dict[str, list[Any]]:
+    """Each text once, and which of them stands in each row: names repeat thousands of times."""
+    texts = {text: code for code, text in enumerate(dict.fromkeys(values))}
+    return {"texts": list(texts), "codes": [texts[text] for text in values]}
+
+
+def table(frame: pd.DataFrame, columns: Sequence[str] = (), **more: Any) -> Table:
     """The named columns that the frame has (all of them by default), with 4 significant digits.
 
-    A column that is undefined in every row is left out.
+    A column that is undefined in every row is left out. `more` goes to `Table`.
     """
     names = [name for name in (columns or frame.columns) if name in frame and frame[name].notna().any()]
     kinds = [types.is_numeric_dtype(frame[name]) and not types.is_bool_dtype(frame[name]) for name in names]
     values = [_values(frame[name], is_number) for name, is_number in zip(names, kinds, strict=True)]
-    return Table(tuple(Column(name, kind) for name, kind in zip(names, kinds, strict=True)), tuple(values), caption)
+    shapes = [Column(name, kind, _is_long(held)) for name, kind, held in zip(names, kinds, values, strict=True)]
+    return Table(tuple(shapes), tuple(values), **more)
+
+
+def _is_long(values: list[Any]) -> bool:
+    return any(isinstance(value, str) and len(value) > LONG for value in values)
 
 
 def _values(column: pd.Series, is_number: bool) -> list[Any]:

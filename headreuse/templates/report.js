@@ -34,6 +34,7 @@
       this.details = details;
       this.chosen = chosen;
       Object.assign(this, JSON.parse(details.querySelector("script").textContent));
+      this.values = this.values.map((column) => (Array.isArray(column) ? column : column.codes.map((code) => column.texts[code])));
       this.n = this.values.length ? this.values[0].length : 0;
       this.known = new Map(this.names.map((name, i) => [name, new Set(this.values[i].map(String))]));
       this.headings = [...details.querySelectorAll("th")];
@@ -50,13 +51,15 @@
       this.fill();
     }
 
-    // Rows of the figure's present view; a choice that is no value of its column ("mean of seeds") leaves all of them.
-    rows() {
+    // The columns that the figure's present view fixes; a choice that is no value of its column ("mean of seeds") does not.
+    fixed() {
+      const chosen = Object.entries(this.chosen()).filter(([name, value]) => this.known.get(name)?.has(value));
+      return new Map(chosen.map(([name, value]) => [this.names.indexOf(name), value]));
+    }
+
+    rows(fixed) {
       let rows = [...Array(this.n).keys()];
-      for (const [name, value] of Object.entries(this.chosen())) {
-        const column = this.names.indexOf(name);
-        if (column >= 0 && this.known.get(name).has(value)) rows = rows.filter((row) => String(this.values[column][row]) === value);
-      }
+      for (const [column, value] of fixed) rows = rows.filter((row) => String(this.values[column][row]) === value);
       if (this.sorted) {
         const values = this.values[this.sorted.column];
         const compare = comparison(this.sorted.direction);
@@ -67,19 +70,22 @@
 
     fill() {
       if (!this.details.open) return;
-      const rows = this.rows();
+      const fixed = this.fixed();
+      const rows = this.rows(fixed);
+      this.headings.forEach((heading, i) => (heading.hidden = fixed.has(i)));
       const body = document.createElement("tbody");
       for (const row of rows) {
         const line = body.insertRow();
         this.values.forEach((column, i) => {
+          if (fixed.has(i)) return;
           const cell = line.insertCell();
           cell.textContent = column[row] ?? "–";
-          if (this.numbers[i]) cell.className = "number";
+          cell.className = this.styles[i];
         });
       }
       this.details.querySelector("tbody").replaceWith(body);
-      const all = rows.length === this.n;
-      this.details.querySelector(".rows").textContent = all ? `All ${this.n} rows.` : `The ${rows.length} rows of this view, of ${this.n}.`;
+      const view = [...fixed].map(([i, value]) => `${this.names[i].replaceAll("_", " ")} ${value}`).join(", ");
+      this.details.querySelector(".rows").textContent = view ? `${rows.length} of ${this.n} rows: ${view}.` : `All ${this.n} rows.`;
     }
   }
 
@@ -91,7 +97,7 @@
       this.data = figure.data;
       this.layout = { ...figure.layout, template: theme, autosize: true };
       this.frames = new Map((figure.frames ?? []).map((frame) => [frame.name, frame]));
-      this.table = new NumberTable(element.querySelector("details.numbers"), () => this.chosen());
+      this.tables = [...element.querySelectorAll("details.numbers")].map((details) => new NumberTable(details, () => this.chosen()));
       this.controls.forEach((control) => control.addEventListener("input", () => this.choose()));
     }
 
@@ -124,7 +130,7 @@
       frame.data.forEach((change, i) => merge(this.data[i], change));
       merge(this.layout, frame.layout);
       Plotly.react(this.plot, this.data, this.layout, CONFIG);
-      this.table.fill();
+      this.tables.forEach((table) => table.fill());
     }
   }
 
@@ -135,7 +141,6 @@
   // One after the other, so that the page can be read and scrolled meanwhile.
   async function drawAll() {
     const exhibits = [...document.querySelectorAll("figure.exhibit")].map((element) => new Exhibit(element));
-    new Set(document.querySelectorAll("div.exhibit details.numbers")).forEach((details) => new NumberTable(details, () => ({})));
     for (const exhibit of exhibits) {
       await exhibit.draw();
       await new Promise((resolve) => setTimeout(resolve));

@@ -1,0 +1,112 @@
+"""Do two tasks need the same heads? Task × task overlap."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import plotly.graph_objects as go
+
+from headreuse.figures.measures import is_distance, measures, with_measure
+from headreuse.figures.panels import Arrangement, panel_axes, panel_layout, panel_titles
+from headreuse.figures.style import FRACTION, rounded_rows, wrapped
+from headreuse.figures.views import Key, View, add_views, choice, keys
+
+
+def overlap_matrices(overlap: pd.DataFrame, *, tasks: Sequence[str]) -> go.Figure:
+    """Overlap between each two tasks of one group, a panel per seed, with the chance level on the colour bar.
+
+    Views: measure (similarities only: metrics that are larger the more alike), step. Colours run from 0 to 1; the
+    number in a cell is exact. A hollow ○ marks what is not usable.
+    """
+    alike = with_measure(overlap[[not is_distance(metric) for metric in overlap["metric"]]])
+    seeds = sorted(alike["seed"].unique())
+    choices = [choice("measure", measures(alike)), choice("step", sorted(alike["step"].unique()), last=True)]
+    cells = _cells(alike)
+    figure = go.Figure(layout=_layout(seeds, len(tasks)))
+    for index in range(len(seeds)):
+        figure.add_trace(_heatmap(index, tasks))
+    figure.update_yaxes(autorange="reversed", showgrid=False)
+    figure.update_xaxes(showgrid=False, tickangle=-50)
+    views: dict[Key, View] = {}
+    for key in keys(choices):
+        views[key] = _view([cells.get((*key, str(seed)), {}) for seed in seeds], tasks)
+    return add_views(figure, choices, views)
+
+
+def _layout(seeds: Sequence[int], n_tasks: int) -> go.Layout:
+    """One panel per seed; task names stand beside the first of a row only."""
+    n_columns, height = min(3, len(seeds)), 56 * n_tasks + 20
+    inner = [f"yaxis{index + 1}.showticklabels" for index in range(len(seeds)) if index % n_columns]
+    place: dict[str, Any] = {"height": height, "row_gap": 110, "margin": (82, 100, 30, 78)}
+    wide = Arrangement(columns=n_columns, more=dict.fromkeys(inner, False), **place)
+    narrow = Arrangement(columns=1, more=dict.fromkeys(inner, True), **place)
+    scale = {"colorscale": FRACTION, "cmin": 0, "cmax": 1}
+    titles = panel_titles([f"seed {seed}" for seed in seeds])
+    return panel_layout(len(seeds), wide, narrow, coloraxis=scale, annotations=titles)
+
+
+def _heatmap(index: int, tasks: Sequence[str]) -> go.Heatmap:
+    names = [wrapped(task) for task in tasks]
+    return go.Heatmap(
+        x=names,
+        y=names,
+        z=[],
+        coloraxis="coloraxis",
+        xgap=1,
+        ygap=1,
+        texttemplate="%{text}",
+        hoverongaps=False,
+        hovertemplate="%{y} with %{x}: %{z:.3g}<br>chance %{customdata[0]:.2g}<extra></extra>",
+        **panel_axes(index),
+    )
+
+
+@dataclass(frozen=True)
+class _Cell:
+    value: float
+    chance: float
+    text: str
+
+
+_NO_CELL = _Cell(np.nan, np.nan, "")
+_Cells = dict[tuple[str, str], _Cell]
+"""By the two tasks."""
+
+
+def _cells(overlap: pd.DataFrame) -> dict[Key, _Cells]:
+    """By measure, step and seed, in one pass: a frame for each of thousands of views would be slow."""
+    keyed = zip(*(overlap[name].astype(str) for name in ("measure", "step", "seed")), strict=True)
+    columns = ["task_a", "task_b", "value", "chance", "usable"]
+    found: dict[Key, _Cells] = {}
+    for key, row in zip(keyed, overlap[columns].itertuples(index=False, name=None), strict=True):
+        task_a, task_b, value, chance, usable = row
+        text = "" if np.isnan(value) else f"{value:.2f}{'' if usable else ' ○'}"
+        found.setdefault(key, {})[task_a, task_b] = _Cell(value, chance, text)
+    return found
+
+
+def _view(panels: Sequence[_Cells], tasks: Sequence[str]) -> View:
+    """The same both ways round, unless a directed metric has a row for each."""
+    traces: list[dict[str, Any]] = []
+    chances: list[float] = []
+    for cells in panels:
+        found = [[cells.get((a, b)) or cells.get((b, a)) or _NO_CELL for b in tasks] for a in tasks]
+        chance = [[cell.chance for cell in row] for row in found]
+        trace: dict[str, Any] = {"z": rounded_rows([[cell.value for cell in row] for row in found])}
+        trace["text"] = [[cell.text for cell in row] for row in found]
+        trace["customdata"] = [[[value] for value in row] for row in rounded_rows(chance)]
+        traces.append({"type": "heatmap", **trace})
+        chances += [value for row in chance for value in row if np.isfinite(value)]
+    return View(traces, {"coloraxis": {"colorbar": _chance_ticks(chances)}})
+
+
+def _chance_ticks(chances: Sequence[float]) -> dict[str, Any]:
+    """Ticks of a colour bar from 0 to 1, with the mean chance level among them."""
+    ticks = {0.0: "0", 0.25: "0.25", 0.5: "0.5", 0.75: "0.75", 1.0: "1"}
+    if chances:
+        mean = float(np.mean(chances))
+        ticks = {at: text for at, text in ticks.items() if abs(at - mean) > 0.09}
+        ticks[round(mean, 3)] = f"chance {mean:.2f}"
+    return {"tickvals": sorted(ticks), "ticktext": [ticks[at] for at in sorted(ticks)]}

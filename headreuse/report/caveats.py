@@ -1,0 +1,48 @@
+"""What the numbers of a study cannot say, in plain sentences."""
+
+from headreuse.report.inputs import ReportInputs
+from headreuse.report.wording import counted
+
+SEEDS_TO_TEST = 4
+"""Pairing one seed's overlap with another's transfer cannot reach the 5 % level with fewer."""
+NUMBER_WORDS = {1: "One", 2: "Two", 3: "Three"}
+
+
+def caveats(inputs: ReportInputs) -> list[str]:
+    """Of seeds, checkpoints, causes, unusable checkpoints and failures."""
+    return [
+        _seeds(len(inputs.study.seeds)),
+        "Checkpoints of one run are autocorrelated: nearly everything trends while a model trains, so two series move "
+        "together without any relation. No p-value over checkpoints is printed, and an interval takes each run as one "
+        "observation, so that with few runs it is wide.",
+        "Overlap is correlational: that two tasks need the same heads does not show that sharing them causes transfer.",
+        *_unusable(inputs),
+        *_problems(len(inputs.problems)),
+    ]
+
+
+def _seeds(n: int) -> str:
+    if n >= SEEDS_TO_TEST:
+        return f"The unit of replication is the seed, not the checkpoint; there are {n} in each group."
+    verb = "describes, it does" if n == 1 else "describe, they do"
+    return (
+        f"{NUMBER_WORDS[n]} seed{'' if n == 1 else 's'} {verb} not test: the seed is the unit of replication, and at "
+        f"least {SEEDS_TO_TEST} are needed before a relation over training can be told from chance."
+    )
+
+
+def _unusable(inputs: ReportInputs) -> list[str]:
+    if not len(inputs.overlap):
+        return []
+    usable = inputs.overlap.groupby(["group", "seed", "step"])["usable"].any().astype(bool)
+    if usable.all():
+        return []
+    return [
+        f"At {int((~usable).sum())} of {len(usable)} checkpoints no overlap is usable: maps of a task that is not yet "
+        f"solved (accuracy below {inputs.study.measures.baseline_floor:g}) or that no head moves all look alike. They "
+        "are hollow in the figures and enter no estimate."
+    ]
+
+
+def _problems(n: int) -> list[str]:
+    return [f"{counted(n, 'problem')} came up while measuring; see the end of the page."] if n else []

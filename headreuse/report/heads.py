@@ -1,0 +1,104 @@
+"""Exhibits of heads: which each task needs, which they share, what these look at."""
+
+from collections.abc import Iterator, Mapping, Sequence
+
+import pandas as pd
+
+from headreuse import figures
+from headreuse.config import Group
+from headreuse.figures.measures import is_distance, with_measure
+from headreuse.report.exhibits import Exhibit, on_slider, share, tasks, title
+from headreuse.report.inputs import ReportInputs
+from headreuse.report.tables import Table, table
+
+NO_FLOOR = "log_prob"
+"""By which heads to show are chosen: accuracy hides what a head does where nothing or everything is solved."""
+PLACE = ("outcome", "seed", "step", "task", "length", "layer", "head")
+EFFECTS = ["method", *PLACE, "baseline", "effect", "ci_low", "ci_high"]
+PAIR = ("measure", "seed", "step", "task_a", "task_b", "length")
+OVERLAPS = [*PAIR, "value", "ci_low", "ci_high", "chance", "p_chance", "usable", "reason"]
+
+
+def ablation(inputs: ReportInputs) -> Iterator[Exhibit]:
+    """Head maps of main and auxiliaries side by side, one figure per group."""
+    for number, group in enumerate(inputs.study.groups):
+        rows = inputs.of_group("head_scores", group)
+        if not len(rows):
+            continue
+        rows, note = on_slider(rows)
+        yield Exhibit(
+            f"ablation-{number}",
+            title(group),
+            "Are the same cells red for main and auxiliary? Red: the outcome drops when the head is ablated; blue: it "
+            f"rises. One colour range for all tasks, seeds and checkpoints of an outcome.{note}",
+            figures.ablation_maps(rows, tasks=tasks(group), baseline_floor=inputs.study.measures.baseline_floor),
+            (table(rows, EFFECTS),),
+            is_wide=True,
+            plot_share=share(inputs.study, group),
+        )
+
+
+def sharing(inputs: ReportInputs) -> Iterator[Exhibit]:
+    """Task × task overlap, one figure per group."""
+    for number, group in enumerate(inputs.study.groups):
+        rows = inputs.of_group("overlap", group)
+        rows = rows[[not is_distance(metric) for metric in rows["metric"]]] if len(rows) else rows
+        if not len(rows):
+            continue
+        rows, note = on_slider(rows)
+        yield Exhibit(
+            f"sharing-{number}",
+            title(group),
+            "How alike are the head maps of each two tasks, against the chance level marked on the colour bar? 1 is "
+            f"the same heads; ○ marks a value that is not usable.{note}",
+            figures.overlap_matrices(rows, tasks=tasks(group)),
+            (table(with_measure(rows), OVERLAPS),),
+        )
+
+
+def attention(inputs: ReportInputs) -> Iterator[Exhibit]:
+    """Mean patterns of each task's top heads at the end of training, one figure per group."""
+    for number, group in enumerate(inputs.study.groups):
+        found = [entry for entry in inputs.patterns if entry.group == group.name]
+        heads = {seed: _heads(inputs, group, seed, found) for seed in sorted({entry.seed for entry in found})}
+        heads = {seed: chosen for seed, chosen in heads.items() if chosen}
+        if not heads:
+            continue
+        yield Exhibit(
+            f"attention-{number}",
+            title(group),
+            "Does a head look in the same way in each task? Rows: the heads whose ablation costs main and auxiliaries "
+            "most. Down: the position that looks; across: the position it looks at, from purple (0) to yellow (1).",
+            figures.attention_patterns(found, heads, tasks=tasks(group)),
+            (_pattern_table(found, heads),),
+            is_wide=True,
+            plot_share=share(inputs.study, group),
+        )
+
+
+def _heads(
+    inputs: ReportInputs, group: Group, seed: int, found: Sequence[figures.RunPattern]
+) -> list[figures.HeadOfInterest]:
+    """The heads to show of one run: those that its last checkpoint needs most, by the study's first method."""
+    rows = inputs.of_group("head_scores", group)
+    if not len(rows):
+        return []
+    step = max(entry.step for entry in found if entry.seed == seed)
+    method = inputs.study.measures.methods[0]
+    chosen = rows[(rows["seed"] == seed) & (rows["step"] == step) & (rows["method"] == method)]
+    outcome = NO_FLOOR if (chosen["outcome"] == NO_FLOOR).any() else "exact_match"
+    return figures.heads_that_matter(chosen, tasks=tasks(group), outcome=outcome)
+
+
+def _pattern_table(found: Sequence[figures.RunPattern], heads: Mapping[int, Sequence[figures.HeadOfInterest]]) -> Table:
+    """One row per pattern and looking position; a column for each position looked at."""
+    frames = []
+    for entry in found:
+        for chosen in heads.get(entry.seed, []):
+            pattern = entry.mean.pattern[chosen.head.layer, chosen.head.head_index]
+            frame = pd.DataFrame(pattern).add_prefix("to_")
+            place = {"seed": entry.seed, "head": str(chosen.head), "task": entry.mean.task}
+            place |= {"from": range(len(frame)), "role": [role.lower() for role in entry.mean.layout]}
+            frames.append(pd.concat([pd.DataFrame(place), frame], axis=1))
+    rows = pd.concat(frames, ignore_index=True)
+    return table(rows, caption="Attention from each position (row) to each position (column), for the heads shown.")
