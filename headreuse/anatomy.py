@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import torch
@@ -33,11 +34,22 @@ class Block:
     """The linear map whose input is `z`, the heads side by side."""
     pointwise: tuple[nn.Module, ...]
     """Linear maps in the attention that serve only their own position: the queries', where it is a map of its own."""
+    n_returned: int | None
+    """How many things the block returns as a tuple; None where it returns the stream alone."""
+    n_attention_returned: int | None
 
     @property
     def W_O(self) -> Float[Tensor, "z d_model"]:
         """The output projection's weight, input dimension first."""
         return self.out_proj.weight if isinstance(self.out_proj, Conv1D) else self.out_proj.weight.T
+
+    def returning(self, stream: Tensor) -> Any:
+        """`stream` in the form in which the block returns it."""
+        return _as_returned(stream, self.n_returned)
+
+    def attention_returning(self, attended: Tensor) -> Any:
+        """`attended` in the form in which the attention returns it."""
+        return _as_returned(attended, self.n_attention_returned)
 
 
 @dataclass(frozen=True)
@@ -57,10 +69,20 @@ class Anatomy:
         """Number of blocks."""
         return len(self.blocks)
 
+    @cached_property
+    def d_widest(self) -> int:
+        """Width of the widest activation in a block."""
+        linears = (part for block in self.blocks for part in block.module.modules() if _is_linear(part))
+        return max(max(linear.weight.shape) for linear in linears)
+
     @property
     def device(self) -> torch.device:
         """Where the token ids go."""
         return device_of(self.model)
+
+
+def _as_returned(value: Tensor, n_returned: int | None) -> Any:
+    return value if n_returned is None else (value, *[None] * (n_returned - 1))
 
 
 def unwrapped(model: Any) -> PreTrainedModel:
@@ -147,8 +169,9 @@ def find_anatomy(model: Any) -> Anatomy:
     calls = _probe(network, layers, taint=set(layers))
     dissected = [_dissect(layer, calls, config) for layer in layers]
     pointwise = _pointwise(network, layers, dissected)
+    n_returned = {call.module: call.n_returned for call in calls}
     blocks = tuple(
-        Block(layer, attention, out_proj, tuple(pointwise[attention]))
+        Block(layer, attention, out_proj, tuple(pointwise[attention]), n_returned[layer], n_returned[attention])
         for layer, (attention, out_proj) in zip(layers, dissected, strict=True)
     )
     width, d_model = blocks[0].W_O.shape
@@ -171,6 +194,7 @@ class _Call:
     module: nn.Module
     input: Tensor | None
     output: Any
+    n_returned: int | None
 
     @property
     def mixes(self) -> bool:
@@ -214,7 +238,8 @@ def _probe(network: PreTrainedModel, layers: list[nn.Module], taint: set[nn.Modu
         if module in taint and module not in layers:
             value[:, 0] = float("nan")
             output = value.clone()
-        calls.append(_Call(module, first_tensor(args, kwargs), value))
+        n_returned = len(output) if isinstance(output, tuple) else None
+        calls.append(_Call(module, first_tensor(args, kwargs), value, n_returned))
         return output
 
     ids = torch.arange(PROBE_LENGTH, device=device_of(network)).remainder(network.config.vocab_size)[None]

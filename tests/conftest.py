@@ -111,6 +111,8 @@ def _set_embeddings(model: PreTrainedModel, symbols: list[int]) -> None:
     unembedding[:, d_vocab:] = torch.eye(d_vocab) * ANSWER_LOGIT / d_model**0.5
     # After the answer's symbol comes EOS, by the direct path.
     unembedding[EOS, symbols] = ANSWER_LOGIT / d_model**0.5
+    # Where no head has moved a symbol to `=`, or only a share of each, the answer is clearly wrong and no tie.
+    unembedding[PAD, EQUALS] = 2 * ANSWER_LOGIT / d_model**0.5
 
 
 def _set_mover(model: PreTrainedModel, head: Head, symbol: int) -> None:

@@ -1,45 +1,54 @@
-"""Whole forward passes with hooks: slow, sure, and what the replay is checked against."""
+"""Whole forward passes with hooks: slow and sure; what the replay is checked against, and what stands in for it."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Sequence
+from contextlib import ExitStack
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
 from headreuse.anatomy import Anatomy, hooked
+from headreuse.evaluation import Slots, slot_logits
+from headreuse.interventions.batch import CleanRun, Edit, HeadSet, Packing, Z, editing, editing_z
 
 
-@contextmanager
-def replacing_z(
-    anatomy: Anatomy, heads: Mapping[int, Sequence[int]], z: Mapping[int, Float[Tensor, "*prompt pos head d_head"]]
-) -> Iterator[None]:
-    """Within the block, the named heads of each layer write `z` whatever they read."""
+def clean_pass(anatomy: Anatomy, tokens: Int[Tensor, "prompt pos"], slots: Slots) -> CleanRun:
+    """One plain forward pass; no stream is kept, since nothing is replayed from it."""
+    tokens = tokens[:, : slots.n_needed]
+    z: list[Tensor] = []
+
+    def keep(_module: object, args: tuple[Tensor, ...]) -> None:
+        z.append(args[0].unflatten(-1, (anatomy.n_heads, anatomy.d_head)))
+
     with ExitStack() as stack:
-        for layer, chosen in heads.items():
-
-            def replace(
-                _module: object, args: tuple[Tensor, ...], layer: int = layer, chosen: Sequence[int] = chosen
-            ) -> tuple[Tensor, ...]:
-                by_head = args[0].unflatten(-1, (anatomy.n_heads, anatomy.d_head)).clone()
-                by_head[..., chosen, :] = z[layer][..., chosen, :].to(by_head)
-                return (by_head.flatten(-2), *args[1:])
-
-            out_proj = anatomy.blocks[layer].out_proj
-            stack.enter_context(hooked(out_proj.register_forward_pre_hook(replace)))
-        yield
-
-
-def z_of(anatomy: Anatomy, tokens: Int[Tensor, "prompt pos"]) -> list[Float[Tensor, "prompt pos head d_head"]]:
-    """Every layer's `z` in one plain forward pass."""
-    found: dict[int, Tensor] = {}
-    with ExitStack() as stack:
-        for layer, block in enumerate(anatomy.blocks):
-
-            def keep(_module: object, args: tuple[Tensor, ...], layer: int = layer) -> None:
-                found[layer] = args[0].detach().unflatten(-1, (anatomy.n_heads, anatomy.d_head)).clone()
-
+        for block in anatomy.blocks:
             stack.enter_context(hooked(block.out_proj.register_forward_pre_hook(keep)))
-        with torch.no_grad():
-            anatomy.model(input_ids=tokens, use_cache=False)
-    return [found[layer] for layer in range(anatomy.n_layers)]
+        logits = slot_logits(anatomy.model, tokens, slots.position)
+    z[-1] = Packing(slots.position, tokens.shape[1]).gather(z[-1].flatten(-2)).unflatten(-1, z[-1].shape[-2:])
+    return CleanRun(tokens, slots, (), tuple(z), (), logits)
+
+
+def all_z(anatomy: Anatomy, tokens: Int[Tensor, "prompt pos"]) -> list[Float[Tensor, "prompt pos head d_head"]]:
+    """Every layer's `z` at every position, the last layer's too."""
+    everywhere = torch.arange(tokens.shape[1], device=tokens.device).expand(tokens.shape)
+    return list(clean_pass(anatomy, tokens, Slots(everywhere, tokens, tokens >= 0)).z)
+
+
+def full_passes(
+    anatomy: Anatomy, run: CleanRun, sets: Sequence[HeadSet], z: Z
+) -> Float[Tensor, "set prompt slot d_vocab"]:
+    """Logits where the heads of each set write `z`; the sets lie side by side in the batch, and may begin anywhere."""
+    position = run.slots.position.repeat(len(sets), 1)
+    packing = Packing(position, run.tokens.shape[1])
+    with ExitStack() as stack:
+        for layer in {head.layer for heads in sets for head in heads}:
+            edit = editing(anatomy, sets, layer, z[layer])
+            if layer == anatomy.n_layers - 1:
+                edit = _at_slots(packing, edit)
+            stack.enter_context(editing_z(anatomy.blocks[layer].out_proj, edit))
+        logits = slot_logits(anatomy.model, run.tokens.repeat(len(sets), 1), position)
+    return logits.unflatten(0, (len(sets), len(run.tokens)))
+
+
+def _at_slots(packing: Packing, edit: Edit) -> Edit:
+    return lambda z: packing.put(z, edit(packing.gather(z)))

@@ -1,0 +1,77 @@
+"""Outcomes of every prompt under every head set: what all scores that replace `z` are made of."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from headreuse.evaluation import outcomes
+from headreuse.interventions.batch import HeadSet
+from headreuse.interventions.sources import Source
+from headreuse.interventions.subject import Subject
+from headreuse.problems import HeadreuseError
+from headreuse.records import OUTCOMES, Head
+
+
+@dataclass(frozen=True)
+class Ablated:
+    """Outcomes without and with the interventions."""
+
+    baseline: dict[str, Float[np.ndarray, "prompt"]]
+    outcomes: dict[str, Float[np.ndarray, "set prompt"]]
+
+    @property
+    def effects(self) -> dict[str, Float[np.ndarray, "set prompt"]]:
+        """Baseline minus outcome: positive where the heads help."""
+        return {name: self.baseline[name] - values for name, values in self.outcomes.items()}
+
+
+def single_heads(subject: Subject) -> list[HeadSet]:
+    """Every head alone, layer by layer."""
+    anatomy = subject.anatomy
+    return [frozenset({Head(layer, index)}) for layer in range(anatomy.n_layers) for index in range(anatomy.n_heads)]
+
+
+def ablate(subject: Subject, sets: Sequence[HeadSet], source: Source) -> Ablated:
+    """Outcomes where the heads of each set, and of no other, write what `source` says."""
+    n_prompts = len(subject.prompts)
+    baseline = {name: np.empty(n_prompts, np.float32) for name in OUTCOMES}
+    ablated = {name: np.empty((len(sets), n_prompts), np.float32) for name in OUTCOMES}
+    with torch.inference_mode():
+        for rows, run in subject.runs():
+            clean = outcomes(run.logits, run.slots)
+            _refuse_nan(subject, clean["log_prob"])
+            for name, values in clean.items():
+                baseline[name][rows] = ablated[name][:, rows] = values.cpu().numpy()
+            z = source(run, rows)
+            for group in _folds(subject, sets, len(run.tokens)):
+                logits = subject.engine.logits_without(subject.anatomy, run, [sets[index] for index in group], z)
+                for name, values in outcomes(logits, run.slots).items():
+                    ablated[name][group, rows] = values.cpu().numpy()
+    return Ablated(baseline, ablated)
+
+
+def _folds(subject: Subject, sets: Sequence[HeadSet], n_prompts: int) -> Iterator[list[int]]:
+    """Indices of sets that go through the model together; the empty set changes nothing and is left out."""
+    n_sets = max(1, subject.plan.n_sequences // n_prompts)
+
+    def first_layer(index: int) -> int:
+        return 0 if subject.engine.starts_anywhere else min(head.layer for head in sets[index])
+
+    order = sorted((index for index in range(len(sets)) if sets[index]), key=first_layer)
+    for _, members in groupby(order, key=first_layer):
+        together = list(members)
+        for start in range(0, len(together), n_sets):
+            yield together[start : start + n_sets]
+
+
+def _refuse_nan(subject: Subject, log_prob: Tensor) -> None:
+    if not log_prob.isnan().any():
+        return
+    names = [name for name, weight in subject.anatomy.model.named_parameters() if weight.isnan().any()]
+    where = f"its weights hold NaN, first in {names[0]}" if names else "no weight is NaN, so its arithmetic overflows"
+    raise HeadreuseError(f"{type(subject.anatomy.model).__name__} answers NaN: {where}")

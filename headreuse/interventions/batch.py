@@ -1,0 +1,96 @@
+"""Prompts and head sets side by side in one batch: what is kept of a clean pass, rows at slots, and edits of `z`."""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+from headreuse.anatomy import Anatomy, hooked
+from headreuse.evaluation import Slots
+from headreuse.records import Head
+
+HeadSet = frozenset[Head]
+Z = Sequence[Float[Tensor, "#prompt #pos head d_head"]]
+"""What heads write, for each layer; in the last layer at slots instead of positions."""
+
+Edit = Callable[[Float[Tensor, "sequence pos z"]], Float[Tensor, "sequence pos z"]]
+"""Sees what an output projection is to read, and says what it reads instead."""
+
+
+@dataclass(frozen=True)
+class CleanRun:
+    """What the untouched model made of some prompts."""
+
+    tokens: Int[Tensor, "prompt pos"]
+    """Cropped to what the slots depend on."""
+    slots: Slots
+    streams: tuple[Float[Tensor, "prompt pos d_model"], ...]
+    """What each block received. Here and below the last block's entry is at slots instead of positions."""
+    z: tuple[Float[Tensor, "prompt pos head d_head"], ...]
+    attended: tuple[Float[Tensor, "prompt pos d_model"], ...]
+    """What each block's attention said."""
+    logits: Float[Tensor, "prompt slot d_vocab"]
+
+
+@dataclass(frozen=True)
+class Packing:
+    """Rows at slots, laid side by side in sequences of the usual length, so that a model may reshape by that length."""
+
+    position: Int[Tensor, "sequence slot"]
+    n_positions: int
+
+    def gather(self, stream: Float[Tensor, "sequence pos width"]) -> Float[Tensor, "sequence slot width"]:
+        """The rows at slots."""
+        return stream.gather(1, self._index(stream))
+
+    def scatter(self, rows: Float[Tensor, "sequence slot width"]) -> Float[Tensor, "sequence pos width"]:
+        """The rows back in their places, zeros elsewhere."""
+        return self.put(rows.new_zeros(len(rows), self.n_positions, rows.shape[-1]), rows)
+
+    def put(
+        self, stream: Float[Tensor, "sequence pos width"], rows: Float[Tensor, "sequence slot width"]
+    ) -> Float[Tensor, "sequence pos width"]:
+        """A copy of `stream` that has `rows` at slots."""
+        return stream.scatter(1, self._index(stream), rows)
+
+    def pack(self, rows: Float[Tensor, "sequence slot width"]) -> Float[Tensor, "packed pos width"]:
+        """The rows side by side; zeros fill up the last sequence."""
+        flat = rows.flatten(0, 1)
+        n_packed = -(-len(flat) // self.n_positions)
+        filled = nn.functional.pad(flat, (0, 0, 0, n_packed * self.n_positions - len(flat)))
+        return filled.unflatten(0, (n_packed, self.n_positions))
+
+    def unpack(self, packed: Float[Tensor, "*packed width"]) -> Float[Tensor, "sequence slot width"]:
+        """The rows sequence by sequence again."""
+        flat = packed.flatten(0, -2)[: self.position.numel()]
+        return flat.unflatten(0, tuple(self.position.shape))
+
+    def _index(self, stream: Tensor) -> Tensor:
+        return self.position.to(stream.device)[..., None].expand(-1, -1, stream.shape[-1])
+
+
+def unedited(z: Tensor) -> Tensor:
+    """The edit that changes nothing."""
+    return z
+
+
+def editing(anatomy: Anatomy, sets: Sequence[HeadSet], layer: int, z: Tensor) -> Edit:
+    """Replace each set's heads of one layer in the sequences that belong to the set."""
+    chosen = torch.tensor([[Head(layer, index) in heads for index in range(anatomy.n_heads)] for heads in sets])
+
+    def edit(flat: Tensor) -> Tensor:
+        by_head = flat.unflatten(-1, (anatomy.n_heads, anatomy.d_head)).unflatten(0, (len(sets), -1))
+        mask = chosen.to(flat.device)[:, None, None, :, None]
+        return torch.where(mask, z.to(by_head), by_head).flatten(0, 1).flatten(-2)
+
+    return edit
+
+
+@contextmanager
+def editing_z(out_proj: nn.Module, edit: Edit) -> Iterator[None]:
+    """Within the block, the output projection reads edited heads."""
+    with hooked(out_proj.register_forward_pre_hook(lambda _module, args: (edit(args[0]), *args[1:]))):
+        yield

@@ -1,0 +1,47 @@
+"""How many sequences go through the model at once, and whether clean runs are kept or made again."""
+
+from dataclasses import dataclass
+
+import torch
+
+from headreuse.anatomy import Anatomy
+
+GIBIBYTE = 2**30
+CACHE_BYTES = 5_000_000
+"""On a processor the widest activation of a batch should not be larger than this: it then stays in the cache."""
+STREAM_COPIES, WIDE_COPIES, LOGIT_COPIES, PATTERN_COPIES = 8, 4, 4, 4
+"""How many arrays of each kind are alive at once while a block runs, at most."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How the work is cut up."""
+
+    n_sequences: int
+    """Sequences in one call of the model: prompts times head sets."""
+    keeps_runs: bool
+    """Whether the clean runs of all prompts stay in memory."""
+
+
+def default_budget(device: torch.device) -> int:
+    """Bytes that an intervention may use beside the model: 1 GiB; on a GPU half of what is free."""
+    if device.type == "cuda":
+        return torch.cuda.mem_get_info(device)[0] // 2
+    return GIBIBYTE
+
+
+def plan(anatomy: Anatomy, n_prompts: int, n_positions: int, n_slots: int, *, memory_budget: int | None) -> Plan:
+    """Give half of the budget to what is kept and half to what is being worked out."""
+    budget = default_budget(anatomy.device) if memory_budget is None else memory_budget
+    itemsize = anatomy.blocks[0].out_proj.weight.element_size()
+    wide = n_positions * anatomy.d_widest * itemsize
+    stream = n_positions * anatomy.d_model * itemsize
+    logits = n_slots * anatomy.model.config.vocab_size * torch.float32.itemsize
+    # Fused attention makes no pattern; which kind is at work is not always to be seen, so one is always counted.
+    pattern = anatomy.n_heads * n_positions**2 * torch.float32.itemsize
+    working = STREAM_COPIES * stream + WIDE_COPIES * wide + LOGIT_COPIES * logits + PATTERN_COPIES * pattern
+    kept = anatomy.n_layers * n_positions * (2 * anatomy.d_model + anatomy.n_heads * anatomy.d_head) * itemsize
+    n_sequences = budget // 2 // (working + kept)
+    if anatomy.device.type == "cpu":
+        n_sequences = min(n_sequences, CACHE_BYTES // wide)
+    return Plan(max(1, n_sequences), keeps_runs=n_prompts * kept <= budget // 2)

@@ -1,0 +1,108 @@
+"""The exact replay: what follows from an ablated head, and nothing that comes before it.
+
+Everything before the attention output of block l is untouched by an ablation of block l's heads. One clean pass keeps
+what each block received and its heads' `z`; then the model's own forward is called with the blocks before l skipped,
+block l's attention output given as the clean one plus (z′ − z)_h W_O[h], and the last block narrowed to the slots.
+Several head sets are folded into the batch.
+"""
+
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from typing import Any
+
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from headreuse.anatomy import Anatomy, Block, forwards_replaced, hooked, logits_of
+from headreuse.evaluation import Slots
+from headreuse.interventions.batch import CleanRun, HeadSet, Packing, Z, editing, editing_z, unedited
+from headreuse.interventions.last_block import narrowed, rest_of_block, stream_of
+
+
+def clean_run(anatomy: Anatomy, tokens: Int[Tensor, "prompt pos"], slots: Slots) -> CleanRun:
+    """Run the untouched model once and keep what the replay needs."""
+    tokens = tokens[:, : slots.n_needed]
+    packing = Packing(slots.position, tokens.shape[1])
+    streams: list[Tensor] = []
+    z: list[Tensor] = []
+    attended: list[Tensor] = []
+
+    def keep_stream(_module: object, args: Any, kwargs: Any) -> None:
+        streams.append(stream_of((args, kwargs)).clone())
+
+    def keep_heads(_module: object, args: tuple[Tensor, ...], output: Tensor) -> None:
+        z.append(args[0].unflatten(-1, (anatomy.n_heads, anatomy.d_head)))
+        attended.append(output.clone())
+
+    *before, last = anatomy.blocks
+    project = last.out_proj.forward
+
+    def keep_heads_at_slots(at_slots: Tensor) -> Tensor:
+        keep_heads(None, (at_slots,), project(at_slots))
+        return at_slots
+
+    with ExitStack() as stack:
+        for block in anatomy.blocks:
+            stack.enter_context(hooked(block.module.register_forward_pre_hook(keep_stream, with_kwargs=True)))
+        for block in before:
+            stack.enter_context(hooked(block.out_proj.register_forward_hook(keep_heads)))
+        stack.enter_context(forwards_replaced({last.module: narrowed(last, packing, keep_heads_at_slots)}))
+        output = anatomy.model(input_ids=tokens, use_cache=False)
+    streams[-1] = packing.gather(streams[-1])
+    return CleanRun(tokens, slots, tuple(streams), tuple(z), tuple(attended), packing.unpack(logits_of(output)))
+
+
+def replay(anatomy: Anatomy, run: CleanRun, sets: Sequence[HeadSet], z: Z) -> Float[Tensor, "set prompt slot d_vocab"]:
+    """Logits where the heads of each set write `z` instead of what they wrote; the sets lie side by side in the batch.
+
+    All sets must begin in the same layer.
+    """
+    first = min(head.layer for head in sets[0])
+    assert all(min(head.layer for head in heads) == first for heads in sets), "sets begin in different layers"
+    n_sets, last = len(sets), anatomy.n_layers - 1
+    packing = Packing(run.slots.position.repeat(n_sets, 1), run.tokens.shape[1])
+    layers = {head.layer for heads in sets for head in heads}
+    edits = {layer: editing(anatomy, sets, layer, z[layer]) for layer in layers - {first}}
+    blocks = anatomy.blocks
+    forwards = {block.module: _skipping(block) for block in blocks[:first]}
+    if first < last:
+        forwards[blocks[last].module] = narrowed(blocks[last], packing, edits.pop(last, unedited))
+    forwards[blocks[first].module] = _from_attention_on(anatomy, run, sets, z[first], packing)
+    with ExitStack() as stack:
+        stack.enter_context(forwards_replaced(forwards))
+        for layer, edit in edits.items():
+            stack.enter_context(editing_z(blocks[layer].out_proj, edit))
+        output = anatomy.model(input_ids=run.tokens.repeat(n_sets, 1), use_cache=False)
+    return packing.unpack(logits_of(output)).unflatten(0, (n_sets, len(run.tokens)))
+
+
+def _skipping(block: Block) -> Callable[..., Any]:
+    return lambda *args, **kwargs: block.returning(stream_of((args, kwargs)))
+
+
+def _from_attention_on(
+    anatomy: Anatomy, run: CleanRun, sets: Sequence[HeadSet], z: Tensor, packing: Packing
+) -> Callable[..., Any]:
+    """A forward for the sets' first block that takes its stream and its attention's output as given."""
+    layer = min(head.layer for head in sets[0])
+    block = anatomy.blocks[layer]
+    stream = run.streams[layer].repeat(len(sets), 1, 1)
+    attended = _attended(anatomy, run, sets, z).flatten(0, 1)
+    if layer == anatomy.n_layers - 1:
+        stream, attended = packing.pack(stream), packing.pack(attended)
+    forward = block.module.forward
+    return lambda *args, **kwargs: rest_of_block(block, forward, (args, kwargs), stream=stream, attended=attended)
+
+
+def _attended(
+    anatomy: Anatomy, run: CleanRun, sets: Sequence[HeadSet], z: Float[Tensor, "#prompt #pos head d_head"]
+) -> Float[Tensor, "set prompt pos d_model"]:
+    """What the attention of the sets' first block says: the clean output plus (z′ − z)_h W_O[h] for each head."""
+    layer = min(head.layer for head in sets[0])
+    W_O = anatomy.blocks[layer].W_O.unflatten(0, (anatomy.n_heads, anatomy.d_head))
+    attended = run.attended[layer].repeat(len(sets), 1, 1, 1)
+    for row, heads in zip(attended, sets, strict=True):
+        for index in (head.head_index for head in heads if head.layer == layer):
+            change = z[..., index, :].to(row) - run.z[layer][..., index, :]
+            row.flatten(0, 1).addmm_(change.flatten(0, 1), W_O[index])
+    return attended

@@ -1,0 +1,165 @@
+"""A model and prompts made ready for interventions: heads found, the replay checked, the work cut to the memory."""
+
+import copy
+import warnings
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+from itertools import pairwise
+from typing import Any
+from weakref import WeakKeyDictionary
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+from transformers import PreTrainedModel
+
+from headreuse.anatomy import Anatomy, find_anatomy, unwrapped
+from headreuse.evaluation import Slots, require_eval_mode, slots_of
+from headreuse.interventions.batch import CleanRun
+from headreuse.interventions.budget import Plan, plan
+from headreuse.interventions.full_pass import clean_pass, full_passes
+from headreuse.interventions.replay import clean_run, replay
+from headreuse.records import Head, Prompts
+
+CHECKED_PROMPTS = 2
+TOLERANCE = {torch.float32: 1e-3, torch.float64: 1e-6}
+"""Largest difference of a replayed logit from a full pass's, as a fraction of the largest logit."""
+LOW_PRECISION_TOLERANCE = 0.1
+
+
+class FullPassWarning(UserWarning):
+    """The replay does not fit a model, and full passes stand in for it: the same numbers, more slowly."""
+
+
+@dataclass(frozen=True)
+class Engine:
+    """A way to work out interventions; both ways take and give the same."""
+
+    clean_run: Callable[[Anatomy, Int[Tensor, "prompt pos"], Slots], CleanRun]
+    logits_without: Callable[..., Float[Tensor, "set prompt slot d_vocab"]]
+    starts_anywhere: bool
+    """Whether the sets of one call may begin in different layers."""
+
+
+REPLAY = Engine(clean_run, replay, starts_anywhere=False)
+FULL_PASSES = Engine(clean_pass, full_passes, starts_anywhere=True)
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A model, prompts, and the way to intervene."""
+
+    anatomy: Anatomy
+    engine: Engine
+    prompts: Prompts
+    tokens: Int[Tensor, "prompt pos"]
+    slots: Slots
+    plan: Plan
+    _kept: list[tuple[slice, CleanRun]] = field(default_factory=list)
+
+    def runs(self) -> Iterator[tuple[slice, CleanRun]]:
+        """Clean runs of all prompts, some rows at a time; kept for the next time where memory allows."""
+        if self._kept:
+            yield from self._kept
+            return
+        made = []
+        for rows in self.batches():
+            run = self.run_on(self.tokens[rows], rows)
+            if self.plan.keeps_runs:
+                made.append((rows, run))
+            yield rows, run
+        self._kept.extend(made)
+
+    def run_on(self, tokens: Int[Tensor, "prompt pos"], rows: slice) -> CleanRun:
+        """The untouched model on other tokens in the place of these rows' own."""
+        with torch.inference_mode():
+            return self.engine.clean_run(self.anatomy, tokens, self.slots[rows])
+
+    def with_prompts(self, prompts: Prompts) -> "Subject":
+        """The same model with other prompts, of which nothing is kept."""
+        tokens = torch.as_tensor(prompts.tokens, device=self.anatomy.device).long()
+        size = replace(self.plan, keeps_runs=False)
+        return Subject(self.anatomy, self.engine, prompts, tokens, slots_of(prompts, self.anatomy.device), size)
+
+    def batches(self) -> list[slice]:
+        """Rows of prompts, in batches of equal size as far as possible."""
+        n_batches = -(-len(self.tokens) // self.plan.n_sequences)
+        edges = [len(self.tokens) * index // n_batches for index in range(n_batches + 1)]
+        return [slice(*edge) for edge in pairwise(edges)]
+
+
+def prepare(
+    model: Any, prompts: Prompts, *, memory_budget: int | None = None, dtype: torch.dtype | None = None
+) -> Subject:
+    """Make a Hugging Face model or a TransformerLens bridge ready for interventions on `prompts`.
+
+    Args:
+        memory_budget: Bytes to use beside the model; by default 1 GiB, on a GPU half of what is free.
+        dtype: Work on a copy of the model in this type, for example `torch.bfloat16`; by default in the model's own.
+    """
+    require_eval_mode(model)
+    network = unwrapped(model)
+    if dtype is not None and dtype != network.dtype:
+        network = copy.deepcopy(network).to(dtype)  # type: ignore[arg-type]
+    anatomy = anatomy_of(network)
+    slots = slots_of(prompts, anatomy.device)
+    tokens = torch.as_tensor(prompts.tokens, device=anatomy.device).long()
+    engine = _fitting_engine(anatomy, tokens[:CHECKED_PROMPTS], slots[:CHECKED_PROMPTS])
+    n_positions, n_slots = slots.n_needed, slots.position.shape[1]
+    size = plan(anatomy, len(prompts), n_positions, n_slots, memory_budget=memory_budget)
+    return Subject(anatomy, engine, prompts, tokens, slots, size)
+
+
+_FOUND: WeakKeyDictionary[PreTrainedModel, tuple[object, Anatomy]] = WeakKeyDictionary()
+_CHECKED: WeakKeyDictionary[PreTrainedModel, tuple[object, Engine]] = WeakKeyDictionary()
+
+
+def anatomy_of(network: PreTrainedModel) -> Anatomy:
+    """The heads of a model, looked for once as long as its parts stay the same."""
+    parts = (network.config._attn_implementation, network.dtype, network.device, *map(id, network.modules()))
+    if network not in _FOUND or _FOUND[network][0] != parts:
+        _FOUND[network] = (parts, find_anatomy(network))
+    return _FOUND[network][1]
+
+
+def _fitting_engine(anatomy: Anatomy, tokens: Tensor, slots: Slots) -> Engine:
+    """The replay where it gives what full passes give in every layer; else full passes, and a warning that says so.
+
+    Checked again when weights were changed.
+    """
+    network = anatomy.model
+    weights = (id(anatomy), *((id(p), 0 if p.is_inference() else p._version) for p in network.parameters()))
+    if network not in _CHECKED or _CHECKED[network][0] != weights:
+        _CHECKED[network] = (weights, _check(anatomy, tokens, slots))
+    return _CHECKED[network][1]
+
+
+def _check(anatomy: Anatomy, tokens: Tensor, slots: Slots) -> Engine:
+    try:
+        worst = _largest_difference(anatomy, tokens, slots)
+        reason = f"a replayed logit is off by {worst:.1g} of the largest"
+    except (RuntimeError, TypeError, ValueError, IndexError, AttributeError, AssertionError) as error:
+        worst, reason = float("inf"), f"{type(error).__name__}: {error}"
+    if worst <= TOLERANCE.get(anatomy.model.dtype, LOW_PRECISION_TOLERANCE):
+        return REPLAY
+    warnings.warn(
+        f"{type(anatomy.model).__name__}: its structure does not fit the replay ({reason}); using full passes, which "
+        "give the same numbers more slowly",
+        FullPassWarning,
+        stacklevel=2,
+    )
+    return FULL_PASSES
+
+
+@torch.inference_mode()
+def _largest_difference(anatomy: Anatomy, tokens: Tensor, slots: Slots) -> float:
+    """Between the replay's logits and a full pass's, as a fraction of the largest logit; NaN agrees with NaN."""
+    run = clean_run(anatomy, tokens, slots)
+    pairs = [(run.logits, clean_pass(anatomy, tokens, slots).logits)]
+    made_up = [z.roll(1, dims=0) + z.std() for z in run.z]
+    for layer in range(anatomy.n_layers):
+        index = layer % anatomy.n_heads
+        sets = [frozenset({Head(layer, index)}), frozenset({Head(layer, index - 1 if index else 0)})]
+        pairs.append((replay(anatomy, run, sets, made_up), full_passes(anatomy, run, sets, made_up)))
+    differences = [(ours - oracle).abs().nan_to_num().max() / oracle.abs().nan_to_num().max() for ours, oracle in pairs]
+    return float(torch.stack(differences).nan_to_num().max())
