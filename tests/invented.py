@@ -132,17 +132,20 @@ def overlap(group, seed, generator, n_checkpoints) -> pd.DataFrame:
 
 
 def correlation(group, study, generator) -> pd.DataFrame:
+    measures = [(metric, outcome) for metric in ("ablation_map_difference", *SIMILARITIES) for outcome in OUTCOMES]
     rows = []
-    for metric in ["ablation_map_difference", *SIMILARITIES, "attention_difference"]:
+    for metric, outcome in [*measures, ("attention_difference", "pattern")]:
+        method = "pattern" if outcome == "pattern" else "mean_ablation"
         for measure in ("gap", "transfer_fraction"):
             for statistic in ("pooled_pearson", "pooled_spearman", "within_run"):
                 sign = 1 if ("difference" in metric) == (measure == "gap") else -1
                 value = sign * (0.7 if group.kind == "related" else 0.1) + 0.05 * generator.normal()
                 interval = (value - 0.2, value + 0.15) if statistic == "within_run" else (np.nan, np.nan)
+                place = (group.name, metric, method, outcome, measure, statistic)
                 n = len(study.seeds)
-                rows.append((group.name, metric, measure, statistic, value, *interval, np.nan, np.nan, n, 11 * n))
-    columns = ["group", "overlap_metric", "transfer_metric", "statistic", "value", "ci_low", "ci_high", "p", "q"]
-    return pd.DataFrame(rows, columns=[*columns, "n_runs", "n_points"])
+                rows.append((*place, value, *interval, np.nan, np.nan, n, 11 * n, "no p from two runs"))
+    columns = ["group", "overlap_metric", "method", "outcome", "transfer_metric", "statistic", "value"]
+    return pd.DataFrame(rows, columns=[*columns, "ci_low", "ci_high", "p", "q", "n_runs", "n_points", "note"])
 
 
 def patterns(group, seed, generator, study) -> list[RunPattern]:

@@ -131,7 +131,7 @@ def _title(entry: HeadOfInterest | None, task: str) -> str:
     if entry is None:
         return ""
     effect = entry.effects.get(task, np.nan)
-    return subtitled(wrapped(task), f"{entry.outcome} drop {effect:z.2f}") if np.isfinite(effect) else wrapped(task)
+    return subtitled(wrapped(task), f"drop {effect:z.2f}") if np.isfinite(effect) else wrapped(task)
 
 
 def _ticks(layout: Sequence[str]) -> dict[str, object]:

@@ -64,11 +64,13 @@ def attention(inputs: ReportInputs) -> Iterator[Exhibit]:
         heads = {seed: chosen for seed, chosen in heads.items() if chosen}
         if not heads:
             continue
+        outcome = next(iter(heads.values()))[0].outcome
         yield Exhibit(
             f"attention-{number}",
             title(group),
             "Does a head look in the same way in each task? Rows: the heads whose ablation costs main and auxiliaries "
-            "most. Down: the position that looks; across: the position it looks at, from purple (0) to yellow (1).",
+            f"most (the drop is in {outcome.replace('_', ' ')}). Down: the position that looks; across: the position "
+            "it looks at, from purple (0) to yellow (1).",
             figures.attention_patterns(found, heads, tasks=tasks(group)),
             (_pattern_table(found, heads),),
             is_wide=True,

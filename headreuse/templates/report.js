@@ -128,7 +128,7 @@
       });
       const frame = this.frames.get(JSON.stringify(Object.values(this.chosen())));
       frame.data.forEach((change, i) => merge(this.data[i], change));
-      merge(this.layout, frame.layout);
+      merge(this.layout, frame.layout ?? {});
       Plotly.react(this.plot, this.data, this.layout, CONFIG);
       this.tables.forEach((table) => table.fill());
     }

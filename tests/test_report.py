@@ -1,0 +1,371 @@
+import json
+import re
+import subprocess
+import sys
+from html.parser import HTMLParser
+
+import numpy as np
+import pandas as pd
+import pytest
+from invented import report_inputs, small_study
+
+from headreuse.report import ReportInputs, render
+from headreuse.report.answer import answer, asked
+from headreuse.report.caveats import caveats
+from headreuse.report.exhibits import MAX_SLIDER_STEPS, on_slider
+from headreuse.report.tables import table
+from headreuse.report.wording import counted, listed, percent, signed
+
+HOSTILE = "</script><img src=x onerror=alert(1)>"
+MEGABYTE = 1e6
+
+
+class Page(HTMLParser):
+    """Elements, text outside of scripts, and the JSON of a page."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.elements: list[tuple[str, dict[str, str | None]]] = []
+        self.texts: list[str] = []
+        self.json: list[str] = []
+        self.feed(page)
+
+    def handle_starttag(self, tag, attributes):
+        self.elements.append((tag, dict(attributes)))
+
+    def handle_endtag(self, tag):
+        if tag in ("script", "style"):
+            self.elements.append((f"/{tag}", {}))
+
+    def handle_data(self, text):
+        tag, attributes = self.elements[-1] if self.elements else ("", {})
+        if tag == "script" and attributes.get("type") == "application/json":
+            self.json.append(text)
+        elif tag not in ("script", "style"):
+            self.texts.append(text)
+
+    @property
+    def text(self) -> str:
+        return re.sub(r"\s+", " ", " ".join(self.texts))
+
+    def with_class(self, name: str) -> list[dict[str, str | None]]:
+        return [attributes for _, attributes in self.elements if name in (attributes.get("class") or "").split()]
+
+
+@pytest.fixture(scope="module")
+def inputs() -> ReportInputs:
+    return report_inputs(n_checkpoints=3)
+
+
+@pytest.fixture(scope="module")
+def html(inputs) -> str:
+    return render(inputs)
+
+
+@pytest.fixture(scope="module")
+def page(html) -> Page:
+    return Page(html)
+
+
+def strict(text: str):
+    """JSON as a browser reads it: without NaN."""
+
+    def refuse(constant: str):
+        raise ValueError(f"{constant} is no JSON")
+
+    return json.loads(text, parse_constant=refuse)
+
+
+def tables_of(page: Page) -> list[dict]:
+    return [found for text in page.json if "styles" in (found := strict(text))]
+
+
+def rows_of(found: dict) -> pd.DataFrame:
+    columns = [
+        column if isinstance(column, list) else [column["texts"][code] for code in column["codes"]]
+        for column in found["values"]
+    ]
+    return pd.DataFrame(dict(zip(found["names"], columns, strict=True)))
+
+
+# The page
+
+
+def test_the_same_inputs_give_the_same_bytes(inputs, html):
+    assert render(inputs) == html
+
+
+def test_the_page_refers_to_nothing_outside_itself(page):
+    for tag, attributes in page.elements:
+        assert "src" not in attributes, tag
+        assert (attributes.get("href") or "#").startswith(("#", "data:")), tag
+
+
+def test_the_page_has_every_part_in_order(page):
+    parts = [
+        "accuracy",
+        "heads",
+        "sharing",
+        "attention",
+        "trajectories",
+        "correlation",
+        "stability",
+        "study",
+        "glossary",
+    ]
+    assert [attributes.get("id") for tag, attributes in page.elements if tag == "section"] == parts
+
+
+def test_plotly_is_in_the_page_once_and_data_beside_it_are_small(html):
+    assert html.count("plotly.js v") == 1
+    assert len(html) < 8 * MEGABYTE
+
+
+def test_every_figure_has_its_own_id_and_numbers_below(page):
+    ids = [attributes["id"] for attributes in page.with_class("exhibit")]
+    assert len(set(ids)) == len(ids) == 6 * 2 + 1
+    assert {attributes["id"] for attributes in page.with_class("plot")} == {f"plot-{name}" for name in ids}
+    tables = [attributes["id"] for tag, attributes in page.elements if tag == "table" and "id" in attributes]
+    assert {name.rsplit("-", 1)[0].removeprefix("table-") for name in tables} == set(ids)
+
+
+def test_tables_sort_by_buttons_that_say_how(page):
+    headings = [attributes for tag, attributes in page.elements if tag == "th" and attributes.get("scope") == "col"]
+    assert headings
+    assert all(attributes["aria-sort"] == "none" for attributes in headings)
+    assert sum(tag == "button" for tag, _ in page.elements) == len(headings)
+
+
+def test_no_number_in_the_page_is_nan(page):
+    assert [strict(text) for text in page.json]
+
+
+def test_study_versions_seeds_command_and_problems_are_told(page, inputs):
+    assert inputs.command in page.text
+    assert "Seeds 0, 1" in page.text
+    for name, version in inputs.versions.items():
+        assert f"{name} {version}" in page.text
+    assert inputs.problems[0] in page.text
+    assert "model.n_heads 4" in page.text
+    assert f'"name": "{inputs.study.name}"' in page.text
+
+
+def test_metrics_and_statistics_are_explained(page):
+    text = page.text.split("Glossary")[-1]
+    for term in ("generalization gap", "top k jaccard", "attention difference", "pooled spearman", "within run"):
+        assert term in text
+
+
+def test_hostile_names_stay_text():
+    study = small_study(seeds=(0,))
+    group = study.groups[0]
+    entry = group.auxiliary[0].model_copy(update={"task": HOSTILE})
+    group = group.model_copy(update={"name": HOSTILE, "auxiliary": (entry, *group.auxiliary[1:])})
+    hostile = report_inputs(
+        study.model_copy(update={"name": HOSTILE, "groups": (group,)}),
+        n_checkpoints=2,
+        command=HOSTILE,
+        problems=[HOSTILE],
+        versions={HOSTILE: HOSTILE},
+    )
+    page = Page(render(hostile))
+    assert "img" not in {tag for tag, _ in page.elements}
+    assert HOSTILE in page.text
+    assert HOSTILE in str(rows_of(tables_of(page)[0])["task"].unique())
+    assert not [attributes for _, attributes in page.elements if any(name.startswith("on") for name in attributes)]
+
+
+def test_an_unfinished_study_gives_a_page_that_says_so(inputs):
+    empty = {name: getattr(inputs, name).iloc[:0] for name in ("accuracy", "head_scores", "transfer", "overlap")}
+    page = Page(render(report_inputs(n_checkpoints=2, **empty, correlation=pd.DataFrame(), patterns=[])))
+    assert page.text.count("Nothing to show: this has not been measured.") == 7
+    assert "has not been measured at lengths 9 to 16" in page.text
+
+
+def test_a_study_of_a_main_task_alone_gives_a_page(inputs):
+    study = small_study(seeds=(0,))
+    alone = study.groups[0].model_copy(update={"auxiliary": ()})
+    given = report_inputs(study.model_copy(update={"groups": (alone,)}), n_checkpoints=2)
+    text = Page(render(given)).text
+    assert "trained with nothing else (related) has no auxiliary with longer inputs" in text
+
+
+# Tables
+
+
+def test_the_accuracy_table_is_complete(page, inputs):
+    rows = rows_of(tables_of(page)[0])
+    measured = inputs.of_group("accuracy", inputs.study.groups[0])
+    assert len(rows) == len(measured)
+    np.testing.assert_allclose(rows["accuracy"], measured["accuracy"], rtol=5e-4)
+    assert rows["task"].tolist() == measured["task"].tolist()
+
+
+def test_the_correlation_table_is_complete_and_follows_the_measure(page, inputs):
+    rows = next(rows for found in tables_of(page) if "statistic" in (rows := rows_of(found)))
+    assert len(rows) == len(inputs.correlation)
+    assert {"measure", "transfer_metric", "n_runs", "n_points"} <= set(rows)
+    assert not {"p", "q"} & set(rows), "columns without any value are left out"
+
+
+def test_table_values_are_short_and_holes_are_null():
+    frame = pd.DataFrame(
+        {"n": [3, 4], "x": [0.123456, np.nan], "ok": [True, False], "who": ["a", None], "none": [np.nan, np.nan]}
+    )
+    made = table(frame)
+    assert made.values == ([3, 4], [0.1235, None], ["yes", "no"], ["a", None])
+    assert [column.is_number for column in made.columns] == [True, True, False, False]
+    assert len(made) == 2
+
+
+def test_table_repeats_no_text():
+    assert table(pd.DataFrame({"who": ["b", "a", "b"]})).to_json()["values"] == [
+        {"texts": ["b", "a"], "codes": [0, 1, 0]}
+    ]
+
+
+def test_a_slider_keeps_first_and_last_of_many_checkpoints_and_says_how_many():
+    rows, note = on_slider(pd.DataFrame({"step": range(100)}))
+    assert len(rows) == MAX_SLIDER_STEPS
+    assert rows["step"].iloc[[0, -1]].tolist() == [0, 99]
+    assert f"{MAX_SLIDER_STEPS} of 100 checkpoints" in note
+    assert on_slider(pd.DataFrame({"step": range(5)}))[1] == ""
+
+
+# What is said
+
+
+def two_groups(**changes) -> ReportInputs:
+    """Last accuracies 0.7 and 0.9 in the related group, 0 and 0.01 in the control; correlations 0.8 and −0.1."""
+    study = small_study()
+    related, control = (group.name for group in study.groups)
+    ends = [(related, 0, 200, 0.7), (related, 1, 200, 0.9), (control, 0, 90, 0.0), (control, 1, 90, 0.01)]
+    columns = ["group", "seed", "step", "accuracy_transfer"]
+    transfer = pd.DataFrame([(related, 0, 100, 0.0), *ends], columns=columns)
+    estimates = [(related, 0.8, 0.5, 0.95, 2, 20, ""), (control, -0.1, -0.4, 0.3, 2, 18, "")]
+    given = {
+        "transfer": transfer,
+        "correlation": correlations(estimates),
+        "overlap": pd.DataFrame({"group": related, "seed": [0, 0], "step": [1, 2], "usable": [False, True]}),
+    }
+    blank = pd.DataFrame()
+    tables = {"accuracy": blank, "head_scores": blank, **given} | changes
+    return ReportInputs(**({"study": study, "versions": {}, "command": ""} | tables))
+
+
+def correlations(estimates) -> pd.DataFrame:
+    columns = ["group", "value", "ci_low", "ci_high", "n_runs", "n_points", "note"]
+    rows = pd.DataFrame(estimates, columns=columns).assign(
+        overlap_metric="ablation_map_difference", transfer_metric="gap", outcome="exact_match", statistic="within_run"
+    )
+    decoys = [
+        rows.assign(value=9.0, **{name: "another"})
+        for name in ("statistic", "outcome", "overlap_metric", "transfer_metric")
+    ]
+    return pd.concat([*decoys, rows], ignore_index=True)
+
+
+def test_the_question_names_every_group_and_its_lengths():
+    told = " ".join(asked(small_study()))
+    assert "Related group capitalize_reverse: capitalize_reverse (trained to length 8) with capitalize (to 16)" in told
+    assert "Control group copy_control: copy (trained to length 8) with reverse (to 16)." in told
+
+
+def test_the_answer_gives_transfer_at_the_end_with_the_range_over_seeds():
+    told = answer(two_groups())[0].replace("\N{NO-BREAK SPACE}", " ")
+    assert "(related) is right on 80 % of the prompts of lengths 9 to 16 (mean of 2 seeds, 70 % to 90 %)" in told
+    assert "(control) is right on 0.5 % of the prompts of lengths 9 to 16 (mean of 2 seeds, 0 % to 1 %)" in told
+
+
+def test_the_answer_gives_the_published_correlation_within_runs_with_its_interval():
+    told = answer(two_groups())[1].replace("\N{NO-BREAK SPACE}", " ")
+    assert (
+        "is 0.80 in capitalize_reverse (related, 2 runs, 20 usable checkpoints, 95 % interval over runs 0.50 to 0.95) "
+        "and −0.10 in copy_control (control, 2 runs, 18 usable checkpoints, 95 % interval over runs −0.40 to 0.30)"
+    ) in told
+    assert told.endswith("The two intervals do not overlap.")
+
+
+def test_overlapping_intervals_settle_nothing():
+    wide = [("capitalize_reverse", 0.8, -1, 1, 2, 20, ""), ("copy_control", -0.1, -1, 1, 2, 18, "")]
+    assert "does not settle whether the groups differ" in answer(two_groups(correlation=correlations(wide)))[1]
+
+
+def test_intervals_that_are_missing_are_not_compared():
+    bare = [("capitalize_reverse", 0.8, np.nan, np.nan, 1, 9, ""), ("copy_control", -0.1, -0.2, 0.1, 2, 18, "")]
+    told = answer(two_groups(correlation=correlations(bare)))[1]
+    assert "0.80 in capitalize_reverse (related, 1 run, 9 usable checkpoints)" in told
+    assert "The two intervals" not in told
+
+
+def test_an_undefined_correlation_is_told_with_its_reason():
+    undefined = [
+        ("capitalize_reverse", 0.8, 0.5, 0.9, 2, 20, ""),
+        ("copy_control", np.nan, np.nan, np.nan, 2, 1, "too few"),
+    ]
+    told = answer(two_groups(correlation=correlations(undefined)))[1]
+    assert "in copy_control (control) it cannot be estimated (too few)" in told
+    assert "nan" not in told
+
+
+def test_without_any_correlation_the_answer_says_so():
+    undefined = [(name, np.nan, np.nan, np.nan, 2, 1, "too few") for name in ("capitalize_reverse", "copy_control")]
+    assert "could not be estimated: too few." in answer(two_groups(correlation=correlations(undefined)))[1]
+    assert "could not be estimated." in answer(two_groups(correlation=pd.DataFrame()))[1]
+
+
+def test_undefined_transfer_is_told():
+    transfer = two_groups().transfer.assign(accuracy_transfer=np.nan)
+    assert "has not been measured at lengths 9 to 16" in answer(two_groups(transfer=transfer))[0]
+
+
+def test_many_groups_are_told_by_median_and_range():
+    study = small_study()
+    groups = tuple(study.groups[0].model_copy(update={"name": f"g{place}"}) for place in range(9))
+    transfer = pd.DataFrame(
+        [(f"g{place}", 0, 1, place / 10) for place in range(9)], columns=["group", "seed", "step", "accuracy_transfer"]
+    )
+    estimates = correlations([(f"g{place}", place / 10 - 0.3, -1, 1, 2, 9, "") for place in range(9)])
+    told = answer(
+        two_groups(study=study.model_copy(update={"groups": groups}), transfer=transfer, correlation=estimates)
+    )
+    told = [line.replace("\N{NO-BREAK SPACE}", " ") for line in told]
+    assert "40 % of the prompts" in told[0]
+    assert "in the median of 9 related groups (0 % to 80 %)" in told[0]
+    assert "is 0.10 in the median of 9 related groups (−0.30 to 0.50)." in told[1]
+
+
+def test_seeds_say_what_they_can():
+    def told(*seeds):
+        return caveats(two_groups(study=small_study(seeds=seeds)))[0]
+
+    assert told(0).startswith("One seed describes, it does not test")
+    assert told(0, 1).startswith("Two seeds describe, they do not test")
+    assert told(0, 1, 2, 3) == "The unit of replication is the seed, not the checkpoint; there are 4 in each group."
+
+
+def test_limits_are_always_told():
+    told = " ".join(caveats(two_groups()))
+    assert "No p-value over checkpoints is printed" in told
+    assert "correlational" in told
+
+
+def test_unusable_checkpoints_and_problems_are_counted():
+    told = " ".join(caveats(two_groups(problems=["a", "b"])))
+    assert "At 1 of 2 checkpoints no overlap is usable" in told
+    assert "2 problems came up while measuring" in told
+
+
+def test_wording_by_hand():
+    assert [percent(value) for value in (0, 0.004, 0.5, 1)] == [
+        f"{n}\N{NO-BREAK SPACE}%" for n in ("0", "0.4", "50", "100")
+    ]
+    assert [signed(value) for value in (-0.5, 0.25)] == ["−0.50", "0.25"]
+    assert [listed(["a", "b", "c"][:n]) for n in range(4)] == ["", "a", "a and b", "a, b and c"]
+    assert [counted(1, "run"), counted(2, "run")] == ["1 run", "2 runs"]
+
+
+def test_importing_the_report_loads_no_torch():
+    check = "import sys, headreuse.report; print('torch' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", check], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "False"
