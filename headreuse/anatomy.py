@@ -72,8 +72,8 @@ class Anatomy:
     @cached_property
     def d_widest(self) -> int:
         """Width of the widest activation in a block."""
-        linears = (part for block in self.blocks for part in block.module.modules() if _is_linear(part))
-        return max(max(linear.weight.shape) for linear in linears)
+        parts = [part for block in self.blocks for part in block.module.modules()]
+        return max(max(part.weight.shape) for part in parts if isinstance(part, (nn.Linear, Conv1D)))
 
     @property
     def device(self) -> torch.device:
@@ -212,7 +212,8 @@ def _is_nan(stream: Any, position: int) -> bool:
     return bool(stream[0, position].isnan().any())
 
 
-def _is_linear(module: nn.Module) -> bool:
+def is_linear(module: nn.Module) -> bool:
+    """Whether a module is a plain linear map."""
     return isinstance(module, (nn.Linear, Conv1D))
 
 
@@ -265,7 +266,7 @@ def _dissect(layer: nn.Module, calls: list[_Call], config: Any) -> tuple[nn.Modu
     attention = smallest[0]
     inside = set(attention.modules())
     output = next(call.output for call in calls if call.module is attention)
-    linears = [call for call in calls if call.module in inside and _is_linear(call.module) and _is_stream(call.input)]
+    linears = [call for call in calls if call.module in inside and is_linear(call.module) and _is_stream(call.input)]
     width = config.num_attention_heads * (
         getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
     )
@@ -288,7 +289,7 @@ def _pointwise(
 ) -> dict[nn.Module, list[nn.Module]]:
     """For each attention the linear maps whose NaN at position 0 stays there; a key's or a value's would spread."""
     found: dict[nn.Module, list[nn.Module]] = {attention: [] for attention, _ in dissected}
-    columns = [[m for m in a.modules() if _is_linear(m) and m is not out_proj] for a, out_proj in dissected]
+    columns = [[m for m in a.modules() if is_linear(m) and m is not out_proj] for a, out_proj in dissected]
     for index in range(max(map(len, columns))):
         tainted = {column[index] for column in columns if index < len(column)}
         outputs = {call.module: call.output for call in _probe(network, layers, tainted) if call.module in found}

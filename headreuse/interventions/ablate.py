@@ -10,7 +10,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from headreuse.evaluation import outcomes
-from headreuse.interventions.batch import HeadSet
+from headreuse.interventions.batch import CleanRun, HeadSet, Z
 from headreuse.interventions.sources import Source
 from headreuse.interventions.subject import Subject
 from headreuse.problems import HeadreuseError
@@ -36,23 +36,34 @@ def single_heads(subject: Subject) -> list[HeadSet]:
     return [frozenset({Head(layer, index)}) for layer in range(anatomy.n_layers) for index in range(anatomy.n_heads)]
 
 
+def baseline_outcomes(subject: Subject) -> dict[str, Float[np.ndarray, "prompt"]]:
+    """Outcomes of the untouched model."""
+    return ablate(subject, [], lambda _run, _rows: []).baseline
+
+
+@torch.inference_mode()
 def ablate(subject: Subject, sets: Sequence[HeadSet], source: Source) -> Ablated:
     """Outcomes where the heads of each set, and of no other, write what `source` says."""
     n_prompts = len(subject.prompts)
     baseline = {name: np.empty(n_prompts, np.float32) for name in OUTCOMES}
     ablated = {name: np.empty((len(sets), n_prompts), np.float32) for name in OUTCOMES}
-    with torch.inference_mode():
-        for rows, run in subject.runs():
-            clean = outcomes(run.logits, run.slots)
-            _refuse_nan(subject, clean["log_prob"])
-            for name, values in clean.items():
-                baseline[name][rows] = ablated[name][:, rows] = values.cpu().numpy()
-            z = source(run, rows)
-            for group in _folds(subject, sets, len(run.tokens)):
-                logits = subject.engine.logits_without(subject.anatomy, run, [sets[index] for index in group], z)
-                for name, values in outcomes(logits, run.slots).items():
-                    ablated[name][group, rows] = values.cpu().numpy()
+    for rows, run in subject.runs():
+        clean = outcomes(run.logits, run.slots)
+        _refuse_nan(subject, clean["log_prob"])
+        for name, values in clean.items():
+            baseline[name][rows] = ablated[name][:, rows] = values.cpu().numpy()
+        for group, found in _outcomes_of_groups(subject, run, sets, source(run, rows)):
+            for name in OUTCOMES:
+                ablated[name][group, rows] = found[name].cpu().numpy()
     return Ablated(baseline, ablated)
+
+
+def _outcomes_of_groups(
+    subject: Subject, run: CleanRun, sets: Sequence[HeadSet], z: Z
+) -> Iterator[tuple[list[int], dict[str, Float[Tensor, "set prompt"]]]]:
+    for group in _folds(subject, sets, len(run.tokens)):
+        logits = subject.engine.logits_without(subject.anatomy, run, [sets[index] for index in group], z)
+        yield group, outcomes(logits, run.slots)
 
 
 def _folds(subject: Subject, sets: Sequence[HeadSet], n_prompts: int) -> Iterator[list[int]]:

@@ -45,3 +45,12 @@ def plan(anatomy: Anatomy, n_prompts: int, n_positions: int, n_slots: int, *, me
     if anatomy.device.type == "cpu":
         n_sequences = min(n_sequences, CACHE_BYTES // wide)
     return Plan(max(1, n_sequences), keeps_runs=n_prompts * kept <= budget // 2)
+
+
+def gradient_batch(anatomy: Anatomy, n_positions: int, n_slots: int, *, memory_budget: int | None) -> int:
+    """Sequences whose activations of all blocks can be held for one backward pass."""
+    one_block = plan(anatomy, 1, n_positions, n_slots, memory_budget=memory_budget).n_sequences
+    budget = default_budget(anatomy.device) if memory_budget is None else memory_budget
+    itemsize = anatomy.blocks[0].out_proj.weight.element_size()
+    held = anatomy.n_layers * n_positions * (STREAM_COPIES * anatomy.d_model + WIDE_COPIES * anatomy.d_widest)
+    return max(1, min(one_block, budget // (held * itemsize)))

@@ -49,6 +49,8 @@ FULL_PASSES = Engine(clean_pass, full_passes, starts_anywhere=True)
 class Subject:
     """A model, prompts, and the way to intervene."""
 
+    model: Any
+    """As the user gave it, or its copy in another type."""
     anatomy: Anatomy
     engine: Engine
     prompts: Prompts
@@ -79,7 +81,8 @@ class Subject:
         """The same model with other prompts, of which nothing is kept."""
         tokens = torch.as_tensor(prompts.tokens, device=self.anatomy.device).long()
         size = replace(self.plan, keeps_runs=False)
-        return Subject(self.anatomy, self.engine, prompts, tokens, slots_of(prompts, self.anatomy.device), size)
+        slots = slots_of(prompts, self.anatomy.device)
+        return Subject(self.model, self.anatomy, self.engine, prompts, tokens, slots, size)
 
     def batches(self) -> list[slice]:
         """Rows of prompts, in batches of equal size as far as possible."""
@@ -98,16 +101,16 @@ def prepare(
         dtype: Work on a copy of the model in this type, for example `torch.bfloat16`; by default in the model's own.
     """
     require_eval_mode(model)
+    if dtype is not None and dtype != unwrapped(model).dtype:
+        model = copy.deepcopy(model).to(dtype)
     network = unwrapped(model)
-    if dtype is not None and dtype != network.dtype:
-        network = copy.deepcopy(network).to(dtype)  # type: ignore[arg-type]
     anatomy = anatomy_of(network)
     slots = slots_of(prompts, anatomy.device)
     tokens = torch.as_tensor(prompts.tokens, device=anatomy.device).long()
     engine = _fitting_engine(anatomy, tokens[:CHECKED_PROMPTS], slots[:CHECKED_PROMPTS])
     n_positions, n_slots = slots.n_needed, slots.position.shape[1]
     size = plan(anatomy, len(prompts), n_positions, n_slots, memory_budget=memory_budget)
-    return Subject(anatomy, engine, prompts, tokens, slots, size)
+    return Subject(model, anatomy, engine, prompts, tokens, slots, size)
 
 
 _FOUND: WeakKeyDictionary[PreTrainedModel, tuple[object, Anatomy]] = WeakKeyDictionary()

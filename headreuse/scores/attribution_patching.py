@@ -1,0 +1,112 @@
+"""What would patching each head do, to first order? Gradients instead of interventions, for all heads at once."""
+
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from headreuse.anatomy import Anatomy, hooked
+from headreuse.evaluation import Slots, outcomes, require_eval_mode, slot_logits, slots_of
+from headreuse.interventions.budget import gradient_batch
+from headreuse.interventions.subject import anatomy_of, unwrapped
+from headreuse.records import OUTCOMES, HeadScores, Prompts
+from headreuse.scores._patching import corrupted_inputs
+
+Differentiable = Literal["log_prob", "logit_diff"]
+
+
+def attribution_patching(
+    model: Any,
+    prompts: Prompts,
+    *,
+    outcome: Differentiable = "log_prob",
+    n_steps: int = 1,
+    memory_budget: int | None = None,
+) -> HeadScores:
+    """Estimate of noising activation patching: (z_clean − z_corrupted) · ∂outcome/∂z, summed over positions.
+
+    `effects` holds this one outcome; the others have no gradient, or another one. It is blind where the outcome is
+    saturated, or where a later head's attention hardly reacts to a small step: see what `n_steps` does.
+
+    Args:
+        outcome: What is differentiated.
+        n_steps: 1 takes the gradient on the clean prompt; more take its mean over evenly spaced mixtures of the
+            corrupted and the clean prompt's embeddings (integrated gradients).
+        memory_budget: See `prepare`.
+    """
+    require_eval_mode(model)
+    anatomy = anatomy_of(unwrapped(model))
+    slots = slots_of(prompts, anatomy.device)
+    n_prompts, n_needed = len(prompts), slots.n_needed
+    arrays = (prompts.tokens, corrupted_inputs(prompts))
+    clean, corrupted = (torch.as_tensor(a[:, :n_needed], device=anatomy.device).long() for a in arrays)
+    baseline = {name: np.empty(n_prompts, np.float32) for name in OUTCOMES}
+    effects = np.empty((anatomy.n_layers, anatomy.n_heads, n_prompts), np.float32)
+    size = gradient_batch(anatomy, n_needed, slots.position.shape[1], memory_budget=memory_budget)
+    for start in range(0, n_prompts, size):
+        rows = slice(start, start + size)
+        batch = (clean[rows], corrupted[rows], slots[rows])
+        found, attributed = _attribute(anatomy, *batch, outcome=outcome, n_steps=n_steps)
+        effects[..., rows] = attributed.cpu().numpy()
+        for name, values in found.items():
+            baseline[name][rows] = values.cpu().numpy()
+    return HeadScores(prompts.task, int(prompts.lengths.max()), "attribution_patching", baseline, {outcome: effects})
+
+
+def _attribute(
+    anatomy: Anatomy, clean: Tensor, corrupted: Tensor, slots: Slots, *, outcome: Differentiable, n_steps: int
+) -> tuple[dict[str, Float[Tensor, "prompt"]], Float[Tensor, "layer head prompt"]]:
+    """Outcomes of the clean run, and the estimate for each head."""
+    with torch.no_grad():
+        z_corrupted = _seen_in_pass(anatomy, corrupted, slots)[1]
+    embed = anatomy.model.get_input_embeddings()
+    gradients: list[Tensor] = []
+    for step in range(1, n_steps + 1):
+        share = step / n_steps
+        # The last step is the clean prompt itself.
+        mixture = None if step == n_steps else torch.lerp(embed(corrupted), embed(clean), share).detach()
+        with torch.enable_grad():
+            found, z = _seen_in_pass(anatomy, clean, slots, embedded=mixture)
+            more = torch.autograd.grad(found[outcome].sum(), z)
+        gradients = [old + new for old, new in zip(gradients, more, strict=True)] if gradients else list(more)
+    layers = zip(z, z_corrupted, gradients, strict=True)
+    attributed = [_summed_by_head(anatomy, (here.detach() - there) * slope / n_steps) for here, there, slope in layers]
+    return {name: values.detach() for name, values in found.items()}, torch.stack(attributed)
+
+
+def _summed_by_head(anatomy: Anatomy, z: Float[Tensor, "prompt pos z"]) -> Float[Tensor, "head prompt"]:
+    return z.unflatten(-1, (anatomy.n_heads, anatomy.d_head)).sum((1, 3)).T.float().to(anatomy.device)
+
+
+def _seen_in_pass(
+    anatomy: Anatomy, tokens: Tensor, slots: Slots, *, embedded: Tensor | None = None
+) -> tuple[dict[str, Float[Tensor, "prompt"]], list[Float[Tensor, "prompt pos z"]]]:
+    """Outcomes and every layer's `z` of one pass, connected by the graph where gradients are on."""
+    z: list[Tensor] = []
+
+    def keep(_module: object, args: tuple[Tensor, ...]) -> None:
+        if torch.is_grad_enabled() and not args[0].requires_grad:
+            args[0].requires_grad_()
+        z.append(args[0])
+
+    with ExitStack() as stack:
+        for block in anatomy.blocks:
+            stack.enter_context(hooked(block.out_proj.register_forward_pre_hook(keep)))
+        stack.enter_context(_embedding(anatomy, embedded))
+        found = outcomes(slot_logits(anatomy.model, tokens, slots.position), slots)
+    return found, z
+
+
+@contextmanager
+def _embedding(anatomy: Anatomy, embedded: Tensor | None) -> Iterator[None]:
+    """Within the block the tokens' embeddings are these instead."""
+    if embedded is None:
+        yield
+        return
+    embed = anatomy.model.get_input_embeddings()
+    with hooked(embed.register_forward_hook(lambda _module, _args, _output: embedded)):
+        yield
