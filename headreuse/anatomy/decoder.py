@@ -1,0 +1,92 @@
+"""A decoder with its heads found, as records."""
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+from transformers import PreTrainedModel
+from transformers.pytorch_utils import Conv1D
+
+
+@dataclass(frozen=True)
+class Block:
+    """One decoder block and the parts of it that matter to heads."""
+
+    module: nn.Module
+    attention: nn.Module
+    """The smallest part in which one position reads another."""
+    out_proj: nn.Linear | Conv1D
+    """The linear map whose input is `z`, the heads side by side."""
+    pointwise: tuple[nn.Module, ...]
+    """Linear maps in the attention that serve only their own position: the queries', where it is a map of its own."""
+    n_returned: int | None
+    """How many things the block returns as a tuple; None where it returns the stream alone."""
+    n_attention_returned: int | None
+
+    @property
+    def W_O(self) -> Float[Tensor, "z d_model"]:
+        """The output projection's weight, input dimension first."""
+        return self.out_proj.weight if isinstance(self.out_proj, Conv1D) else self.out_proj.weight.T
+
+    def returning(self, stream: Tensor) -> Any:
+        """`stream` in the form in which the block returns it."""
+        return _as_returned(stream, self.n_returned)
+
+    def attention_returning(self, attended: Tensor) -> Any:
+        """`attended` in the form in which the attention returns it."""
+        return _as_returned(attended, self.n_attention_returned)
+
+
+@dataclass(frozen=True)
+class Anatomy:
+    """A decoder-only transformer with its heads found."""
+
+    model: PreTrainedModel
+    """The Hugging Face model; inside a booted bridge, the one that it wraps."""
+    blocks: tuple[Block, ...]
+    n_heads: int
+    d_head: int
+    """Width of one head's slice of `z`."""
+    d_model: int
+
+    @property
+    def n_layers(self) -> int:
+        """Number of blocks."""
+        return len(self.blocks)
+
+    @cached_property
+    def d_widest(self) -> int:
+        """Width of the widest activation in a block."""
+        parts = [part for block in self.blocks for part in block.module.modules()]
+        return max(max(part.weight.shape) for part in parts if isinstance(part, (nn.Linear, Conv1D)))
+
+    @property
+    def device(self) -> torch.device:
+        """Where the token ids go."""
+        return device_of(self.model)
+
+
+def _as_returned(value: Tensor, n_returned: int | None) -> Any:
+    return value if n_returned is None else (value, *[None] * (n_returned - 1))
+
+
+def unwrapped(model: Any) -> PreTrainedModel:
+    """The Hugging Face model inside a TransformerLens bridge or a compiled module; any other model itself."""
+    for wrapper in ("original_model", "_orig_mod"):
+        inner = getattr(model, wrapper, None)
+        if isinstance(inner, nn.Module):
+            return unwrapped(inner)
+    return model
+
+
+def device_of(model: Any) -> torch.device:
+    """Where token ids go: the input embedding's device, also when the model is spread over several."""
+    return next(unwrapped(model).get_input_embeddings().parameters()).device
+
+
+def is_linear(module: nn.Module) -> bool:
+    """Whether a module is a plain linear map."""
+    return isinstance(module, (nn.Linear, Conv1D))
