@@ -9,6 +9,7 @@ from scipy import stats
 from headreuse.correlation import correlation_table
 from headreuse.measured import Measured, MeasuredCheckpoint
 from headreuse.overlap import ComparisonSettings, overlap_table
+from headreuse.overlap.functional import functional_table
 from headreuse.problems import HeadreuseError
 from headreuse.records import HeadScores
 from headreuse.store import TABLES, RunFolder
@@ -37,6 +38,7 @@ def compute_tables(measured: Measured) -> dict[str, pd.DataFrame]:
     accuracy: list[pd.DataFrame] = []
     head_scores: list[pd.DataFrame] = []
     overlap: list[pd.DataFrame] = []
+    functional: list[pd.DataFrame] = []
     for entry in measured.checkpoints():
         scores = entry.head_scores()
         accuracy.append(_placed(entry, _with_role(entry, accuracy_rows(entry.evaluations()))))
@@ -44,7 +46,9 @@ def compute_tables(measured: Measured) -> dict[str, pd.DataFrame]:
         generator = np.random.default_rng([study.data_seed, ANALYSIS_STREAM])
         compared = overlap_table(scores, entry.patterns(), entry.group, settings=settings, generator=generator)
         overlap.append(_placed(entry, compared))
+        functional.append(_placed(entry, functional_table(entry.set_ablations(), generator)))
     tables = {"accuracy": _stacked(accuracy), "head_scores": _stacked(head_scores), "overlap": _stacked(overlap)}
+    tables["functional_overlap"] = pd.concat(functional, ignore_index=True)
     tables["transfer"] = transfer_table(tables["accuracy"], study.groups)
     tables["correlation"] = correlation_table(tables["overlap"], tables["transfer"], study.groups)
     return {name: tables[name] for name in TABLES}

@@ -14,6 +14,8 @@ import typer
 from headreuse.problems import HeadreuseError
 
 if TYPE_CHECKING:
+    from pandas import DataFrame
+
     from headreuse.store import RunFolder
 
 app = typer.Typer(
@@ -26,6 +28,7 @@ app = typer.Typer(
 
 StudyOrFolder = Annotated[Path, typer.Argument(metavar="STUDY", help="A study file (TOML), or the run folder of one.")]
 Folder = Annotated[Path, typer.Argument(metavar="FOLDER", help="A run folder, for example runs/demo.")]
+Folders = Annotated[list[Path], typer.Argument(metavar="FOLDER...", help="One run folder, or several together.")]
 Out = Annotated[Path | None, typer.Option(help="The run folder; runs/NAME where none is given.", show_default=False)]
 Workers = Annotated[
     int | None, typer.Option(min=0, help="Processes side by side; 0 works in this one. [default: one per core]")
@@ -79,15 +82,30 @@ def score(folder: Folder, workers: Workers = None, engine: Engine = "processes",
 
 
 @app.command()
-def overlap(folder: Folder) -> None:
-    """How alike two tasks' heads are at each checkpoint: the overlap table."""
-    _print_table(folder, "overlap")
+def overlap(folders: Folders) -> None:
+    """How alike two tasks' heads are at each checkpoint: the overlap table of one run folder or several together."""
+    from headreuse.several import join
+
+    _print_table(join(folders).tables["overlap"])
 
 
 @app.command()
-def correlate(folder: Folder) -> None:
-    """Does transfer go with overlap over checkpoints: the correlation table."""
-    _print_table(folder, "correlation")
+def correlate(
+    folders: Folders,
+    out: Annotated[
+        Path | None, typer.Option(help="Folder for the report; nothing is written where none is given.")
+    ] = None,
+) -> None:
+    """Does transfer go with overlap? The correlation table, and with --out a report as HTML, Markdown and CSV."""
+    from headreuse.publishing import write_correlation_report
+    from headreuse.several import join
+
+    joined = join(folders)
+    if out is None:
+        _print_table(joined.tables["correlation"])
+        return
+    for path in write_correlation_report(joined, out):
+        print(path)
 
 
 @app.command()
@@ -215,13 +233,10 @@ def _report(folder: "RunFolder", problems: list[str]) -> None:
     _end(problems, folder.report_file)
 
 
-def _print_table(folder: Path, name: str) -> None:
-    opened = _open(folder)
-    _analyse(opened)
-    table = opened.read_table(name)
+def _print_table(table: "DataFrame") -> None:
+    """For people on a terminal, all columns and rows as CSV into a pipe."""
     if sys.stdout.isatty():
-        print(table.to_string(index=False, max_rows=60, float_format=lambda value: f"{value:.3g}"))
-        _say(f"all {len(table)} rows: {opened.table_file(name)}")
+        print(table.dropna(axis="columns", how="all").to_string(index=False, max_rows=60, float_format="{:.3g}".format))
     else:
         print(table.to_csv(index=False), end="")
 

@@ -144,6 +144,9 @@ class MeasureSpec(_Frozen):
     score_length: Count | None = None
     """Length at which heads are scored: within main's training range; None for its longest."""
     top_k: Count = 3
+    """Heads in a task's top set, for the set metrics and for functional overlap."""
+    functional_sets: Annotated[int, Field(ge=0)] = 20
+    """Random head sets that functional overlap at the last checkpoint is compared with; 0 leaves it out."""
     baseline_floor: Annotated[float, Field(ge=0, le=1)] = 0.1
     """Overlap is marked unusable where a task's own accuracy is below this (trap 1 of `reference/paper.md`)."""
     micro_batch: Count = 256

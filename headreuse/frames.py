@@ -1,6 +1,6 @@
 """Records as long tables and back: how a unit's result looks in its file."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -23,10 +23,8 @@ def evaluations_to_frame(evaluations: Sequence[Evaluation]) -> pd.DataFrame:
 
 def frame_to_evaluations(frame: pd.DataFrame, task: str) -> list[Evaluation]:
     """The evaluations that `evaluations_to_frame` wrote, by length."""
-    return [
-        Evaluation(task, int(length), _outcomes(rows))  # type: ignore[call-overload]
-        for length, rows in frame.groupby("length", sort=True)
-    ]
+    lengths = sorted(frame["length"].unique().tolist())
+    return [Evaluation(task, length, _outcomes(frame[frame["length"] == length])) for length in lengths]
 
 
 def head_scores_to_frame(scores: HeadScores) -> pd.DataFrame:
@@ -53,6 +51,29 @@ def frame_to_head_scores(frame: pd.DataFrame, *, task: str, length: int, method:
     baseline = {name: values[: shape[2]] for name, values in outcomes.items()}
     effects = {name: values[shape[2] :].reshape(shape) for name, values in outcomes.items()}
     return HeadScores(task, length, method, baseline, effects)
+
+
+def set_losses_to_frame(losses: Mapping[str, Mapping[str, np.ndarray]]) -> pd.DataFrame:
+    """One row per source task, head set and example: source, set, example, and the loss by each outcome.
+
+    `losses` has by source task and outcome an array `set example`: the source's top heads first, then random sets.
+    """
+    frames = []
+    for source, by_outcome in losses.items():
+        n_sets, n_examples = next(iter(by_outcome.values())).shape
+        index = {"set": np.repeat(np.arange(n_sets), n_examples), "example": np.tile(np.arange(n_examples), n_sets)}
+        columns = {name: values.ravel().astype(np.float32) for name, values in by_outcome.items()}
+        frames.append(pd.DataFrame({"source": source, **index, **columns}))
+    return pd.concat(frames, ignore_index=True)
+
+
+def frame_to_set_losses(frame: pd.DataFrame) -> dict[str, dict[str, np.ndarray]]:
+    """The losses that `set_losses_to_frame` wrote."""
+    losses = {}
+    for source, rows in frame.groupby("source", sort=False):
+        n_sets = int(rows["set"].max()) + 1
+        losses[str(source)] = {name: values.reshape(n_sets, -1) for name, values in _outcomes(rows).items()}
+    return losses
 
 
 def pattern_to_frame(mean: MeanPattern) -> pd.DataFrame:

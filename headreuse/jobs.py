@@ -78,7 +78,7 @@ class MeasureJob:
         """Each unit is kept as soon as it is measured; one that fails leaves the others alone."""
         from headreuse.measuring import Measuring
 
-        measuring = Measuring(self.checkpoint, micro_batch=self.folder.study().measures.micro_batch)
+        measuring = Measuring(self.folder, self.checkpoint, micro_batch=self.folder.study().measures.micro_batch)
         problems = []
         for index, unit in enumerate(self.units):
             tell(index / len(self.units), str(unit))

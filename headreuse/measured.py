@@ -8,7 +8,8 @@ from functools import cached_property
 
 from headreuse import __version__
 from headreuse.config import Group, Study
-from headreuse.frames import frame_to_evaluations, frame_to_head_scores, frame_to_pattern
+from headreuse.frames import frame_to_evaluations, frame_to_head_scores, frame_to_pattern, frame_to_set_losses
+from headreuse.overlap.functional import SetAblations
 from headreuse.records import Checkpoint, Evaluation, HeadScores, MeanPattern
 from headreuse.store import RunFolder, Unit
 from headreuse.study import Progress, progress
@@ -44,6 +45,15 @@ class MeasuredCheckpoint:
             )
             for unit in self._of("head_scores")
         ]
+
+    def set_ablations(self) -> Iterator[SetAblations]:
+        """What each task loses without the top heads of each."""
+        for unit in self._of("set_ablation"):
+            losses = frame_to_set_losses(self.folder.read_unit(unit))
+            for source, by_outcome in losses.items():
+                for outcome, loss in by_outcome.items():
+                    own = losses[unit.task][outcome][0]
+                    yield SetAblations(source, unit.task, outcome, unit.settings["top_k"], loss[0], own, loss[1:])
 
     def patterns(self) -> list[MeanPattern]:
         """The mean pattern of each task."""

@@ -9,23 +9,31 @@ import torch
 
 from headreuse.checkpoints import load_model, load_vocabulary, verify
 from headreuse.evaluation import evaluate
-from headreuse.frames import evaluations_to_frame, head_scores_to_frame, pattern_to_frame
+from headreuse.frames import (
+    evaluations_to_frame,
+    frame_to_head_scores,
+    head_scores_to_frame,
+    pattern_to_frame,
+    set_losses_to_frame,
+)
+from headreuse.head_sets import random_sets_like, set_ablation
 from headreuse.recording import mean_pattern
-from headreuse.records import Checkpoint, Prompts
+from headreuse.records import Checkpoint, HeadScores, Prompts
 from headreuse.scores import SCORES
-from headreuse.store import Unit
+from headreuse.store import RunFolder, Unit
 from headreuse.tasks import TASKS
 from headreuse.vocabulary import make_prompts
 
-EVALUATION_STREAM = 1
-"""Sets the draws of the evaluation apart from those of training, which share the study's data seed."""
+EVALUATION_STREAM, RANDOM_SETS_STREAM = 1, 3
+"""Set the draws apart from those of training (0) and analysis (2), which share the study's data seed."""
 
 
 class Measuring:
     """One checkpoint's model and prompts, loaded once and asked for several measurements."""
 
-    def __init__(self, checkpoint: Checkpoint, *, micro_batch: int) -> None:
+    def __init__(self, folder: RunFolder, checkpoint: Checkpoint, *, micro_batch: int) -> None:
         verify(checkpoint.path)
+        self.folder = folder
         self.checkpoint = checkpoint
         self.micro_batch = micro_batch
         self.device = "cuda" if torch.cuda.is_available() else "cpu"
@@ -66,3 +74,28 @@ class Measuring:
     def _head_scores(self, unit: Unit) -> pd.DataFrame:
         score = SCORES[unit.settings["method"]]
         return head_scores_to_frame(score(self.model, self.prompts(unit, unit.settings["length"])))
+
+    def _set_ablation(self, unit: Unit) -> pd.DataFrame:
+        """What the task loses without each source task's top heads, and without random sets like them."""
+        settings = unit.settings
+        generator = np.random.default_rng([settings["data_seed"], RANDOM_SETS_STREAM])
+        sets = {}
+        for source in settings["sources"]:
+            top = self._scores_of(unit, source).top(settings["top_k"])
+            sets[source] = [top, *random_sets_like(top, self._n_heads, settings["n_sets"], generator)]
+        every = [heads for several in sets.values() for heads in several]
+        effects = set_ablation(self.model, self.prompts(unit, settings["length"]), every).effects
+        parts = {outcome: np.split(values, len(sets)) for outcome, values in effects.items()}
+        return set_losses_to_frame(
+            {source: {outcome: parts[outcome][place] for outcome in parts} for place, source in enumerate(sets)}
+        )
+
+    def _scores_of(self, unit: Unit, task: str) -> HeadScores:
+        """The head scores of a task at this checkpoint, which are measured before any set is chosen by them."""
+        kept = {name: unit.settings[name] for name in ("alphabet_size", "data_seed", "length", "n", "method")}
+        frame = self.folder.read_unit(Unit("head_scores", self.checkpoint, task, kept))
+        return frame_to_head_scores(frame, task=task, length=kept["length"], method=kept["method"])
+
+    @property
+    def _n_heads(self) -> int:
+        return int(self.model.config.num_attention_heads)

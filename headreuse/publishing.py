@@ -12,7 +12,10 @@ from headreuse.figures import RunPattern
 from headreuse.measured import Measured
 from headreuse.problems import HeadreuseError
 from headreuse.report import ReportInputs, render
+from headreuse.several import Joined
 from headreuse.store import RunFolder, written_whole
+
+REPORTED = ("accuracy", "head_scores", "transfer", "overlap", "correlation")
 
 
 def write_report(folder: RunFolder) -> None:
@@ -24,7 +27,7 @@ def write_report(folder: RunFolder) -> None:
         study=measured.study,
         versions=record["versions"],
         command=record["command"],
-        **tables,
+        **{name: tables[name] for name in REPORTED},
         patterns=tuple(_last_patterns(measured)),
         problems=folder.errors(),
     )
@@ -64,3 +67,11 @@ def export_netcdf(folder: RunFolder, out: Path) -> Path:
     with written_whole(path) as draft:
         xr.DataTree.from_dict(tree).to_netcdf(draft, engine="h5netcdf")
     return path
+
+
+def write_correlation_report(joined: Joined, out: Path) -> list[Path]:
+    """The correlation table of one or several run folders as CSV; returns what was written."""
+    path = out / "correlation.csv"
+    with written_whole(path) as draft:
+        joined.tables["correlation"].to_csv(draft, index=False)
+    return [path]

@@ -111,6 +111,12 @@ class HeadScores:
         """Mean effect of each head over the examples; positive where the head helps the task."""
         return self.effects[outcome].mean(axis=-1)
 
+    def top(self, k: int, outcome: str = "log_prob") -> frozenset[Head]:
+        """The `k` heads whose mean effect is largest; log-probability has no floor and no ceiling to hide them."""
+        effect = self.effect(outcome)
+        order = np.argsort(-effect, axis=None, kind="stable")[:k]
+        return frozenset(Head(*map(int, np.unravel_index(index, effect.shape))) for index in order)
+
     def to_xarray(self) -> xr.Dataset:
         """The effects as one labelled variable per outcome, dimensions layer, head, example."""
         dims = ("layer", "head", "example")

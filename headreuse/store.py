@@ -23,7 +23,7 @@ from headreuse.config import Study, parse_study
 from headreuse.problems import HeadreuseError
 from headreuse.records import Checkpoint
 
-TABLES = ("accuracy", "head_scores", "transfer", "overlap", "correlation")
+TABLES = ("accuracy", "head_scores", "transfer", "overlap", "functional_overlap", "correlation")
 CHECKPOINT_NOTE = "headreuse.json"
 """Written last into a checkpoint that this package trained: group, seed, step, fingerprint, weights_bytes."""
 LIBRARIES = ("torch", "transformers", "transformer-lens", "numpy", "scipy", "statsmodels", "pandas", "plotly")
@@ -34,7 +34,7 @@ class Unit:
     """One measurement of one checkpoint: the smallest piece of work that is kept."""
 
     kind: str
-    """`evaluation`, `head_scores` or `pattern`."""
+    """`evaluation`, `pattern`, `head_scores` or `set_ablation`."""
     checkpoint: Checkpoint
     task: str
     settings: Mapping[str, Any] = field(hash=False)

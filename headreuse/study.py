@@ -10,6 +10,9 @@ from headreuse.problems import HeadreuseError
 from headreuse.records import Checkpoint
 from headreuse.store import RunFolder, Unit, own_checkpoint
 
+RANKED_BY = "mean_ablation"
+"""The score whose top heads make the sets of functional overlap."""
+
 
 @dataclass(frozen=True)
 class TrainingRun:
@@ -80,6 +83,11 @@ def units_of(study: Study, group: Group, checkpoint: Checkpoint) -> Iterator[Uni
     for method in measures.methods:
         for entry in group.tasks:
             yield Unit("head_scores", checkpoint, entry.task, asked | {"method": method})
+    if checkpoint.step == group.training.steps and RANKED_BY in measures.methods and measures.functional_sets:
+        sources = [entry.task for entry in group.tasks]
+        sets = {"method": RANKED_BY, "sources": sources, "top_k": measures.top_k, "n_sets": measures.functional_sets}
+        for entry in group.tasks:
+            yield Unit("set_ablation", checkpoint, entry.task, asked | sets)
 
 
 def complete_checkpoints(folder: RunFolder, run: TrainingRun) -> tuple[Checkpoint, ...]:

@@ -10,10 +10,12 @@ from headreuse.frames import (
     frame_to_evaluations,
     frame_to_head_scores,
     frame_to_pattern,
+    frame_to_set_losses,
     head_scores_to_frame,
     pattern_to_frame,
+    set_losses_to_frame,
 )
-from headreuse.records import OUTCOMES, Evaluation, HeadScores, MeanPattern
+from headreuse.records import OUTCOMES, Evaluation, Head, HeadScores, MeanPattern
 
 SIZE = st.integers(1, 4)
 
@@ -50,6 +52,21 @@ def test_evaluations_survive_the_table_in_order_of_length():
     assert [(entry.task, entry.length) for entry in back] == [("copy", 2), ("copy", 7)]
     for before, after in zip(evaluations, back, strict=True):
         np.testing.assert_array_equal(after.outcomes["logit_diff"], before.outcomes["logit_diff"])
+
+
+def test_losses_under_head_sets_survive_the_table():
+    generator = np.random.default_rng(0)
+    before = {source: {"log_prob": generator.normal(size=(3, 5)).astype(np.float32)} for source in ("reverse", "copy")}
+    after = frame_to_set_losses(set_losses_to_frame(before))
+    assert list(after) == ["reverse", "copy"]
+    for source, losses in before.items():
+        np.testing.assert_array_equal(after[source]["log_prob"], losses["log_prob"])
+
+
+def test_the_top_heads_are_those_with_the_largest_effect():
+    effects = {"log_prob": np.array([[[0.1], [3.0]], [[-5.0], [2.0]]])}
+    scores = HeadScores("copy", 4, "m", {"log_prob": np.zeros(1)}, effects)
+    assert scores.top(2) == {Head(0, 1), Head(1, 1)}
 
 
 def test_mean_patterns_survive_the_table():

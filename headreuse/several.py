@@ -1,0 +1,62 @@
+"""Several run folders seen as one: their tables together, with groups told apart by the folder they come from."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from headreuse.analysis import make_tables
+from headreuse.config import Group
+from headreuse.correlation import correlation_table
+from headreuse.problems import HeadreuseError
+from headreuse.store import RunFolder
+
+JOINED = ("accuracy", "head_scores", "transfer", "overlap")
+"""Tables that are stacked; the correlation is worked out anew over all groups."""
+
+
+@dataclass(frozen=True)
+class Joined:
+    """The tables of one or several run folders, and their groups under the names that the tables use."""
+
+    folders: tuple[RunFolder, ...]
+    groups: tuple[Group, ...]
+    tables: dict[str, pd.DataFrame]
+
+
+def join(paths: Sequence[Path]) -> Joined:
+    """Run folders together; the same folder twice is refused, since its runs would count twice."""
+    folders = tuple(RunFolder.open(path) for path in paths)
+    if len({folder.root.resolve() for folder in folders}) < len(folders):
+        raise HeadreuseError(f"{', '.join(map(str, paths))}: a folder is named twice; its runs would count twice")
+    if len(folders) == 1:
+        return Joined(folders, folders[0].study().groups, make_tables(folders[0]))
+    labels = _labels(folders)
+    groups = tuple(
+        group.model_copy(update={"name": f"{label}/{group.name}"})
+        for folder, label in zip(folders, labels, strict=True)
+        for group in folder.study().groups
+    )
+    made = [make_tables(folder) for folder in folders]
+    tables = {
+        name: pd.concat(
+            [_labelled(one[name], label) for one, label in zip(made, labels, strict=True)], ignore_index=True
+        )
+        for name in JOINED
+    }
+    return Joined(
+        folders, groups, tables | {"correlation": correlation_table(tables["overlap"], tables["transfer"], groups)}
+    )
+
+
+def _labels(folders: Sequence[RunFolder]) -> list[str]:
+    """A name for each folder: its own, or with its parent's where two are called alike."""
+    names = [folder.root.resolve().name for folder in folders]
+    if len(set(names)) == len(names):
+        return names
+    return ["/".join(folder.root.resolve().parts[-2:]) for folder in folders]
+
+
+def _labelled(table: pd.DataFrame, label: str) -> pd.DataFrame:
+    return table.assign(group=label + "/" + table["group"])
