@@ -159,7 +159,7 @@ def _largest_difference(anatomy: Anatomy, tokens: Tensor, slots: Slots) -> float
     """Between the replay's logits and a full pass's, as a fraction of the largest logit; NaN agrees with NaN."""
     run = clean_run(anatomy, tokens, slots)
     pairs = [(run.logits, clean_pass(anatomy, tokens, slots).logits)]
-    made_up = [z.roll(1, dims=0) + z.std() for z in run.z]
+    made_up = [z.flip(-1) + z.std() for z in run.z]
     for layer in range(anatomy.n_layers):
         index = layer % anatomy.n_heads
         sets = [frozenset({Head(layer, index)}), frozenset({Head(layer, index - 1 if index else 0)})]

@@ -1,0 +1,269 @@
+import copy
+import warnings
+
+import numpy as np
+import pytest
+import torch
+from decoders import (
+    ARCHITECTURES,
+    N_HEADS,
+    N_LAYERS,
+    UNBRIDGED,
+    answered_prompts,
+    bridge_of,
+    random_model,
+    slow_outcomes,
+)
+
+from headreuse.anatomy import find_anatomy
+from headreuse.interventions.budget import GIBIBYTE
+from headreuse.interventions.subject import REPLAY, FullPassWarning, prepare
+from headreuse.problems import HeadreuseError
+from headreuse.records import Prompts, Role
+from headreuse.scores import mean_ablation, zero_ablation
+
+ALL_HEADS = [(layer, head) for layer in range(N_LAYERS) for head in range(N_HEADS)]
+
+
+def assert_equal_to(scores, clean, ablated):
+    """`ablated[layer, head]` are slow outcomes; exact match must agree exactly, log-probabilities to 1e-4."""
+    np.testing.assert_array_equal(scores.baseline["exact_match"], clean["exact_match"])
+    for layer, head in ALL_HEADS:
+        expected = {name: clean[name] - ablated[layer, head][name] for name in clean}
+        np.testing.assert_array_equal(scores.effects["exact_match"][layer, head], expected["exact_match"])
+        np.testing.assert_allclose(scores.effects["log_prob"][layer, head], expected["log_prob"], atol=1e-4)
+
+
+def by_bridge(bridge, prompts, values):
+    """Outcomes by TransformerLens with each head's z set to `values[layer][:, :, head]`."""
+    tokens = torch.as_tensor(prompts.tokens)
+    found = {}
+    for layer, head in ALL_HEADS:
+
+        def replace(z, hook, layer=layer, head=head):
+            z = z.clone()
+            z[:, :, head] = values[layer][:, :, head]
+            return z
+
+        with torch.no_grad():
+            hooks = [(f"blocks.{layer}.attn.hook_z", replace)]
+            logits = bridge.run_with_hooks(tokens, prepend_bos=False, fwd_hooks=hooks)
+        found[layer, head] = slow_outcomes(logits, prompts)
+    with torch.no_grad():
+        return slow_outcomes(bridge(tokens, prepend_bos=False), prompts), found
+
+
+@pytest.mark.parametrize("name", ARCHITECTURES)
+def test_replay_equals_transformer_lens_on_every_architecture(name, tmp_path, generator):
+    model = random_model(name)
+    prompts = answered_prompts(model, generator)
+    bridge = bridge_of(model, str(tmp_path))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", FullPassWarning)
+        scores = mean_ablation(model, prompts)
+        from_bridge = mean_ablation(bridge, prompts)
+    _, cache = bridge.run_with_cache(torch.as_tensor(prompts.tokens), prepend_bos=False)
+    means = [cache["z", layer].mean(0, keepdim=True) for layer in range(N_LAYERS)]
+    clean, ablated = by_bridge(bridge, prompts, means)
+    assert set(clean["exact_match"]) == {0.0, 1.0}
+    assert 0 < np.mean([found["exact_match"] != clean["exact_match"] for found in ablated.values()]) < 1
+    assert_equal_to(scores, clean, ablated)
+    assert_equal_to(from_bridge, clean, ablated)
+
+
+@pytest.mark.parametrize("name", UNBRIDGED)
+def test_other_architectures_equal_plain_hooks(name, generator):
+    model = random_model(name)
+    prompts = answered_prompts(model, generator)
+    tokens = torch.as_tensor(prompts.tokens)
+    if name == "bloom":  # its attention adds the stream itself
+        with pytest.warns(FullPassWarning, match="BloomForCausalLM: its structure does not fit the replay"):
+            scores = zero_ablation(model, prompts)
+    else:
+        scores = zero_ablation(model, prompts)
+    ablated = {}
+    names = {"gptj": "attn.out_proj", "opt": "self_attn.out_proj", "mixtral": "self_attn.o_proj"}
+    name_of_projection = names.get(name, "self_attention.dense")
+    projections = [part for part_name, part in model.named_modules() if part_name.endswith(name_of_projection)]
+    assert len(projections) == N_LAYERS
+    for layer, head in ALL_HEADS:
+
+        def silence(_module, args, head=head):
+            z = args[0].clone()
+            d_head = z.shape[-1] // N_HEADS
+            z[..., head * d_head : (head + 1) * d_head] = 0
+            return (z,)
+
+        handle = projections[layer].register_forward_pre_hook(silence)
+        with torch.no_grad():
+            ablated[layer, head] = slow_outcomes(model(tokens, use_cache=False).logits, prompts)
+        handle.remove()
+    with torch.no_grad():
+        assert_equal_to(scores, slow_outcomes(model(tokens, use_cache=False).logits, prompts), ablated)
+
+
+@pytest.mark.parametrize("name", ["llama_gqa", "gpt2", "gemma2", "gpt_neox", "mistral_window"])
+def test_right_padded_prompts_of_unequal_lengths_give_what_single_prompts_give(name, generator):
+    model = random_model(name)
+    singles = [
+        answered_prompts(model, generator, n_prompts=1, n_inputs=n_inputs, n_answer=n_answer)
+        for n_inputs, n_answer in [(4, 2), (9, 3), (6, 5)]
+    ]
+    width = max(single.tokens.shape[1] for single in singles)
+
+    def padded(field):
+        rows = [getattr(single, field)[0] for single in singles]
+        return np.stack([np.pad(row, (0, width - len(row))) for row in rows])
+
+    fields = {field: padded(field) for field in ("tokens", "corrupted", "roles", "scored")}
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", FullPassWarning)
+        together = zero_ablation(model, Prompts("made_up", **fields, lengths=np.array([2, 5, 4])))
+    for row, single in enumerate(singles):
+        alone = zero_ablation(model, single)
+        np.testing.assert_array_equal(together.effects["exact_match"][..., [row]], alone.effects["exact_match"])
+        for outcome in ("log_prob", "logit_diff", "token_accuracy"):
+            np.testing.assert_allclose(together.effects[outcome][..., [row]], alone.effects[outcome], atol=1e-4)
+
+
+@pytest.mark.parametrize("name", ARCHITECTURES)
+def test_heads_written_through_the_output_projection_are_the_attention_output(name):
+    anatomy = find_anatomy(random_model(name))
+    seen = {}
+    for layer, block in enumerate(anatomy.blocks):
+        block.out_proj.register_forward_pre_hook(lambda _m, args, layer=layer: seen.update({("z", layer): args[0]}))
+        block.attention.register_forward_hook(lambda _m, _a, out, layer=layer: seen.update({("out", layer): out[0]}))
+    with torch.no_grad():
+        anatomy.model(torch.arange(8)[None], use_cache=False)
+        for layer, block in enumerate(anatomy.blocks):
+            z = seen["z", layer].unflatten(-1, (anatomy.n_heads, anatomy.d_head))
+            W_O = block.W_O.unflatten(0, (anatomy.n_heads, anatomy.d_head))
+            written = sum(z[:, :, head] @ W_O[head] for head in range(anatomy.n_heads))
+            bias = 0 if block.out_proj.bias is None else block.out_proj.bias
+            torch.testing.assert_close(written + bias, seen["out", layer], atol=1e-5, rtol=1e-5)
+
+
+def test_heads_are_found_whatever_the_weights_hold(planted_model):
+    anatomy = find_anatomy(planted_model.model)
+    layers = planted_model.model.model.layers
+    assert [block.attention for block in anatomy.blocks] == [layer.self_attn for layer in layers]
+    assert [block.out_proj for block in anatomy.blocks] == [layer.self_attn.o_proj for layer in layers]
+    assert [block.pointwise for block in anatomy.blocks] == [(layer.self_attn.q_proj,) for layer in layers]
+
+
+@pytest.mark.parametrize("budget", [1, 200_000, GIBIBYTE])
+def test_the_memory_budget_changes_no_number(budget, generator):
+    model = random_model("llama_gqa")
+    prompts = answered_prompts(model, generator, n_prompts=7)
+    expected = mean_ablation(model, prompts)
+    found = mean_ablation(model, prompts, memory_budget=budget)
+    np.testing.assert_array_equal(found.effects["exact_match"], expected.effects["exact_match"])
+    np.testing.assert_allclose(found.effects["log_prob"], expected.effects["log_prob"], atol=1e-5)
+
+
+def test_the_memory_budget_decides_how_the_work_is_cut(generator):
+    model = random_model("llama")
+    prompts = answered_prompts(model, generator, n_prompts=7)
+    tight, roomy = (prepare(model, prompts, memory_budget=budget) for budget in (1, GIBIBYTE))
+    assert [len(run.tokens) for _, run in tight.runs()] == [1] * 7
+    assert not tight._kept
+    assert [len(run.tokens) for _, run in roomy.runs()] == [7]
+    assert next(iter(roomy.runs()))[1] is next(iter(roomy.runs()))[1]
+
+
+def test_swapped_weights_are_what_is_measured(generator):
+    model, other = random_model("llama"), random_model("llama", seed=1)
+    prompts = answered_prompts(model, generator)
+    expected = zero_ablation(other, prompts).effects["log_prob"]
+    assert not np.allclose(zero_ablation(model, prompts).effects["log_prob"], expected, atol=1e-2)
+    model.load_state_dict(other.state_dict())
+    np.testing.assert_array_equal(zero_ablation(model, prompts).effects["log_prob"], expected)
+
+
+@pytest.mark.parametrize("name", ["llama", "gemma2"])
+def test_the_model_is_left_as_it_was_also_after_an_exception(name, generator, monkeypatch):
+    model = random_model(name)
+    prompts = answered_prompts(model, generator)
+    tokens = torch.as_tensor(prompts.tokens)
+    before, weights = model(tokens).logits, copy.deepcopy(model.state_dict())
+    implementation = model.config._attn_implementation
+    mean_ablation(model, prompts)
+    mlp = model.model.layers[-1].mlp
+    n_calls = 0
+
+    def failing(*args, **kwargs):
+        nonlocal n_calls
+        n_calls += 1
+        if n_calls > 30:
+            raise MemoryError("in the middle of a replay")
+        return type(mlp).forward(mlp, *args, **kwargs)
+
+    with monkeypatch.context() as patch:
+        patch.setitem(mlp.__dict__, "forward", failing)
+        with pytest.raises(MemoryError):
+            mean_ablation(model, answered_prompts(model, generator, n_prompts=40), memory_budget=1)
+    for module in model.modules():
+        assert not module._forward_hooks
+        assert not module._forward_pre_hooks
+        assert "forward" not in module.__dict__
+    assert torch.equal(model(tokens).logits, before)
+    assert all(torch.equal(weight, weights[key]) for key, weight in model.state_dict().items())
+    assert model.config._attn_implementation == implementation
+    assert not model.training
+    assert all(weight.grad is None for weight in model.parameters())
+
+
+def test_train_mode_is_refused(generator):
+    model = random_model("llama")
+    prompts = answered_prompts(model, generator)
+    with pytest.raises(HeadreuseError, match=r"LlamaForCausalLM is in train mode.*call model\.eval\(\)"):
+        zero_ablation(model.train(), prompts)
+    model.eval().model.layers[1].mlp.train()
+    with pytest.raises(HeadreuseError, match="train mode"):
+        zero_ablation(model, prompts)
+
+
+def test_nan_weights_are_named(generator):
+    model = random_model("llama")
+    prompts = answered_prompts(model, generator)
+    with torch.no_grad():
+        model.model.layers[1].mlp.up_proj.weight[0, 0] = torch.nan
+    with pytest.raises(
+        HeadreuseError, match=r"answers NaN: its weights hold NaN, first in model\.layers\.1\.mlp\.up_proj"
+    ):
+        zero_ablation(model, prompts)
+
+
+def test_a_model_without_heads_is_refused():
+    with pytest.raises(HeadreuseError, match="Linear has no config with num_attention_heads"):
+        find_anatomy(torch.nn.Linear(2, 2))
+
+
+def test_another_type_works_on_a_copy(generator):
+    model = random_model("llama_gqa")
+    prompts = answered_prompts(model, generator)
+    exact = zero_ablation(model, prompts)
+    rough = zero_ablation(model, prompts, dtype=torch.bfloat16)
+    assert model.dtype == torch.float32
+    assert not np.array_equal(exact.effects["log_prob"], rough.effects["log_prob"])
+    np.testing.assert_allclose(exact.effect("log_prob"), rough.effect("log_prob"), atol=0.3)
+
+
+def test_a_model_with_gradients_off_and_an_eager_one_are_replayed_too(generator):
+    model = random_model("llama")
+    prompts = answered_prompts(model, generator)
+    eager = random_model("llama", attn_implementation="eager").requires_grad_(False)
+    assert prepare(eager, prompts).engine is REPLAY
+    expected = zero_ablation(model, prompts).effects["log_prob"]
+    np.testing.assert_allclose(zero_ablation(eager, prompts).effects["log_prob"], expected, atol=1e-5)
+
+
+def test_padding_in_the_middle_of_nothing_is_not_scored(generator):
+    model = random_model("llama")
+    prompts = answered_prompts(model, generator)
+    roles = prompts.roles.copy()
+    roles[0, 3] = Role.SEPARATOR
+    unaligned = Prompts("made_up", prompts.tokens, prompts.corrupted, roles, prompts.scored, prompts.lengths)
+    with pytest.raises(HeadreuseError, match=r"position 3 is INPUT in one prompt and SEPARATOR in another"):
+        mean_ablation(model, unaligned)
+    assert mean_ablation(model, unaligned, position="pooled").effects["log_prob"].shape == (N_LAYERS, N_HEADS, 16)
