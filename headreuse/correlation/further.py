@@ -36,26 +36,27 @@ def partial(panel: Panel) -> Estimate:
         return Estimate(name, np.nan, note=told)
 
     def value(runs: np.ndarray) -> np.ndarray:
-        return statistic(*_given_covariates(panel.of_runs(runs)))
+        return statistic(*given_covariates(panel.of_runs(runs)))
 
-    x, y = _given_covariates(panel)
+    x, y = given_covariates(panel)
     if not statistic.centred(x).any() or not statistic.centred(y).any():
         return Estimate(name, np.nan, note="log step and both accuracies leave nothing to correlate")
     return jackknifed(panel, Estimate(name, float(statistic(x, y))), value)
 
 
-def _given_covariates(panel: Panel) -> tuple[np.ndarray, np.ndarray]:
+def given_covariates(panel: Panel) -> tuple[Float[np.ndarray, "run step"], Float[np.ndarray, "run step"]]:
     """Overlap and transfer less their regression on run, log step and both accuracies."""
     present = _complete(panel)
-    run, step = np.nonzero(present)
-    covariates = np.column_stack(
-        [run[:, None] == np.arange(len(panel.seeds)), np.log1p(panel.steps[step]), panel.baselines[present]]
-    )
+    log_step = np.broadcast_to(np.log1p(panel.steps), present.shape)
+    within = STATISTICS["within_run"].centred
+    known = [log_step, panel.baselines[..., 0], panel.baselines[..., 1]]
+    covariates = np.stack([within(np.where(present, values, np.nan))[present] for values in known], axis=-1)
     left = []
     for series in (panel.overlap, panel.transfer):
+        centred = within(np.where(present, series, np.nan))[present]
         residual = np.full(series.shape, np.nan)
-        fitted = covariates @ np.linalg.lstsq(covariates, series[present], rcond=None)[0]
-        residual[present] = _without_rounding(series[present] - fitted, series[present])
+        fitted = covariates @ np.linalg.lstsq(covariates, centred, rcond=None)[0]
+        residual[present] = _without_rounding(centred - fitted, series[present])
         left.append(residual)
     return left[0], left[1]
 

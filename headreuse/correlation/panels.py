@@ -75,7 +75,7 @@ def panels(overlap: pd.DataFrame, transfer: pd.DataFrame, groups: Sequence[Group
         for measure, found in rows.groupby(MEASURE, sort=False):
             merged = _mean_over_auxiliaries(found).join(gaps[list(TRANSFER_METRICS)], how="inner")
             for transfer_metric in TRANSFER_METRICS:
-                yield _panel(group.name, measure, transfer_metric, merged)
+                yield _panel(group.name, tuple(map(str, measure)), transfer_metric, merged)
 
 
 def _mean_over_auxiliaries(rows: pd.DataFrame) -> pd.DataFrame:
