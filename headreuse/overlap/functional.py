@@ -10,9 +10,8 @@ from dataclasses import asdict, dataclass
 import numpy as np
 import pandas as pd
 from jaxtyping import Float
-from scipy import stats
 
-from headreuse.overlap.resampling import N_RESAMPLES, draw_weights
+from headreuse.overlap.resampling import N_RESAMPLES, Z, draw_weights
 
 MIN_SETS = 19
 """Random sets that p takes to reach 5 %."""
@@ -71,7 +70,7 @@ def functional_overlap(ablations: SetAblations, generator: np.random.Generator) 
     by_set = ablations.random.mean(axis=-1)
     reason = "" if _costs(ablations.own) else f"without its own top heads {ablations.target} loses nothing beyond noise"
     value = np.nan if reason else loss / own
-    half = np.nan if reason else float(stats.norm.isf(0.025)) * _ratio_error(ablations, generator)
+    half = np.nan if reason else Z * _ratio_error(ablations, generator)
     n_alike = np.count_nonzero(by_set >= loss - 1e-12)
     return FunctionalOverlap(
         source=ablations.source,
@@ -106,7 +105,7 @@ def matrix(table: pd.DataFrame, *, value: str = "value", tasks: Sequence[str]) -
 def _costs(own: Float[np.ndarray, "prompt"]) -> bool:
     """Whether the mean loss is above 0 beyond noise (one-sided, 2.5 %)."""
     error = own.std(ddof=1) / np.sqrt(len(own)) if len(own) > 1 else np.inf
-    return bool(own.mean() > stats.norm.isf(0.025) * error)
+    return bool(own.mean() > Z * error)
 
 
 def _ratio_error(ablations: SetAblations, generator: np.random.Generator) -> float:

@@ -11,6 +11,8 @@ from scipy import stats
 
 N_RESAMPLES = 1000
 N_SPLITS = 50
+Z = float(stats.norm.isf(0.025))
+"""Half the width of a 95 % interval, in standard errors."""
 
 Effects = Float[np.ndarray, "layer head prompt"]
 
@@ -43,7 +45,10 @@ def draw_weights(
     Two tasks with equally many examples share them: right where their prompts are paired, and where they are not the
     sampled covariance that the sharing brings in vanishes as the true one does.
     """
-    counts = generator.multinomial(n_examples, np.full(n_examples, 1 / n_examples), size=n_resamples)
+    drawn = (
+        generator.integers(n_examples, size=(n_resamples, n_examples)) + n_examples * np.arange(n_resamples)[:, None]
+    )
+    counts = np.bincount(drawn.ravel(), minlength=n_resamples * n_examples).reshape(n_resamples, n_examples)
     order = generator.permuted(np.tile(np.arange(n_examples), (n_splits, 1)), axis=1)
     in_first = order < n_examples // 2
     halves = (in_first / max(1, n_examples // 2), ~in_first / max(1, n_examples - n_examples // 2))
@@ -72,5 +77,5 @@ def interval(resampled: Float[np.ndarray, "resample"], value: float, *, low: flo
     undefined = np.isnan(resampled)
     if np.isnan(value) or undefined.mean() > 0.05:
         return np.nan, np.nan
-    half = stats.norm.isf(0.025) * resampled[~undefined].std(dtype=np.float64)
+    half = Z * resampled[~undefined].std(dtype=np.float64)
     return float(np.clip(value - half, low, high)), float(np.clip(value + half, low, high))

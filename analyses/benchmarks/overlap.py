@@ -1,0 +1,93 @@
+"""How long does it take to compare all tasks at all checkpoints, with resamples and chance levels, and in what memory?
+
+python analyses/benchmarks/overlap.py [--json FILE] [--checkpoints N]
+
+100 checkpoints × 10 tasks × 144 heads (12 × 12) × 1,024 examples, every pair of tasks by every headline metric, each
+with 1,000 resamples of the examples and 1,000 rearrangements of the heads within layers and over all layers. Scores are
+drawn as they are needed, one checkpoint at a time, as a study reads them; drawing them is not counted.
+"""
+
+import argparse
+import json
+import os
+import resource
+import sys
+import time
+from concurrent.futures import ProcessPoolExecutor
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+
+from headreuse.config import Group
+from headreuse.overlap import HEADLINE_METRICS, OVERLAP_METRICS, ComparisonSettings, overlap_table
+from headreuse.records import HeadScores
+from headreuse.tasks import TASKS
+
+N_LAYERS, N_HEADS, N_EXAMPLES, N_TASKS = 12, 12, 1024, 10
+
+
+def scores_of(checkpoint: int) -> list[HeadScores]:
+    """Head scores of ten tasks that share some of their heads."""
+    generator = np.random.default_rng(checkpoint)
+    shared = generator.gamma(0.3, size=(N_LAYERS, N_HEADS))
+    found = []
+    for i in range(N_TASKS):
+        truth = 0.5 * shared + 0.5 * generator.gamma(0.3, size=shared.shape)
+        effects = generator.standard_normal((*truth.shape, N_EXAMPLES), dtype=np.float32)
+        effects += truth[..., None].astype(np.float32)
+        baseline = {"exact_match": np.ones(N_EXAMPLES, np.float32)}
+        found.append(HeadScores(f"task_{i}", 8, "mean_ablation", baseline, {"log_prob": effects}))
+    return found
+
+
+def group() -> Group:
+    """A group of ten tasks, which no study file could name."""
+    names = [f"task_{i}" for i in range(N_TASKS)]
+    for name in names:
+        if name not in TASKS:
+            TASKS.add(name, TASKS["copy"])
+    auxiliary = [{"task": name, "max_length": 16} for name in names[1:]]
+    return Group.model_validate({"name": "g", "main": {"task": names[0], "max_length": 16}, "auxiliary": auxiliary})
+
+
+def compare_all(checkpoints: range, metrics: tuple[str, ...] = HEADLINE_METRICS) -> tuple[float, int, int]:
+    """Seconds, rows and peak bytes of this process for comparing some checkpoints."""
+    settings = ComparisonSettings(metrics=metrics)
+    chosen, seconds, n_rows = group(), 0.0, 0
+    for checkpoint in checkpoints:
+        scores = scores_of(checkpoint)
+        start = time.perf_counter()
+        generator = np.random.default_rng(0)
+        n_rows += len(overlap_table(scores, [], chosen, settings=settings, generator=generator))
+        seconds += time.perf_counter() - start
+    kilobyte = 1 if sys.platform == "darwin" else 1024
+    return seconds, n_rows, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * kilobyte
+
+
+def main() -> None:
+    """Print the table; with `--json FILE` write the numbers there too."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--json", type=Path, help="write a list of {name, value, unit} to this file")
+    parser.add_argument("--checkpoints", type=int, default=100)
+    parser.add_argument("--metrics", nargs="+", choices=list(OVERLAP_METRICS), default=list(HEADLINE_METRICS))
+    arguments = parser.parse_args()
+    n_processes = min(2, os.cpu_count() or 1)
+    shares = [range(first, arguments.checkpoints, n_processes) for first in range(n_processes)]
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+    with ProcessPoolExecutor(n_processes) as pool:
+        found = list(pool.map(partial(compare_all, metrics=tuple(arguments.metrics)), shares))
+    numbers = [
+        {"name": "overlap.seconds", "value": max(seconds for seconds, _, _ in found), "unit": "s"},
+        {"name": "overlap.rows", "value": sum(n_rows for _, n_rows, _ in found), "unit": "rows"},
+        {"name": "overlap.peak_memory", "value": sum(peak for _, _, peak in found), "unit": "bytes"},
+        {"name": "overlap.processes", "value": n_processes, "unit": "processes"},
+    ]
+    for number in numbers:
+        print(f"{number['name']:24}{number['value']:>18,.1f} {number['unit']}")
+    if arguments.json:
+        arguments.json.write_text(json.dumps(numbers, indent=1))
+
+
+if __name__ == "__main__":
+    main()
