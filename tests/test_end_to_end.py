@@ -199,9 +199,10 @@ def test_a_full_disk_costs_only_what_could_not_be_written(study_file, undisturbe
         rename(source, target)
 
     monkeypatch.setattr(sys, "argv", ["headreuse", "run", str(folder), "--workers", "0"])
-    with monkeypatch.context() as patched, pytest.raises(SystemExit) as ended:
+    with monkeypatch.context() as patched:
         patched.setattr(os, "replace", full_for_patterns)
-        main()
+        with pytest.raises(SystemExit) as ended:
+            main()
     told = capsys.readouterr()
     assert ended.value.code == 1
     failed = [line for line in told.err.splitlines() if line.startswith("failed: ")]
