@@ -44,7 +44,7 @@ class Reader:
         self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
         self.page.on("dialog", lambda dialog: (self.complaints.append(dialog.message), dialog.dismiss()))
         self.page.on("request", lambda request: self.requests.append(request.url))
-        self.page.goto(path.as_uri())
+        self.page.goto(path.as_uri(), timeout=60_000)
         self.page.wait_for_function("document.body.dataset.drawn", timeout=60_000)
 
     def ask(self, script: str, *arguments):
@@ -79,6 +79,13 @@ def wide(browser, report):
 def test_the_page_opens_offline_without_a_complaint_or_a_request_but_itself(reader, report):
     assert reader.complaints == []
     assert reader.requests == [report.as_uri()]
+
+
+def test_no_button_sends_a_figure_away(reader):
+    titles = "[...document.querySelectorAll('.modebar-btn')].map(button => button.getAttribute('aria-label'))"
+    assert set(reader.ask(titles)) == {
+        "Download plot as a PNG", "Zoom", "Pan", "Zoom in", "Zoom out", "Reset axes"
+    }  # fmt: skip
 
 
 def test_every_plot_is_drawn(reader):

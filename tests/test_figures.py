@@ -165,6 +165,14 @@ def test_chance_is_marked_on_the_colour_bar(inputs, related):
     assert bar.ticktext[bar.tickvals.index(0.3)] == "chance 0.30"
 
 
+def test_matrices_start_with_a_measure_that_is_defined_at_the_end(inputs, related):
+    rows = inputs.of_group("overlap", related)
+    dead = (rows["outcome"] == "exact_match") & (rows["step"] == 3000) & (rows["seed"] == 1)
+    figure = figures.overlap_matrices(rows.assign(value=rows["value"].where(~dead)), tasks=["capitalize", "reverse"])
+    assert choices_of(figure)[0].start == "cosine · token_accuracy"
+    assert choices_of(figures.overlap_matrices(rows, tasks=["reverse"]))[0].start == "cosine · exact_match"
+
+
 def test_matrices_leave_distances_out(inputs, related):
     rows = inputs.of_group("overlap", related)
     figure = figures.overlap_matrices(rows, tasks=[entry.task for entry in related.tasks])
@@ -192,7 +200,7 @@ def scores_of(**effects) -> pd.DataFrame:
 
 def test_heads_that_matter_by_hand():
     scores = scores_of(main=[0.1, 0.9, 0.5, -0.8], other=[0.7, 0.6, 0.0, 0.0])
-    found = figures.heads_that_matter(scores, tasks=["main", "other"], n_per_task=2)
+    found = figures.heads_that_matter(scores, tasks=["main", "other"])
     assert [entry.head for entry in found] == [Head(0, 1), Head(0, 0), Head(1, 0)]
     assert found[0].effects == {"main": 0.9, "other": 0.6}
 

@@ -170,6 +170,7 @@ def test_hostile_names_stay_text():
     )
     page = Page(render(hostile))
     assert "img" not in {tag for tag, _ in page.elements}
+    assert not [text for text in page.json if "<" in text]
     assert HOSTILE in page.text
     assert HOSTILE in str(rows_of(tables_of(page)[0])["task"].unique())
     assert not [attributes for _, attributes in page.elements if any(name.startswith("on") for name in attributes)]
@@ -246,7 +247,7 @@ def two_groups(**changes) -> ReportInputs:
     given = {
         "transfer": transfer,
         "correlation": correlations(estimates),
-        "overlap": pd.DataFrame({"group": related, "seed": [0, 0], "step": [1, 2], "usable": [False, True]}),
+        "overlap": pd.DataFrame({"group": related, "seed": 0, "step": [1, 2, 3], "usable": [False, True, True]}),
     }
     blank = pd.DataFrame()
     tables = {"accuracy": blank, "head_scores": blank, **given} | changes
@@ -352,7 +353,7 @@ def test_limits_are_always_told():
 
 def test_unusable_checkpoints_and_problems_are_counted():
     told = " ".join(caveats(two_groups(problems=["a", "b"])))
-    assert "At 1 of 2 checkpoints no overlap is usable" in told
+    assert "At 1 of 3 checkpoints no overlap is usable" in told
     assert "2 problems came up while measuring" in told
 
 

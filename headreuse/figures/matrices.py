@@ -22,17 +22,27 @@ def overlap_matrices(overlap: pd.DataFrame, *, tasks: Sequence[str]) -> go.Figur
     """
     alike = with_measure(overlap[[not is_distance(metric) for metric in overlap["metric"]]])
     seeds = sorted(alike["seed"].unique())
-    choices = [choice("measure", measures(alike)), choice("step", sorted(alike["step"].unique()), last=True)]
+    measure = choice("measure", measures(alike), start=_first_defined(alike))
+    choices = [measure, choice("step", sorted(alike["step"].unique()), last=True)]
     cells = _cells(alike)
     figure = go.Figure(layout=_layout(seeds, len(tasks)))
     for index in range(len(seeds)):
         figure.add_trace(_heatmap(index, tasks))
-    figure.update_yaxes(autorange="reversed", showgrid=False)
-    figure.update_xaxes(showgrid=False, tickangle=-50)
+    places = {"type": "category", "categoryarray": [wrapped(task) for task in tasks]}
+    edges = [-0.5, len(tasks) - 0.5]
+    figure.update_yaxes(range=edges[::-1], showgrid=False, **places)
+    figure.update_xaxes(range=edges, showgrid=False, tickangle=-50, **places)
     views: dict[Key, View] = {}
     for key in keys(choices):
         views[key] = _view([cells.get((*key, str(seed)), {}) for seed in seeds], tasks)
     return add_views(figure, choices, views)
+
+
+def _first_defined(alike: pd.DataFrame) -> str | None:
+    """The first measure that has a value for every pair of every seed's last checkpoint; None where there is none."""
+    last = alike[alike["step"] == alike["step"].max()]
+    defined = last["value"].notna().groupby(last["measure"]).all()
+    return next((name for name in measures(alike) if defined.get(name, False)), None)
 
 
 def _layout(seeds: Sequence[int], n_tasks: int) -> go.Layout:

@@ -40,26 +40,20 @@ class HeadOfInterest:
 
 
 def heads_that_matter(
-    head_scores: pd.DataFrame,
-    *,
-    tasks: Sequence[str],
-    outcome: str = "exact_match",
-    n_per_task: int = 2,
-    n_heads: int = 4,
+    head_scores: pd.DataFrame, *, tasks: Sequence[str], outcome: str = "exact_match", n_heads: int = 3
 ) -> list[HeadOfInterest]:
-    """The heads of largest positive effect on each task: every task's first in order of the tasks, then their second, …
+    """Each task's head of largest positive effect, in order of the tasks, then each one's second, and so on.
 
     Args:
         head_scores: the rows of one checkpoint, one for each task, outcome and head.
         tasks: main first.
         outcome: by which outcome heads are chosen.
-        n_per_task: how far down each task's list to go.
-        n_heads: at most so many heads in all.
+        n_heads: at most so many heads.
     """
     rows = head_scores[head_scores["outcome"] == outcome]
-    effects = rows.pivot_table(index=["layer", "head"], columns="task", values="effect", observed=True)
-    ranked = {task: effects[task][effects[task] > 0].nlargest(n_per_task).index for task in tasks if task in effects}
-    places = [order[rank] for rank in range(n_per_task) for order in ranked.values() if rank < len(order)]
+    effects = rows.pivot_table(index=["layer", "head"], columns="task", values="effect")
+    ranked = [effects[task][effects[task] > 0].sort_values(ascending=False).index for task in tasks if task in effects]
+    places = [order[rank] for rank in range(len(effects)) for order in ranked if rank < len(order)]
     return [
         HeadOfInterest(Head(int(layer), int(head)), outcome, effects.loc[(layer, head)].astype(float).to_dict())
         for layer, head in list(dict.fromkeys(places))[:n_heads]
@@ -131,7 +125,7 @@ def _title(entry: HeadOfInterest | None, task: str) -> str:
     if entry is None:
         return ""
     effect = entry.effects.get(task, np.nan)
-    return subtitled(wrapped(task), f"drop {effect:z.2f}") if np.isfinite(effect) else wrapped(task)
+    return subtitled(wrapped(task), f"drop {effect:.2g}") if np.isfinite(effect) else wrapped(task)
 
 
 def _ticks(layout: Sequence[str]) -> dict[str, object]:

@@ -30,10 +30,10 @@ class Choice:
     """The value shown first."""
 
 
-def choice(name: str, values: Sequence[object], *, last: bool = False) -> Choice:
-    """A choice among the values as text, in their order; it starts at the first or the last."""
+def choice(name: str, values: Sequence[object], *, last: bool = False, start: str | None = None) -> Choice:
+    """A choice among the values as text, in their order; it starts at `start`, or at the first or the last."""
     texts = tuple(str(value) for value in values)
-    return Choice(name, texts, texts[-1 if last else 0])
+    return Choice(name, texts, start or texts[-1 if last else 0])
 
 
 def keys(choices: Sequence[Choice]) -> list[Key]:

@@ -9,7 +9,7 @@ import plotly.graph_objects as go
 from headreuse.config import Group, Study
 from headreuse.report.tables import Table
 
-MAX_SLIDER_STEPS = 16
+MAX_SLIDER_STEPS = 24
 """Checkpoints that a slider has; more make a large page and are no easier to read."""
 
 

@@ -30,7 +30,8 @@ def ablation(inputs: ReportInputs) -> Iterator[Exhibit]:
             f"ablation-{number}",
             title(group),
             "Are the same cells red for main and auxiliary? Red: the outcome drops when the head is ablated; blue: it "
-            f"rises. One colour range for all tasks, seeds and checkpoints of an outcome.{note}",
+            "rises; pale throughout: no single head is needed there (try an earlier checkpoint). One colour range for "
+            f"all tasks, seeds and checkpoints of an outcome.{note}",
             figures.ablation_maps(rows, tasks=tasks(group), baseline_floor=inputs.study.measures.baseline_floor),
             (table(rows, EFFECTS),),
             is_wide=True,

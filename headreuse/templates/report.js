@@ -1,7 +1,8 @@
 "use strict";
 (() => {
   const NARROW = 560; // pixels of a plot below which its panels are stacked
-  const CONFIG = { responsive: true, displaylogo: false, modeBarButtonsToRemove: ["select2d", "lasso2d", "autoScale2d"] };
+  const BUTTONS = ["toImage", "zoom2d", "pan2d", "zoomIn2d", "zoomOut2d", "resetScale2d"]; // none that sends anything anywhere
+  const CONFIG = { responsive: true, displaylogo: false, modeBarButtons: [BUTTONS], plotlyServerURL: "" };
   const theme = JSON.parse(document.getElementById("theme").textContent);
 
   const isObject = (value) => value !== null && typeof value === "object" && !Array.isArray(value);
