@@ -1,21 +1,24 @@
 """The report and the exports of a run folder, written out."""
 
 import json
+import shlex
 from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
+import pandas as pd
 import xarray as xr
 
 from headreuse.analysis import make_tables
 from headreuse.figures import RunPattern
 from headreuse.measured import Measured
 from headreuse.problems import HeadreuseError
-from headreuse.report import ReportInputs, render
+from headreuse.report import ReportInputs, correlation_page, markdown, render
 from headreuse.several import Joined
 from headreuse.store import RunFolder, written_whole
 
-REPORTED = ("accuracy", "head_scores", "transfer", "overlap", "correlation")
+REPORTED = ("accuracy", "head_scores", "transfer", "overlap", "functional_overlap", "correlation")
 
 
 def write_report(folder: RunFolder) -> None:
@@ -27,11 +30,15 @@ def write_report(folder: RunFolder) -> None:
         study=measured.study,
         versions=record["versions"],
         command=record["command"],
-        **{name: tables[name] for name in REPORTED},
+        **_reported(tables),
         patterns=tuple(_last_patterns(measured)),
         problems=folder.errors(),
     )
     folder.write_text(folder.report_file, render(inputs))
+
+
+def _reported(tables: dict[str, pd.DataFrame]) -> dict[str, Any]:
+    return {name: tables[name] for name in REPORTED}
 
 
 def _last_patterns(measured: Measured) -> Iterator[RunPattern]:
@@ -70,8 +77,47 @@ def export_netcdf(folder: RunFolder, out: Path) -> Path:
 
 
 def write_correlation_report(joined: Joined, out: Path) -> list[Path]:
-    """The correlation table of one or several run folders as CSV; returns what was written."""
-    path = out / "correlation.csv"
-    with written_whole(path) as draft:
-        joined.tables["correlation"].to_csv(draft, index=False)
-    return [path]
+    """The correlation report of one or several run folders as HTML, Markdown and CSV; returns what was written."""
+    inputs = correlation_inputs(joined)
+    page = correlation_page(inputs)
+    texts = {
+        "correlation.html": render(inputs, page),
+        "correlation.md": markdown(inputs, page, all_rows="correlation.csv"),
+        "correlation.csv": inputs.correlation.to_csv(index=False),
+    }
+    written = []
+    for name, text in texts.items():
+        path = out / name
+        with written_whole(path) as draft:
+            draft.write_text(text, encoding="utf-8")
+        written.append(path)
+    return written
+
+
+def correlation_inputs(joined: Joined) -> ReportInputs:
+    """What the correlation report is made from: the joined tables, and where each folder comes from."""
+    studies = {label: folder.study() for label, folder in zip(joined.labels, joined.folders, strict=True)}
+    records = {label: folder.study_record() for label, folder in zip(joined.labels, joined.folders, strict=True)}
+    first, several = next(iter(studies.values())), len(studies) > 1
+    prefix = {label: f"{label}: " if several else "" for label in joined.labels}
+    whole = {
+        "name": " + ".join(joined.labels) if several else first.name,
+        "groups": joined.groups,
+        "seeds": tuple(sorted({seed for study in studies.values() for seed in study.seeds})),
+    }
+    return ReportInputs(
+        study=first.model_copy(update=whole),
+        studies=studies if several else {},
+        versions={
+            f"{prefix[label]}{name}": version
+            for label, record in records.items()
+            for name, version in ({"made by": record["command"]} | record["versions"]).items()
+        },
+        command=shlex.join(["headreuse", "correlate", *(str(folder.root) for folder in joined.folders)]),
+        **_reported(joined.tables),
+        problems=[
+            f"{prefix[label]}{line}"
+            for label, folder in zip(joined.labels, joined.folders, strict=True)
+            for line in folder.errors()
+        ],
+    )

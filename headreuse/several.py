@@ -12,7 +12,7 @@ from headreuse.correlation import correlation_table
 from headreuse.problems import HeadreuseError
 from headreuse.store import RunFolder
 
-JOINED = ("accuracy", "head_scores", "transfer", "overlap")
+JOINED = ("accuracy", "head_scores", "transfer", "overlap", "functional_overlap")
 """Tables that are stacked; the correlation is worked out anew over all groups."""
 
 
@@ -21,6 +21,8 @@ class Joined:
     """The tables of one or several run folders, and their groups under the names that the tables use."""
 
     folders: tuple[RunFolder, ...]
+    labels: tuple[str, ...]
+    """A name for each folder."""
     groups: tuple[Group, ...]
     tables: dict[str, pd.DataFrame]
 
@@ -30,9 +32,9 @@ def join(paths: Sequence[Path]) -> Joined:
     folders = tuple(RunFolder.open(path) for path in paths)
     if len({folder.root.resolve() for folder in folders}) < len(folders):
         raise HeadreuseError(f"{', '.join(map(str, paths))}: a folder is named twice; its runs would count twice")
+    labels = tuple(_labels(folders))
     if len(folders) == 1:
-        return Joined(folders, folders[0].study().groups, make_tables(folders[0]))
-    labels = _labels(folders)
+        return Joined(folders, labels, folders[0].study().groups, make_tables(folders[0]))
     groups = tuple(
         group.model_copy(update={"name": f"{label}/{group.name}"})
         for folder, label in zip(folders, labels, strict=True)
@@ -46,7 +48,10 @@ def join(paths: Sequence[Path]) -> Joined:
         for name in JOINED
     }
     return Joined(
-        folders, groups, tables | {"correlation": correlation_table(tables["overlap"], tables["transfer"], groups)}
+        folders,
+        labels,
+        groups,
+        tables | {"correlation": correlation_table(tables["overlap"], tables["transfer"], groups)},
     )
 
 

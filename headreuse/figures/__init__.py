@@ -6,10 +6,13 @@ views (seed, outcome, checkpoint) holds them as frames; `with_slider` steps thro
 
 from headreuse.figures.ablation import ablation_maps
 from headreuse.figures.accuracy import accuracy_curves
+from headreuse.figures.bands import seed_bands
 from headreuse.figures.correlation import overlap_against_transfer, overlap_points
+from headreuse.figures.forest import forest
 from headreuse.figures.matrices import overlap_matrices
 from headreuse.figures.patterns import HeadOfInterest, RunPattern, attention_patterns, heads_that_matter
 from headreuse.figures.seeds import seed_colours
+from headreuse.figures.specificity import functional_specificity
 from headreuse.figures.style import escaped, task_colours
 from headreuse.figures.trajectories import overlap_and_gap, regimes
 from headreuse.figures.views import with_slider
@@ -21,12 +24,15 @@ __all__ = [
     "accuracy_curves",
     "attention_patterns",
     "escaped",
+    "forest",
+    "functional_specificity",
     "heads_that_matter",
     "overlap_against_transfer",
     "overlap_and_gap",
     "overlap_matrices",
     "overlap_points",
     "regimes",
+    "seed_bands",
     "seed_colours",
     "task_colours",
     "with_slider",

@@ -30,7 +30,8 @@ def asked(study: Study) -> list[str]:
 
 def answer(inputs: ReportInputs) -> list[str]:
     """How far main extrapolates at the end, related against control; and how overlap goes with the gap."""
-    return [_transfer_sentence(inputs), _correlation_sentence(inputs)]
+    found = [entry for entry in _headline(inputs) if np.isfinite(entry.value)]
+    return [_transfer_sentence(inputs), correlation_sentence(inputs) + _contrast(found)]
 
 
 def _described(group: Group) -> str:
@@ -110,7 +111,8 @@ class _Estimate:
         )
 
 
-def _correlation_sentence(inputs: ReportInputs) -> str:
+def correlation_sentence(inputs: ReportInputs) -> str:
+    """The headline correlation of each group, with its interval over runs."""
     told = "the generalization gap and the ablation-map difference between main and auxiliary"
     estimates = _headline(inputs)
     found = [entry for entry in estimates if np.isfinite(entry.value)]
@@ -122,7 +124,7 @@ def _correlation_sentence(inputs: ReportInputs) -> str:
     missing = "".join(f"; {entry.why_missing}" for entry in estimates if entry not in found)
     values = listed([entry.told for entry in found])
     sign = " Positive means: more alike where the gap is smaller."
-    return f"Over the checkpoints of a run, the correlation of {told} is {values}{missing}.{sign}{_contrast(found)}"
+    return f"Over the checkpoints of a run, the correlation of {told} is {values}{missing}.{sign}"
 
 
 def _headline(inputs: ReportInputs) -> list[_Estimate]:

@@ -10,8 +10,12 @@ NUMBER_WORDS = {1: "One", 2: "Two", 3: "Three"}
 
 def caveats(inputs: ReportInputs) -> list[str]:
     """Of seeds, checkpoints, causes, unusable checkpoints and failures."""
+    return [_seeds(len(inputs.study.seeds)), *general_caveats(inputs)]
+
+
+def general_caveats(inputs: ReportInputs) -> list[str]:
+    """Those that hold for any number of seeds."""
     return [
-        _seeds(len(inputs.study.seeds)),
         "Checkpoints of one run are autocorrelated: nearly everything trends while a model trains, so two series move "
         "together without any relation. No p-value over checkpoints is printed, and an interval takes each run as one "
         "observation, so that with few runs it is wide.",

@@ -26,6 +26,10 @@ class ReportInputs:
     """Of the last checkpoint of each run, for each task."""
     problems: Sequence[str] = field(default=())
     """What failed or was left out, one line each."""
+    functional_overlap: pd.DataFrame = field(default_factory=pd.DataFrame)
+    """What ablating one task's top heads costs another."""
+    studies: Mapping[str, Study] = field(default_factory=dict)
+    """Where several are joined: each by its label, while `study` has the groups of all."""
 
     def of_group(self, table: str, group: Group) -> pd.DataFrame:
         """The rows of one group in the table of that name; none where the table is empty."""

@@ -1,7 +1,7 @@
 """The page: sections of exhibits and the study, filled into the template; nothing is fetched when it is read."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,7 +10,6 @@ from markupsafe import Markup
 from plotly.io.json import to_json_plotly
 from plotly.offline import get_plotlyjs
 
-from headreuse.config import Study
 from headreuse.figures.style import THEME
 from headreuse.figures.views import Choice, choices_of
 from headreuse.report import heads, training
@@ -50,8 +49,23 @@ SECTIONS = (
 )  # fmt: skip
 
 
-def render(inputs: ReportInputs) -> str:
-    """One self-contained HTML page; the same inputs give the same bytes."""
+@dataclass(frozen=True)
+class Page:
+    """What a page says on top and which sections follow."""
+
+    sections: Sequence[Section]
+    answer: Sequence[str]
+    caveats: Sequence[str]
+
+
+def study_page(inputs: ReportInputs) -> Page:
+    """The page of one study."""
+    return Page(SECTIONS, answer(inputs), caveats(inputs))
+
+
+def render(inputs: ReportInputs, page: Page | None = None) -> str:
+    """One self-contained HTML page, of the study where no other is given; the same inputs give the same bytes."""
+    page = page or study_page(inputs)
     environment = Environment(
         loader=PackageLoader("headreuse"),
         autoescape=True,
@@ -61,18 +75,18 @@ def render(inputs: ReportInputs) -> str:
     )
     environment.filters |= {"figure_json": figure_json, "script_json": script_json, "choices": choices_of}
     environment.globals["control_label"] = _control_label
-    built = [(section, list(section.build(inputs))) for section in SECTIONS]
+    built = [(section, list(section.build(inputs))) for section in page.sections]
     metrics: list[str] = inputs.overlap["metric"].unique().tolist() if len(inputs.overlap) else []
     statistics: list[str] = inputs.correlation["statistic"].unique().tolist() if len(inputs.correlation) else []
     return environment.get_template("report.html").render(
         inputs=inputs,
         asked=asked(inputs.study),
-        answer=answer(inputs),
-        caveats=caveats(inputs),
+        answer=page.answer,
+        caveats=page.caveats,
         sections=built,
         glossary=glossary(metrics, statistics),
-        settings=_settings(inputs.study),
-        raw_study=inputs.study.model_dump_json(indent=2),
+        settings=_settings(inputs),
+        raw_study=_raw_study(inputs),
         theme=json.loads(to_json_plotly(THEME)),
         plotly_js=Markup(get_plotlyjs()),
         source=_source(environment),
@@ -102,9 +116,16 @@ def _control_label(choice: Choice) -> str:
     return {"step": "checkpoint (step)", "measure": "overlap measure"}.get(choice.name, choice.name.replace("_", " "))
 
 
-def _settings(study: Study) -> list[tuple[str, str]]:
-    """Every setting with its place in the study file."""
-    return list(_flat(study.model_dump(mode="json"), ""))
+def _settings(inputs: ReportInputs) -> list[tuple[str, str]]:
+    """Every setting with its place in the study file; below the label of the study where there are several."""
+    studies = inputs.studies or {"": inputs.study}
+    return [entry for label, study in studies.items() for entry in _flat(study.model_dump(mode="json"), label)]
+
+
+def _raw_study(inputs: ReportInputs) -> str:
+    if not inputs.studies:
+        return inputs.study.model_dump_json(indent=2)
+    return json.dumps({label: study.model_dump(mode="json") for label, study in inputs.studies.items()}, indent=2)
 
 
 def _flat(value: Any, place: str) -> Iterator[tuple[str, str]]:

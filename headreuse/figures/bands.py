@@ -1,0 +1,80 @@
+"""How alike are the seeds of a group? Gap, transfer and overlap over training, mean over seeds with a band."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pandas as pd
+import plotly.graph_objects as go
+
+from headreuse.figures.measures import measures
+from headreuse.figures.panels import Arrangement, panel_axes, panel_layout, panel_titles
+from headreuse.figures.rows import KIND_COLOURS
+from headreuse.figures.style import escaped, rounded, tinted
+from headreuse.figures.views import Key, View, add_views, choice, keys
+from headreuse.transfer import over_seeds
+
+BANDS = {"range of seeds": ("low", "high"), "95 % interval of their mean": ("ci_low", "ci_high")}
+"""What a band may be, and the columns of `over_seeds` that are its edges."""
+PANELS = {"gap": "generalization gap", "transfer_fraction": "transfer fraction τ", "overlap": "overlap"}
+
+
+def seed_bands(points: pd.DataFrame, *, kind: str) -> go.Figure:
+    """Gap, transfer fraction and overlap over the steps of one group: mean over seeds, with a band.
+
+    Args:
+        points: what `overlap_points` returns, of one group.
+        kind: `related` or `control`; it sets the colour.
+
+    Views: measure, band. Overlap that is not usable is left out, so that its mean may be over fewer seeds.
+    """
+    choices = [choice("measure", measures(points)), choice("band", list(BANDS))]
+    wide, narrow = Arrangement(columns=3, height=210, column_gap=0.06), Arrangement(columns=1, height=170)
+    titles = panel_titles(list(PANELS.values()))
+    figure = go.Figure(layout=panel_layout(len(PANELS), wide, narrow, annotations=titles))
+    for panel in range(len(PANELS)):
+        figure.add_traces(list(_empty(panel, KIND_COLOURS[kind])))
+    figure.update_xaxes(title_text="training step")
+    means = {str(name): means_over_seeds(rows) for name, rows in points.groupby("measure", sort=False)}
+    named = dict(zip(points["measure"], points["metric"], strict=True))
+    views: dict[Key, View] = {}
+    for measure, band in keys(choices):
+        views[measure, band] = View(
+            [change for name in PANELS for change in _changes(means[measure], name, BANDS[band])],
+            {"yaxis3": {"title": {"text": escaped(named[measure])}}},
+        )
+    return add_views(figure, choices, views)
+
+
+def means_over_seeds(points: pd.DataFrame) -> pd.DataFrame:
+    """Mean and band over seeds of gap, transfer fraction and usable overlap at each step: see `over_seeds`."""
+    usable = points.assign(overlap=points["overlap"].where(points["usable"].astype(bool)))
+    return over_seeds(usable, by=["group", "step"], values=list(PANELS))
+
+
+def _empty(panel: int, colour: str) -> Iterator[go.Scatter]:
+    """Lower edge, upper edge with the band below it, and the line."""
+    edge: dict[str, Any] = {"mode": "lines", "line": {"width": 0}, "hoverinfo": "skip", "showlegend": False}
+    yield go.Scatter(edge, **panel_axes(panel))
+    yield go.Scatter(edge, fill="tonexty", fillcolor=tinted(colour, 0.18), **panel_axes(panel))
+    yield go.Scatter(
+        mode="lines+markers",
+        line={"color": colour, "width": 2},
+        marker={"size": 5},
+        showlegend=False,
+        hovertemplate="step %{x}: %{y:.3g} (%{customdata[0]} seeds, %{customdata[1]:.3g} to %{customdata[2]:.3g})"
+        "<extra></extra>",
+        **panel_axes(panel),
+    )
+
+
+def _changes(means: pd.DataFrame, measure: str, edges: tuple[str, str]) -> list[dict[str, Any]]:
+    """The band is drawn where it is defined, the line wherever a seed is."""
+    rows = means[(means["measure"] == measure) & means["mean"].notna()].sort_values("step")
+    low, high = (rounded(rows[edge].where(rows[edge].notna(), rows["mean"])) for edge in edges)
+    told = zip(rows["n_seeds"].tolist(), *(rounded(rows[edge]) for edge in edges), strict=True)
+    x = {"type": "scatter", "x": rows["step"].tolist()}
+    return [
+        x | {"y": low},
+        x | {"y": high},
+        x | {"y": rounded(rows["mean"]), "customdata": [list(row) for row in told]},
+    ]

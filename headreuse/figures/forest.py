@@ -1,0 +1,138 @@
+"""How does transfer go with overlap in each group, and how sure is it? Every estimate with its interval."""
+
+from collections.abc import Hashable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import plotly.graph_objects as go
+
+from headreuse.figures.measures import PUBLISHED
+from headreuse.figures.panels import Arrangement, panel_axes, panel_layout, panel_titles
+from headreuse.figures.rows import (
+    KIND_COLOURS,
+    ROW_HEIGHT,
+    Row,
+    empty_rows,
+    kinds_entries,
+    row_axis,
+    row_changes,
+    span,
+    zero_line,
+)
+from headreuse.figures.seeds import legend_entry
+from headreuse.figures.style import escaped
+from headreuse.figures.views import Choice, Key, View, add_views, choice, keys
+
+SHOWN = ("within_run", "step_adjusted", "first_differences", "partial", "between_run", "pooled_spearman")
+"""Statistics to choose from, the headline first; further ones are in the table alone."""
+CONTRAST_OF = "within_run"
+"""The statistic whose difference between related and control groups is the row `related − control`."""
+OF_PATTERNS = "pattern"
+"""The outcome of what needs none; it is shown with every outcome."""
+
+
+def forest(correlation: pd.DataFrame) -> go.Figure:
+    """Correlation of overlap with transfer, a panel for each overlap metric and a row for each group.
+
+    Args:
+        correlation: rows of the `correlation` table, of any number of groups.
+
+    Views: outcome, method (where there are several), transfer metric, statistic. A hollow point has no interval; one
+    row below the groups is related less control, where there is one. Distances and similarities have opposite signs.
+    """
+    rows = shown_rows(correlation)
+    groups = _groups(rows)
+    metrics = sorted(rows["overlap_metric"].unique(), key=lambda name: name not in PUBLISHED)
+    kinds = [kind for kind in KIND_COLOURS if kind in set(rows["kind"])]
+    choices = _choices(rows)
+    legend = [
+        legend_entry(kind, mode="markers", marker=marker, legendgroup=kind)
+        for kind, marker in kinds_entries(kinds).items()
+    ]
+    figure = go.Figure(layout=_layout(metrics, len(groups), kinds))
+    figure.add_traces(legend)
+    for panel in range(len(metrics)):
+        figure.add_traces(empty_rows(panel, kinds))
+    figure.update_yaxes(**row_axis(len(groups)))
+    figure.update_xaxes(title_text="correlation", **zero_line())
+    found = _by_view(rows, [entry.name for entry in choices])
+    views: dict[Key, View] = {}
+    for key in keys(choices):
+        panels = [[found.get((*key, metric, group)) or _missing(rows, group) for group in groups] for metric in metrics]
+        limits = span([row for panel in panels for row in panel], (-1, 1), (-2, 2))
+        traces = [{"type": "scatter"} for _ in legend]
+        traces += [change for panel in panels for change in row_changes(panel, kinds, limits[0])]
+        axes = {panel_axes(index)["xaxis"].replace("x", "xaxis"): {"range": limits} for index in range(len(metrics))}
+        views[key] = View(traces, axes)
+    return add_views(figure, choices, views)
+
+
+def shown_rows(correlation: pd.DataFrame) -> pd.DataFrame:
+    """The rows that the figure has, with `kind` filled in, the contrast under the statistic that it is of."""
+    kind = correlation["kind"] if "kind" in correlation else pd.Series("related", correlation.index)
+    statistic = correlation["statistic"].where(kind != "contrast", CONTRAST_OF)
+    rows = correlation.assign(kind=kind, statistic=statistic)
+    return rows[rows["statistic"].isin(SHOWN)]
+
+
+def _groups(rows: pd.DataFrame) -> list[str]:
+    """Related, then control, then the contrast; within a kind as they come."""
+    named = rows.drop_duplicates("group")
+    order = {kind: place for place, kind in enumerate(KIND_COLOURS)}
+    return sorted(named["group"], key=dict(zip(named["group"], named["kind"].map(order), strict=True)).__getitem__)
+
+
+def _choices(rows: pd.DataFrame) -> list[Choice]:
+    measured = rows[rows["outcome"] != OF_PATTERNS]
+    measured = measured if len(measured) else rows
+    outcomes = sorted(measured["outcome"].unique(), key=lambda name: name != "exact_match")
+    choices = [choice("outcome", outcomes)]
+    if measured["method"].nunique() > 1:
+        choices.append(choice("method", measured["method"].unique().tolist()))
+    statistics = [name for name in SHOWN if name in set(rows["statistic"])]
+    return [
+        *choices,
+        choice("transfer_metric", list(rows["transfer_metric"].unique())),
+        choice("statistic", statistics),
+    ]
+
+
+def _by_view(rows: pd.DataFrame, names: Sequence[str]) -> dict[Key, Row]:
+    """By what is chosen, metric and group; what is of patterns goes with every outcome and method."""
+    columns = [*names, "overlap_metric", "group"]
+    found: dict[Key, Row] = {}
+    of_patterns = rows["outcome"] == OF_PATTERNS
+    parts = [rows[~of_patterns]]
+    for column in [name for name in names if name in ("outcome", "method")]:
+        values = rows.loc[~of_patterns, column].unique()
+        parts += [rows[of_patterns].assign(**{column: value}) for value in values]
+    for part in parts:
+        keyed = zip(*(part[name].astype(str) for name in columns), strict=True)
+        found |= {key: _row(entry) for key, entry in zip(keyed, part.to_dict("records"), strict=True)}
+    return found
+
+
+def _row(entry: Mapping[Hashable, Any]) -> Row:
+    value, low, high = (float(entry[name]) for name in ("value", "ci_low", "ci_high"))
+    n_runs, n_points = int(entry["n_runs"]), int(entry["n_points"])
+    told = f"{entry['group']} · {n_runs} run{'s' * (n_runs != 1)}, {n_points} points"
+    note = entry.get("note")
+    note = "" if pd.isna(note) else str(note)
+    label = told if np.isfinite(value) else f"{told} · not defined"
+    return Row(label, str(entry["kind"]), value, low, high, note)
+
+
+def _missing(rows: pd.DataFrame, group: str) -> Row:
+    """Of a group that has no such estimate."""
+    kind = str(rows.loc[rows["group"] == group, "kind"].iloc[0])
+    return Row(f"{group} · –", kind, np.nan, np.nan, np.nan, "no such estimate")
+
+
+def _layout(metrics: Sequence[str], n_groups: int, kinds: Sequence[str]) -> go.Layout:
+    height = ROW_HEIGHT * n_groups
+    margin = (14, 14, 34, 48)
+    wide = Arrangement(columns=2 if len(metrics) <= 4 else 3, height=height, margin=margin, column_gap=0.05)
+    narrow = Arrangement(columns=1, height=height, margin=margin)
+    titles = panel_titles([escaped(metric.replace("_", " ")) for metric in metrics])
+    return panel_layout(len(metrics), wide, narrow, legend=kinds, annotations=titles)

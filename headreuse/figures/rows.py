@@ -1,0 +1,119 @@
+"""Estimates one below the other, each a point with its interval and with its label above it, so that names of any
+length fit a page of any width."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import plotly.graph_objects as go
+
+from headreuse.figures.panels import panel_axes
+from headreuse.figures.style import MUTED, escaped, rounded
+
+ROW_HEIGHT = 42
+"""Pixels of a row: its label and its line."""
+KIND_COLOURS = {"related": "#0072B2", "control": "#D55E00", "contrast": "#1f2933"}
+_LABEL_LIFT = 0.4
+"""How far above its line a label stands, in rows."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """One estimate; NaN where undefined."""
+
+    label: str
+    kind: str
+    """A key of `KIND_COLOURS`."""
+    value: float
+    low: float
+    high: float
+    note: str = ""
+    """Told when the row is pointed at."""
+
+
+def empty_rows(panel: int, kinds: Sequence[str]) -> list[go.Scatter]:
+    """The traces of a panel that `row_changes` fills: the labels, then the points of each kind."""
+    labels = go.Scatter(
+        mode="text",
+        textposition="middle right",
+        textfont={"size": 12},
+        cliponaxis=False,
+        showlegend=False,
+        hovertemplate="%{customdata}<extra></extra>",
+        **panel_axes(panel),
+    )
+    return [labels, *(_points(kind, panel) for kind in kinds)]
+
+
+def row_changes(rows: Sequence[Row], kinds: Sequence[str], left: float) -> list[dict[str, Any]]:
+    """The labels from `left` on, then the points of each kind; hollow where there is no interval."""
+    labels = {
+        "x": [left] * len(rows),
+        "y": [place - _LABEL_LIFT for place in range(len(rows))],
+        "text": [escaped(row.label) for row in rows],
+        "customdata": [escaped(row.note or row.label) for row in rows],
+    }
+    return [{"type": "scatter", **labels}, *(_changes(rows, kind) for kind in kinds)]
+
+
+def row_axis(n_rows: int) -> dict[str, Any]:
+    """The vertical axis of a panel of rows, the first on top; the labels stand in the panel."""
+    return {"range": [n_rows - 0.55, -0.75], "showticklabels": False, "ticks": "", "showgrid": False, "showline": False}
+
+
+def zero_line() -> dict[str, Any]:
+    """A horizontal axis with a line at 0."""
+    return {"zeroline": True, "zerolinecolor": MUTED, "zerolinewidth": 1.4}
+
+
+def span(rows: Sequence[Row], least: tuple[float, float], most: tuple[float, float]) -> list[float]:
+    """A range that holds `least` and all values and intervals, but no more than `most`."""
+    ends = np.array([end for row in rows for end in (row.value, row.low, row.high) if np.isfinite(end)])
+    low = max(most[0], min([least[0], *ends])) if ends.size else least[0]
+    high = min(most[1], max([least[1], *ends])) if ends.size else least[1]
+    margin = 0.04 * (high - low)
+    return [round(float(low - margin), 4), round(float(high + margin), 4)]
+
+
+def kinds_entries(kinds: Sequence[str]) -> dict[str, Mapping[str, Any]]:
+    """The marker of each kind in a legend."""
+    return {kind: {"size": 9, "color": KIND_COLOURS[kind]} for kind in kinds}
+
+
+def _points(kind: str, panel: int) -> go.Scatter:
+    colour = KIND_COLOURS[kind]
+    return go.Scatter(
+        mode="markers",
+        marker={"size": 9, "color": colour, "line": {"color": colour, "width": 1.6}},
+        error_x={"type": "data", "symmetric": False, "color": colour, "thickness": 1.8, "width": 4},
+        showlegend=False,
+        name=kind,
+        legendgroup=kind,
+        hovertemplate="%{x:.3g} %{customdata}<extra></extra>",
+        **panel_axes(panel),
+    )
+
+
+def _changes(rows: Sequence[Row], kind: str) -> dict[str, Any]:
+    here = [(place, row) for place, row in enumerate(rows) if row.kind == kind and np.isfinite(row.value)]
+    return {
+        "type": "scatter",
+        "x": rounded([row.value for _, row in here]),
+        "y": [place for place, _ in here],
+        "customdata": [escaped(_told(row)) for _, row in here],
+        "marker": {"symbol": ["circle" if _has_interval(row) else "circle-open" for _, row in here]},
+        "error_x": {
+            "array": rounded([row.high - row.value for _, row in here]),
+            "arrayminus": rounded([row.value - row.low for _, row in here]),
+        },
+    }
+
+
+def _told(row: Row) -> str:
+    interval = f"({row.low:.2f} to {row.high:.2f})" if _has_interval(row) else "(no interval)"
+    return f"{interval} {row.note}".strip()
+
+
+def _has_interval(row: Row) -> bool:
+    return bool(np.isfinite([row.low, row.high]).all())

@@ -1,0 +1,24 @@
+"""The page of the correlation report: every estimate with its interval, and what it rests on."""
+
+from headreuse.report import estimates, heads, training
+from headreuse.report.evidence import evidence, limits
+from headreuse.report.inputs import ReportInputs
+from headreuse.report.page import Page, Section
+
+CORRELATION_SECTIONS = (
+    Section("estimates", "How does transfer go with overlap in each group?", "Every estimate with its interval.",
+            estimates.forest),
+    Section("correlation", "What do the estimates rest on?", "Related and control groups side by side.",
+            training.correlation),
+    Section("bands", "Do overlap and transfer move together in all seeds?", "Means over seeds with a band.",
+            estimates.bands),
+    Section("sharing", "Do two tasks need the same heads?", "Likeness of the tasks' head maps within each model, "
+            "against chance and against what their sampling noise allows.", heads.sharing),
+    Section("functional", "Does ablating one task's heads hurt the other?", "Related and control groups side by side.",
+            estimates.specificity),
+)  # fmt: skip
+
+
+def correlation_page(inputs: ReportInputs) -> Page:
+    """The page of one or several studies together."""
+    return Page(CORRELATION_SECTIONS, evidence(inputs), limits(inputs))

@@ -1,0 +1,95 @@
+"""Exhibits over all groups: estimates with intervals, means over seeds, what ablating a task's heads costs another."""
+
+from collections.abc import Iterator
+
+import pandas as pd
+
+from headreuse import figures
+from headreuse.figures.bands import means_over_seeds
+from headreuse.figures.forest import shown_rows
+from headreuse.figures.measures import with_measure
+from headreuse.overlap import summaries
+from headreuse.report.exhibits import Exhibit, title
+from headreuse.report.inputs import ReportInputs
+from headreuse.report.tables import table
+
+ESTIMATES = [
+    *("measure", "transfer_metric", "statistic", "group", "kind", "value", "unit", "ci_low", "ci_high", "interval"),
+    *("n_runs", "n_points", "n_effective", "p", "q", "test", "note"),
+]
+MEANS = ["mean_of", "step", "mean", "low", "high", "ci_low", "ci_high", "n_seeds"]
+COSTS = [
+    *("outcome", "group", "kind", "seed", "step", "source", "target", "n_heads", "value", "ci_low", "ci_high"),
+    *("chance", "p_chance", "loss", "loss_own", "loss_random", "usable", "reason"),
+]
+
+
+def forest(inputs: ReportInputs) -> Iterator[Exhibit]:
+    """Estimates of all groups: one figure."""
+    if not len(inputs.correlation) or not len(shown_rows(inputs.correlation)):
+        return
+    rows = with_measure(inputs.correlation.rename(columns={"overlap_metric": "metric"}))
+    yield Exhibit(
+        "forest",
+        "Estimates by group",
+        "Are related groups away from 0, on the side that means more alike where transfer is better, and controls "
+        "not? A line is the 95 % interval that takes each run as one observation; a hollow point has none (point at it "
+        "to read why). Of a difference, less is more alike, so that its sign is opposite to that of a similarity.",
+        figures.forest(inputs.correlation),
+        (table(rows, ESTIMATES, title="Estimates", caption="Every estimate; further statistics are at its end."),),
+        is_wide=True,
+    )
+
+
+def bands(inputs: ReportInputs) -> Iterator[Exhibit]:
+    """Gap, transfer fraction and overlap over training: one figure per group."""
+    mains = {group.name: group.main.task for group in inputs.study.groups if group.auxiliary}
+    if not (len(inputs.overlap) and len(inputs.transfer) and mains):
+        return
+    points = figures.overlap_points(inputs.overlap, inputs.transfer, mains=mains)
+    for number, group in enumerate(inputs.study.groups):
+        rows = points[points["group"] == group.name]
+        if not len(rows):
+            continue
+        means = [means_over_seeds(part).assign(overlap_of=name) for name, part in rows.groupby("measure", sort=False)]
+        yield Exhibit(
+            f"bands-{number}",
+            title(group),
+            "Does overlap change when transfer appears, in all seeds? The line is the mean over seeds. Overlap that is "
+            "not usable is left out, so that its mean may be over fewer seeds.",
+            figures.seed_bands(rows, kind=group.kind),
+            (table(_distinct(means), MEANS),),
+            is_wide=True,
+        )
+
+
+def _distinct(means: list[pd.DataFrame]) -> pd.DataFrame:
+    """Means of all overlap measures below each other; those of the gap and τ, alike in all, once."""
+    whole = pd.concat(means, ignore_index=True)
+    of_transfer = whole["measure"] != "overlap"
+    named = whole.assign(mean_of=whole["measure"].where(of_transfer, whole["overlap_of"]))
+    return named.drop_duplicates(["mean_of", "step"])
+
+
+def specificity(inputs: ReportInputs) -> Iterator[Exhibit]:
+    """Functional overlap of all groups: one figure."""
+    groups = {group.name: group for group in inputs.study.groups if group.auxiliary}
+    rows = inputs.functional_overlap
+    rows = rows[rows["group"].isin(groups)] if len(rows) else rows
+    if not len(rows):
+        return
+    rows = rows.assign(kind=rows["group"].map({name: group.kind for name, group in groups.items()}))
+    summary = summaries.specificity(rows)
+    mains = {name: group.main.task for name, group in groups.items()}
+    if not len(summary):
+        return
+    yield Exhibit(
+        "specificity",
+        "Functional overlap at each run's last measured checkpoint",
+        "Whose heads are ablated → which task is measured. 1: the target loses as much as without its own top heads; "
+        "0: nothing. Is it right of random heads (the grey mark) in related groups, and not in controls? The line is "
+        "the 95 % interval over seeds; a hollow point has none.",
+        figures.functional_specificity(summary, mains=mains),
+        (table(rows, COSTS),),
+        is_wide=True,
+    )
