@@ -102,7 +102,7 @@ def slow_outcomes(logits: torch.Tensor, prompts: Prompts) -> dict[str, np.ndarra
     for row, scored in enumerate(prompts.scored):
         positions = np.flatnonzero(scored)
         answer = torch.as_tensor(prompts.tokens[row, positions])
-        at = logits[row, positions - 1].float().log_softmax(-1)
+        at = logits[row, positions - 1].double().log_softmax(-1)
         exact.append(float(torch.equal(at.argmax(-1), answer)))
         log_prob.append(at[torch.arange(len(answer)), answer].sum().item())
     return {"exact_match": np.array(exact), "log_prob": np.array(log_prob)}

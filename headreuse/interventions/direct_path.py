@@ -39,9 +39,7 @@ def direct_path(anatomy: Anatomy, run: CleanRun) -> DirectPath:
     packing = Packing(run.slots.position, run.tokens.shape[1])
     written: dict[int, Tensor] = {}
     final: list[Tensor] = []
-    unembed = anatomy.model.get_output_embeddings()
-    if not is_linear(unembed):
-        raise HeadreuseError(f"{type(anatomy.model).__name__}: its unembedding is not a linear map")
+    unembed = _unembedding(anatomy)
 
     def traced(layer: int) -> Callable[..., Any]:
         block = anatomy.blocks[layer]
@@ -67,7 +65,7 @@ def direct_path(anatomy: Anatomy, run: CleanRun) -> DirectPath:
         for module, ((first, output), *_) in calls.items()
         if first is final[0] and torch.equal(output, unembedded)
     ]
-    if len(norms) != 1:
+    if not norms:
         raise HeadreuseError(f"{type(anatomy.model).__name__}: no final norm was found right before its unembedding")
     through_norm = frozen_norm(norms[0], packing.unpack(final[0]), packing.unpack(unembedded))
     weight = unembed.weight.float()
@@ -81,12 +79,19 @@ def finished_logits(
     """What the model makes of its unembedding's output."""
     n_sets = len(answers)
     packing = Packing(run.slots.position.repeat(n_sets, 1), run.tokens.shape[1])
-    unembed = anatomy.model.get_output_embeddings()
+    unembed = _unembedding(anatomy)
     given = packing.pack(answers.flatten(0, 1)).to(unembed.weight.dtype)
     skipped = {b.module: _skipping(b) for b in anatomy.blocks}
     with forwards_replaced({**skipped, unembed: lambda *_args, **_kwargs: given}):
         output = anatomy.model(input_ids=run.tokens.repeat(n_sets, 1), use_cache=False)
     return packing.unpack(logits_of(output)).unflatten(0, (n_sets, len(run.tokens)))
+
+
+def _unembedding(anatomy: Anatomy) -> Any:
+    linears = [part for part in anatomy.model.get_output_embeddings().modules() if is_linear(part)]
+    if not linears:
+        raise HeadreuseError(f"{type(anatomy.model).__name__}: its unembedding is not a linear map")
+    return linears[0]
 
 
 def _skipping(block: Block) -> Callable[..., Any]:
@@ -140,11 +145,13 @@ def _hold(
             f"{type(block.module).__name__}: its feed-forward treats positions differently (a mixture of experts?), "
             "so it cannot be held fixed; a head's direct effect is undefined there"
         )
+    norms = {
+        module: _affine(frozen_norm(module, first.flatten(0, 1), output.flatten(0, 1)), first, output, n_folds)
+        for module, ((first, output), *_) in calls.items()
+        if first is attended and not torch.equal(output, attended) and module not in linears
+    }
     stack.enter_context(held({module: made[0][1] for module, made in linears.items()}, n_folds))
-    for module, ((first, output), *_) in calls.items():
-        if first is attended and not torch.equal(output, attended) and module not in linears:
-            through = frozen_norm(module, first.flatten(0, 1), output.flatten(0, 1))
-            stack.enter_context(forwards_replaced({module: _affine(through, first, output, n_folds)}))
+    stack.enter_context(forwards_replaced(norms))
 
 
 def _affine(

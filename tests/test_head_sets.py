@@ -1,0 +1,130 @@
+import numpy as np
+import pytest
+import torch
+from decoders import N_HEADS, N_LAYERS, answered_prompts, random_model, slow_outcomes
+
+from headreuse.head_sets import cumulative_ablation, greedy_ablation, name_of, random_sets_like, set_ablation
+from headreuse.problems import HeadreuseError
+from headreuse.records import Head
+from headreuse.scores import mean_ablation, resample_ablation, zero_ablation
+
+SINGLE_SCORE = {
+    "mean": mean_ablation,
+    "pooled_mean": lambda model, prompts: mean_ablation(model, prompts, position="pooled"),
+    "resample": resample_ablation,
+    "zero": zero_ablation,
+}
+
+
+@pytest.fixture(scope="module")
+def llama():
+    return random_model("llama_gqa")
+
+
+@pytest.fixture
+def prompts(llama, generator):
+    return answered_prompts(llama, generator)
+
+
+@pytest.mark.parametrize("replacement", SINGLE_SCORE)
+def test_a_set_of_one_head_has_the_single_score(replacement, llama, prompts):
+    single = SINGLE_SCORE[replacement](llama, prompts)
+    heads = [Head(layer, index) for layer in range(N_LAYERS) for index in range(N_HEADS)]
+    scores = set_ablation(llama, prompts, [[head] for head in heads], replacement=replacement)
+    for outcome, values in scores.effects.items():
+        expected = single.effects[outcome].reshape(len(heads), -1)
+        np.testing.assert_array_equal(values, expected)
+
+
+def test_order_does_not_matter_and_nothing_costs_nothing(llama, prompts):
+    heads = [Head(2, 1), Head(0, 3), Head(1, 0)]
+    scores = set_ablation(llama, prompts, [heads, heads[::-1], set(heads), []])
+    for values in scores.effects.values():
+        np.testing.assert_array_equal(values[0], values[1])
+        np.testing.assert_array_equal(values[0], values[2])
+        np.testing.assert_array_equal(values[3], 0)
+
+
+@pytest.mark.parametrize("name", ["llama_gqa", "gpt2", "gemma2", "gpt_neox", "mistral_window"])
+def test_sets_over_several_layers_by_a_loop_of_hooks(name, generator):
+    model = random_model(name)
+    prompts = answered_prompts(model, generator)
+    sets = [{Head(0, 1), Head(0, 2), Head(2, 3)}, {Head(1, 0), Head(2, 2), Head(2, 3)}, {Head(2, 0), Head(2, 1)}]
+    scores = set_ablation(model, prompts, sets, replacement="zero")
+    names = ("self_attn.o_proj", "attn.c_proj", "attention.dense")
+    projections = [part for name, part in model.named_modules() if name.endswith(names)]
+    for heads, exact, log_prob in zip(sets, scores.effects["exact_match"], scores.effects["log_prob"], strict=True):
+
+        def silence(module, args, heads=heads):
+            z = args[0].unflatten(-1, (N_HEADS, -1)).clone()
+            z[:, :, [head.head_index for head in heads if projections[head.layer] is module]] = 0
+            return (z.flatten(-2),)
+
+        handles = [projection.register_forward_pre_hook(silence) for projection in projections]
+        with torch.no_grad():
+            found = slow_outcomes(model(torch.as_tensor(prompts.tokens), use_cache=False).logits, prompts)
+        for handle in handles:
+            handle.remove()
+        np.testing.assert_array_equal(exact, scores.baseline["exact_match"] - found["exact_match"])
+        np.testing.assert_allclose(log_prob, scores.baseline["log_prob"] - found["log_prob"], atol=1e-4)
+
+
+@pytest.mark.parametrize("sharing", [0.0, 0.3, 1.0])
+def test_ablating_all_heads_of_one_task_breaks_the_shared_part_of_the_other(sharing, planted, generator):
+    truth = planted(sharing)
+    prompts = truth.prompts("B", 20, generator)
+    scores = set_ablation(truth.model, prompts, [truth.heads["A"], truth.heads["B"]])
+    assert scores.effect("exact_match").tolist() == pytest.approx([sharing, 1.0])
+
+
+def test_cumulative_ablation_takes_one_head_after_the_other(planted_model, generator):
+    prompts = planted_model.prompts("C", 16, generator)
+    scores = cumulative_ablation(planted_model.model, prompts, [Head(0, 1), Head(1, 2), Head(0, 0)])
+    assert [name_of(heads) for heads in scores.sets] == ["0.1", "0.1 1.2", "0.0 0.1 1.2"]
+    assert scores.effect("exact_match").tolist() == [0.0, 1.0, 1.0]
+
+
+def test_greedy_ablation_takes_the_costliest_head_first(planted, generator):
+    truth = planted(0.5)
+    prompts = truth.prompts("A", 20, generator)
+    scores = greedy_ablation(truth.model, prompts, 3)
+    assert [len(heads) for heads in scores.sets] == [1, 2, 3]
+    assert scores.sets[0] < scores.sets[1] < scores.sets[2] < truth.heads["A"]
+    assert scores.effect("exact_match").tolist() == pytest.approx([0.1, 0.2, 0.3])
+
+
+def test_greedy_ablation_by_brute_force(llama, prompts):
+    scores = greedy_ablation(llama, prompts, 2, outcome="logit_diff", replacement="zero")
+    single = zero_ablation(llama, prompts).effect("logit_diff")
+    first = Head(*map(int, np.unravel_index(single.argmax(), single.shape)))
+    others = [
+        Head(layer, index) for layer in range(N_LAYERS) for index in range(N_HEADS) if Head(layer, index) != first
+    ]
+    pairs = set_ablation(llama, prompts, [{first, other} for other in others], replacement="zero")
+    best = pairs.effect("logit_diff").argmax()
+    assert scores.sets == (frozenset({first}), pairs.sets[best])
+
+
+def test_random_sets_have_as_many_heads_in_each_layer(generator):
+    heads = {Head(0, 1), Head(2, 0), Head(2, 3)}
+    sets = random_sets_like(heads, 4, 200, generator)
+    assert all(sorted(head.layer for head in drawn) == [0, 2, 2] for drawn in sets)
+    # 4 choices in layer 0, 6 pairs in layer 2: all 24 are drawn about equally often.
+    counts = np.unique([name_of(drawn) for drawn in sets], return_counts=True)[1]
+    assert len(counts) == 24
+    assert counts.max() < 25
+
+
+def test_the_frame_names_the_sets(llama, prompts):
+    frame = set_ablation(llama, prompts, [{Head(0, 1), Head(2, 0)}, {Head(1, 3)}]).to_frame()
+    assert frame[frame.outcome == "log_prob"]["set"].tolist() == ["0.1 2.0", "1.3"]
+    assert frame[frame.outcome == "log_prob"].n_heads.tolist() == [2, 1]
+
+
+def test_a_head_that_does_not_exist_is_refused(llama, prompts):
+    with pytest.raises(HeadreuseError, match=r"there is no head 3\.0: the model has 3 layers of 4 heads"):
+        set_ablation(llama, prompts, [{Head(0, 0)}, {Head(3, 0)}])
+    with pytest.raises(HeadreuseError, match="n_heads 13 is not between 1 and the model's 12 heads"):
+        greedy_ablation(llama, prompts, 13)
+    with pytest.raises(HeadreuseError, match="unknown replacement 'nothing'; choose from: mean, pooled_mean"):
+        set_ablation(llama, prompts, [{Head(0, 0)}], replacement="nothing")
