@@ -19,10 +19,12 @@ from itertools import product
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 from scipy import stats
 
+from headreuse.config import Group
 from headreuse.correlation.across import Combined, combine, contrast, together
-from headreuse.correlation.estimate import why_no_interval, why_no_p
+from headreuse.correlation.estimate import Estimate, why_no_interval, why_no_p
 from headreuse.correlation.further import MIXED_FROM, given_covariates, mixed_slopes, shifted
 from headreuse.correlation.further import partial as partial_correlation
 from headreuse.correlation.group_level import mantel
@@ -34,6 +36,8 @@ from headreuse.correlation.power import autoregressive
 from headreuse.correlation.statistics import STATISTICS
 from headreuse.overlap import OVERLAP_METRICS, SetAblations, functional_overlap
 from headreuse.overlap.chance import chance_from, jaccard_chance, shuffles_over_all_layers, shuffles_within_layers
+from headreuse.overlap.resampling import draw_weights, interval
+from headreuse.transfer import transfer_table
 
 N_RUNS = (1, 2, 3, 4, 5, 6, 8)
 N_STEPS = (10, 20, 40)
@@ -147,10 +151,14 @@ def further(setting: Setting, n: int, generator: np.random.Generator) -> Iterato
     studies = zip(*setting.draw(n, RELATION, generator), strict=True)
     rows = [[partial_correlation(one), *mixed_slopes(one)] for one in (panel(x, y) for x, y in studies)]
     for i, name in enumerate(truths):
-        found = [row[i] for row in rows if np.isfinite(row[i].ci_low)]
-        if found:
-            held = [row.ci_low <= truths[name] <= row.ci_high for row in found]
-            yield Number(f"{name}.{setting}.coverage", float(np.mean(held)))
+        yield from _of_rows(f"{name}.{setting}", [row[i] for row in rows], truths[name])
+
+
+def _of_rows(name: str, rows: list[Estimate], truth: float) -> Iterator[Number]:
+    """Coverage of rows of the table, where they have an interval."""
+    found = [row.ci_low <= truth <= row.ci_high for row in rows if np.isfinite(row.ci_low)]
+    if found:
+        yield Number(f"{name}.coverage", float(np.mean(found)))
 
 
 def groups(setting: Setting, n: int, generator: np.random.Generator) -> Iterator[Number]:
@@ -171,11 +179,9 @@ def groups(setting: Setting, n: int, generator: np.random.Generator) -> Iterator
         if np.isfinite(p).all():
             yield Number(f"seed_permutation_two_groups.{setting}.{kind}", float((p <= 0.05).mean()))
     rows = [together("related groups", entry) for entry in related]
-    held = [row.ci_low <= related_truth <= row.ci_high for row in rows]
-    yield Number(f"mean_of_two_groups.{setting}.coverage", float(np.mean(held)))
+    yield from _of_rows(f"mean_of_two_groups.{setting}", rows, related_truth)
     differences = [contrast(a, b) for a, b in zip(related, control, strict=True)]
-    held = [row.ci_low <= related_truth - control_truth <= row.ci_high for row in differences]
-    yield Number(f"related_minus_control.{setting}.coverage", float(np.mean(held)))
+    yield from _of_rows(f"related_minus_control.{setting}", differences, related_truth - control_truth)
 
 
 def chance_levels(n: int, generator: np.random.Generator) -> Iterator[Number]:
@@ -222,6 +228,46 @@ def other_tests(n: int, generator: np.random.Generator) -> Iterator[Number]:
     )
 
 
+def over_prompts(n: int, generator: np.random.Generator) -> Iterator[Number]:
+    """Intervals over examples: of an overlap, for its average with as many prompts, and of the gap."""
+    n_heads, n_prompts = 18, 256
+    truth = generator.gamma(0.5, size=(2, n_heads, 1))
+    weights = draw_weights(n_prompts, generator, n_resamples=500, n_splits=1)
+    for name in ("ablation_map_difference", "cosine", "spearman"):
+        metric = OVERLAP_METRICS[name]
+        found = []
+        for _ in range(n):
+            effects = truth + generator.standard_normal((2, n_heads, n_prompts))
+            a, b = (metric.prepare(weights.bootstrap @ one.T, 3) for one in effects)
+            value = float(metric.compare(*(metric.prepare(one.mean(axis=-1), 3) for one in effects)))
+            found.append((value, *interval(metric.compare(a, b), value, low=metric.low, high=metric.high)))
+        values, low, high = np.array(found).T
+        yield Number(f"overlap_over_prompts.{name}.coverage", covered(Interval(low, high), float(values.mean())))
+    main, auxiliary = np.linspace(0.99, 0.05, 16), np.linspace(0.99, 0.8, 16)
+    yield Number("gap_over_examples.coverage", _gap_coverage(main, auxiliary, n, generator))
+
+
+def _gap_coverage(main: np.ndarray, auxiliary: np.ndarray, n: int, generator: np.random.Generator) -> float:
+    group = Group.model_validate(
+        {
+            "name": "g",
+            "main": {"task": "copy", "max_length": 8},
+            "auxiliary": [{"task": "reverse", "max_length": 16}],
+        }
+    )
+    counts = {"copy": generator.binomial(256, main, (n, 16)), "reverse": generator.binomial(256, auxiliary, (n, 16))}
+    step, length = (index.ravel() for index in np.indices((n, 16)))
+    tables = [
+        pd.DataFrame({"group": "g", "seed": 0, "step": step, "task": task, "length": length + 1, "n": 256}).assign(
+            accuracy=drawn.ravel() / 256
+        )
+        for task, drawn in counts.items()
+    ]
+    table = transfer_table(pd.concat(tables), [group])
+    limits = Interval(table["gap_ci_low"].to_numpy(), table["gap_ci_high"].to_numpy())
+    return covered(limits, float(np.mean(auxiliary - main)))
+
+
 def jobs(n: int) -> list[Callable[[np.random.Generator], Iterator[Number]]]:
     """Everything that is simulated."""
     every = [Setting(*chosen) for chosen in product(N_RUNS, N_STEPS, AUTOCORRELATION)]
@@ -231,6 +277,7 @@ def jobs(n: int) -> list[Callable[[np.random.Generator], Iterator[Number]]]:
     chosen = [Setting(n_runs, 20, 0.8) for n_runs in (2, 3, 5)]
     found += [partial(_with_generator, further, setting, min(n, 1000)) for setting in chosen]
     found += [partial(_with_generator, groups, setting, min(n, 1000)) for setting in chosen]
+    found.append(partial(_without_setting, over_prompts, min(n, 1000)))
     return [*found, partial(_without_setting, chance_levels, n), partial(_without_setting, other_tests, min(n, 1000))]
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy import stats
 
-from headreuse.correlation.estimate import ALPHA, Estimate, undefined
+from headreuse.correlation.estimate import ALPHA, Estimate, counted, undefined
 from headreuse.correlation.intervals import CONFIDENCE, FISHER, Interval, difference, over_runs
 from headreuse.correlation.panels import Panel
 from headreuse.correlation.permutation import null, p_value, smallest_p, stratified
@@ -14,6 +14,8 @@ from headreuse.correlation.statistics import STATISTICS
 
 STATISTIC = "within_run"
 """What is averaged over groups."""
+INTERVAL_FROM = 3
+"""Runs that every group must have for an interval of their mean or difference."""
 
 
 @dataclass(frozen=True)
@@ -63,35 +65,33 @@ def combine(panels: Sequence[Panel]) -> Combined | None:
 
 def together(name: str, combined: Combined) -> Estimate:
     """The mean over groups with its interval, and the p of permuting seeds within every group."""
-    low, high = float(combined.interval.low), float(combined.interval.high)
-    row = Estimate(
-        STATISTIC, combined.value, ci_low=low, ci_high=high, interval="jackknife over runs, Welch over groups"
-    )
+    row = _with_interval(Estimate(STATISTIC, combined.value), combined.interval, combined)
     statistic = STATISTICS[STATISTIC]
     commons = [panel.common() for panel in combined.panels]
     commons = [panel for panel in commons if not undefined(panel, statistic)]
     sizes = tuple(len(panel.seeds) for panel in commons)
     if not commons or smallest_p(sizes) > ALPHA:
-        least = f", where p cannot be less than {smallest_p(sizes):.2g}" if commons else ""
-        told = " + ".join(str(size) for size in sizes) or "0"
-        return replace(row, note=f"no p from {told} runs permuted within {name}{least}: this describes")
+        least = f", which cannot be less than {smallest_p(sizes):.2g}" if commons else ""
+        told = f"no p from {' + '.join(map(str, sizes)) or 'no'} runs of {name}{least}"
+        return replace(row, note="; ".join(filter(None, (row.note, told))))
     nulls = [null(statistic.centred(panel.overlap), statistic.centred(panel.transfer)) for panel in commons]
     return replace(row, p=float(p_value(stratified(nulls))), test="seed permutation within groups")
 
 
 def contrast(related: Combined, control: Combined) -> Estimate:
-    """Mean within-run correlation of related groups less that of controls."""
+    """Mean within-run correlation of related groups less that of controls; of these groups, not of others."""
+    apart = Estimate("related_minus_control", related.value - control.value, unit="difference of correlations")
     interval = difference((related.value, related.interval), (control.value, control.interval))
-    low, high = float(interval.low), float(interval.high)
-    return Estimate(
-        "related_minus_control",
-        related.value - control.value,
-        unit="difference of correlations",
-        ci_low=low,
-        ci_high=high,
-        interval="MOVER of both intervals",
-        note="of these groups: it does not generalize to others",
-    )
+    return _with_interval(apart, interval, related, control)
+
+
+def _with_interval(row: Estimate, interval: Interval, *sides: Combined) -> Estimate:
+    """The row with its interval, where every group has runs enough."""
+    fewest = min(len(panel.seeds) for side in sides for panel in side.panels)
+    if fewest < INTERVAL_FROM:
+        return replace(row, note=f"no interval from groups of {counted(fewest)}; it takes {INTERVAL_FROM} in each")
+    how = "jackknife over runs, Welch over groups" + (", MOVER" if len(sides) > 1 else "")
+    return replace(row, ci_low=float(interval.low), ci_high=float(interval.high), interval=how)
 
 
 def by_measure(panels: Sequence[Panel]) -> Iterator[list[Panel]]:

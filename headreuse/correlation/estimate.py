@@ -15,7 +15,7 @@ from headreuse.correlation.permutation import seed_permutation, smallest_p
 from headreuse.correlation.statistics import Statistic
 
 MIN_POINTS = 3
-JACKKNIFE_FROM = {"step_adjusted": 3}
+JACKKNIFE_FROM = {"step_adjusted": 4, "partial": 3}
 """Runs that an interval over runs takes; 2 for those that are not named."""
 BETWEEN_FROM = 5
 """Runs that Fisher's interval of the between-run correlation takes."""
@@ -83,7 +83,12 @@ def why_no_interval(statistic: Statistic, n_runs: int) -> str:
         return "" if n_runs >= BETWEEN_FROM else f"no interval between {n_runs} runs; it takes {BETWEEN_FROM}"
     if not statistic.within_runs:
         return "pooled: no interval from so few runs"
-    needed = JACKKNIFE_FROM.get(statistic.name, 2)
+    return too_few_runs(statistic.name, n_runs)
+
+
+def too_few_runs(name: str, n_runs: int) -> str:
+    """Whether the jackknife over runs is not calibrated for an estimate, in words; empty where it is."""
+    needed = JACKKNIFE_FROM.get(name, 2)
     return "" if n_runs >= needed else f"no interval over {counted(n_runs)}; it takes {needed}"
 
 
@@ -121,9 +126,9 @@ def _p(panel: Panel, statistic: Statistic) -> tuple[float, str]:
 
 
 def jackknifed(panel: Panel, estimate: Estimate, value: Callable[[np.ndarray], np.ndarray]) -> Estimate:
-    """The estimate with the jackknife interval of `value` (of chosen runs), where there are two runs."""
-    if len(panel.seeds) < 2:
-        return replace(estimate, note="no interval over 1 run; it takes 2")
+    """The estimate with the jackknife interval of `value` (of chosen runs), where there are runs enough."""
+    if told := too_few_runs(estimate.statistic, len(panel.seeds)):
+        return replace(estimate, note=told)
     interval = jackknife(value, len(panel.seeds))
     if np.isnan(interval.low):
         return replace(estimate, note=UNDEFINED_WITHOUT_ONE)
