@@ -10,11 +10,11 @@ from scipy import stats
 
 from headreuse.config import Group
 from headreuse.correlation import (
+    STATISTIC_SUMMARIES,
     STATISTICS,
     correlation_table,
     detectable_correlation,
     effective_sample_size,
-    group_level_table,
     mantel,
     panels,
     residual_autocorrelation,
@@ -310,18 +310,29 @@ def test_mantel_is_brute_force_on_five_tasks():
 
 
 def test_groups_as_units():
-    found = []
-    for i in range(6):
-        overlap, transfer = tables(
-            np.full((2, 3), i / 10) + 0.01 * np.arange(3), np.full((2, 3), 1 - i / 10), name=f"g{i}"
-        )
-        found += panels(overlap, transfer, [group(f"g{i}")])
-    row = rows_of(group_level_table(found), transfer_metric="gap").iloc[0]
+    made = [
+        tables(np.full((2, 3), i / 10) + 0.01 * np.arange(3), np.full((2, 3), 1 - i / 10) - 0.01, name=f"g{i}")
+        for i in range(6)
+    ]
+    overlap, transfer = (pd.concat(frames) for frames in zip(*made, strict=True))
+    groups = [group(f"g{i}") for i in range(6)]
+    row = one(correlation_table(overlap, transfer, groups), group="all groups")
     assert row["value"] == pytest.approx(-1.0)
     assert row["p"] == pytest.approx(2 / 720)
-    few = rows_of(group_level_table([panel for panel in found if panel.group < "g4"]), transfer_metric="gap").iloc[0]
+    assert row["n_points"] == 6
+    few = one(correlation_table(overlap, transfer, groups[:4]), group="all groups")
     assert np.isnan(few["p"])
     assert "no p from 4 groups" in few["note"]
+    assert not len(rows_of(correlation_table(overlap, transfer, groups[:2]), group="all groups"))
+
+
+def test_two_seeds_a_group_have_no_interval_of_the_contrast():
+    made = [tables(*series(2, 12, seed=i), name=name) for i, name in enumerate("ab")]
+    overlap, transfer = (pd.concat(frames) for frames in zip(*made, strict=True))
+    row = one(correlation_table(overlap, transfer, [group("a"), group("b", "control")]), group="related − control")
+    assert np.isfinite(row["value"])
+    assert np.isnan(row["ci_low"])
+    assert "no interval from groups of 2 runs; it takes 3 in each" in row["note"]
 
 
 def test_related_and_control_groups_are_contrasted():
@@ -403,6 +414,13 @@ def test_one_run_has_no_interval_over_runs():
     assert np.isfinite(row["value"])
     assert np.isnan(row["ci_low"])
     assert "no interval over 1 run; it takes 2" in row["note"]
+
+
+def test_every_statistic_of_the_table_is_explained():
+    made = [tables(*series(5, 8, seed=i), name=name) for i, name in enumerate("abc")]
+    overlap, transfer = (pd.concat(frames) for frames in zip(*made, strict=True))
+    groups = [group("a"), group("b"), group("c", "control")]
+    assert set(correlation_table(overlap, transfer, groups)["statistic"]) == set(STATISTIC_SUMMARIES)
 
 
 def test_a_group_without_any_row_adds_none():

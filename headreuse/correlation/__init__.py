@@ -5,22 +5,23 @@ everything trends (trap 3 of `reference/paper.md`). What is calibrated is offere
 """
 
 from headreuse.correlation.autocorrelation import effective_sample_size, residual_autocorrelation
-from headreuse.correlation.group_level import group_level_table, mantel
+from headreuse.correlation.group_level import mantel
 from headreuse.correlation.panels import Panel, panels
 from headreuse.correlation.permutation import seed_permutation, smallest_p
 from headreuse.correlation.power import Power, detectable_correlation
 from headreuse.correlation.statistics import STATISTICS, Statistic, residual_degrees_of_freedom
+from headreuse.correlation.summaries import STATISTIC_SUMMARIES
 from headreuse.correlation.table import correlation_table
 
 __all__ = [
     "STATISTICS",
+    "STATISTIC_SUMMARIES",
     "Panel",
     "Power",
     "Statistic",
     "correlation_table",
     "detectable_correlation",
     "effective_sample_size",
-    "group_level_table",
     "mantel",
     "panels",
     "residual_autocorrelation",

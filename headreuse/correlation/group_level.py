@@ -3,11 +3,10 @@
 from collections.abc import Sequence
 
 import numpy as np
-import pandas as pd
 from jaxtyping import Float
 from scipy import stats
 
-from headreuse.correlation.across import by_measure
+from headreuse.correlation.estimate import MIN_POINTS, Estimate
 from headreuse.correlation.panels import Panel
 
 MIN_GROUPS = 5
@@ -15,19 +14,27 @@ MIN_GROUPS = 5
 N_PERMUTATIONS = 9999
 
 
-def group_level_table(panels: Sequence[Panel], *, seed: int = 0) -> pd.DataFrame:
-    """One row per measure pairing: Spearman over groups of each group's last overlap and last transfer, seeds averaged.
+def over_groups(panels: Sequence[Panel], *, seed: int = 0) -> Estimate:
+    """Spearman over groups of each group's last overlap and last transfer, seeds averaged; p by permuting groups.
 
-    Columns: overlap_metric, method, outcome, transfer_metric, statistic, value (−1 to 1), p (exact where groups are
-    few), n_groups, note. No interval: so few groups bear none.
+    No interval: so few groups bear none.
     """
-    rows = []
-    for together in by_measure(panels):
-        ends = np.array([_end(panel) for panel in together if panel.present.any()]).reshape(-1, 2)
-        label = dict(zip(("overlap_metric", "method", "outcome", "transfer_metric"), together[0].measure, strict=True))
-        rows.append(label | {"statistic": "between_group"} | _over_groups(ends, seed))
-    columns = ["overlap_metric", "method", "outcome", "transfer_metric", "statistic", "value", "p", "n_groups", "note"]
-    return pd.DataFrame(rows, columns=columns)
+    name = "between_group"
+    ends = np.array([_end(panel) for panel in panels if panel.present.any()]).reshape(-1, 2)
+    n_groups = len(ends)
+    if n_groups < MIN_POINTS:
+        return Estimate(name, np.nan, note=f"{n_groups} groups; a correlation over groups needs at least {MIN_POINTS}")
+    if np.ptp(ends, axis=0).min() == 0:
+        return Estimate(name, np.nan, note="overlap or transfer is the same in all groups")
+    overlap, transfer = ends.T
+
+    def correlation(order: np.ndarray) -> float:
+        return float(stats.spearmanr(overlap[order.astype(int)], transfer).statistic)
+
+    value, p = _permuted(np.arange(n_groups), correlation, seed)
+    if n_groups < MIN_GROUPS:
+        return Estimate(name, value, note=f"no p from {n_groups} groups: it takes {MIN_GROUPS} to reach 5 %")
+    return Estimate(name, value, p=p, test=f"permutation of {n_groups} groups", note="no interval from so few groups")
 
 
 def mantel(
@@ -55,24 +62,6 @@ def _end(panel: Panel) -> tuple[float, float]:
     last = panel.present.shape[1] - 1 - panel.present[:, ::-1].argmax(axis=1)
     runs = np.flatnonzero(panel.present.any(axis=1))
     return tuple(float(series[runs, last[runs]].mean()) for series in (panel.overlap, panel.transfer))  # type: ignore[return-value]
-
-
-def _over_groups(ends: Float[np.ndarray, "group 2"], seed: int) -> dict[str, object]:
-    n_groups = len(ends)
-    empty = {"value": np.nan, "p": np.nan, "n_groups": n_groups}
-    if n_groups < 3:
-        return empty | {"note": f"{n_groups} groups; a correlation over groups needs at least 3"}
-    if np.ptp(ends, axis=0).min() == 0:
-        return empty | {"note": "overlap or transfer is the same in all groups"}
-    overlap, transfer = ends.T
-
-    def correlation(order: np.ndarray) -> float:
-        return float(stats.spearmanr(overlap[order.astype(int)], transfer).statistic)
-
-    value, p = _permuted(np.arange(n_groups), correlation, seed)
-    if n_groups < MIN_GROUPS:
-        return empty | {"value": value, "note": f"no p from {n_groups} groups: it takes {MIN_GROUPS} to reach 5 %"}
-    return empty | {"value": value, "p": p, "note": ""}
 
 
 def _permuted(units: np.ndarray, statistic: object, seed: int) -> tuple[float, float]:

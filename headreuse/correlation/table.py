@@ -10,8 +10,9 @@ from scipy import stats
 from headreuse.config import Group
 from headreuse.correlation.across import by_measure, combine, contrast, together
 from headreuse.correlation.autocorrelation import effective_points
-from headreuse.correlation.estimate import Estimate, correlation
+from headreuse.correlation.estimate import MIN_POINTS, Estimate, correlation
 from headreuse.correlation.further import LAGS, lagged, mixed_slopes, partial, step_adjusted_slope
+from headreuse.correlation.group_level import over_groups
 from headreuse.correlation.panels import MEASURE_COLUMNS, Panel, panels
 from headreuse.correlation.statistics import STATISTICS
 
@@ -35,6 +36,7 @@ COLUMNS = (
 )
 ALL_GROUPS = {"related": "all related groups", "control": "all control groups"}
 CONTRAST = "related − control"
+ALL = "all groups"
 
 Row = dict[str, object]
 
@@ -47,7 +49,8 @@ def correlation_table(overlap: pd.DataFrame, transfer: pd.DataFrame, groups: Seq
     checkpoints; `q` is p with the false discovery rate controlled over all measures of the same group and statistic.
     What a group's seeds cannot bear is NaN, and `note` says why. `n_effective` counts independent checkpoints.
     Where there are several related (control) groups, rows of the group `all related groups` (`all control groups`)
-    have them together, and where there are both kinds those of `related − control` their difference.
+    have them together, and where there are both kinds those of `related − control` their difference. From three
+    groups on, rows of `all groups` correlate over groups, which are then the points.
     """
     found = list(panels(overlap, transfer, groups))
     kinds = {group.name: group.kind for group in groups}
@@ -83,6 +86,9 @@ def _rows_across(found: Sequence[Panel], kinds: Mapping[str, str]) -> Iterator[R
                 name = ALL_GROUPS[kind]
                 counts = {"n_runs": whole.n_runs, "n_points": whole.n_points, "n_effective": np.nan}
                 yield {"group": name, "kind": kind} | counts | _measure(same[0]) | asdict(together(name, whole))
+        if len(same) >= MIN_POINTS:
+            counts = {"n_runs": sum(len(panel.seeds) for panel in same), "n_points": len(same), "n_effective": np.nan}
+            yield {"group": ALL, "kind": "all"} | counts | _measure(same[0]) | asdict(over_groups(same))
         related, control = combined["related"], combined["control"]
         if related is not None and control is not None:
             counts = {"n_runs": related.n_runs + control.n_runs, "n_points": related.n_points + control.n_points}
