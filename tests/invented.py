@@ -1,6 +1,6 @@
 """Invented tables with the columns, sizes and quirks of a real run folder, for tests of figures and report."""
 
-from itertools import combinations
+from itertools import combinations, permutations
 from pathlib import Path
 
 import numpy as np
@@ -30,6 +30,7 @@ def report_inputs(study: Study | None = None, *, n_checkpoints: int = 15, **chan
         "head_scores": pd.concat([head_scores(*run, study, n_checkpoints) for run in runs], ignore_index=True),
         "transfer": pd.concat([transfer(*run, n_checkpoints) for run in runs], ignore_index=True),
         "overlap": pd.concat([overlap(*run, n_checkpoints) for run in runs], ignore_index=True),
+        "functional_overlap": pd.concat([functional_overlap(*run) for run in runs], ignore_index=True),
         "correlation": pd.concat([correlation(group, study, generator) for group in study.groups], ignore_index=True),
     }
     given = {
@@ -131,6 +132,19 @@ def overlap(group, seed, generator, n_checkpoints) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=[*columns, "ci_high", "chance", "p_chance", "noise_floor", "usable"])
 
 
+def functional_overlap(group, seed, generator) -> pd.DataFrame:
+    """At the last step: as much as the own heads in related groups, no more than chance in controls."""
+    rows = []
+    for source, target in permutations([entry.task for entry in group.tasks], 2):
+        for outcome in OUTCOMES:
+            value = (0.9 if group.kind == "related" else 0.3) + 0.05 * generator.random()
+            place = (group.name, seed, group.training.steps, source, target, outcome, 3)
+            rows.append((*place, value, value - 0.1, value + 0.1, 0.3, 0.04, value, 1.0, 0.3, True, ""))
+    columns = ["group", "seed", "step", "source", "target", "outcome", "n_heads", "value", "ci_low", "ci_high"]
+    columns += ["chance", "p_chance", "loss", "loss_own", "loss_random", "usable", "reason"]
+    return pd.DataFrame(rows, columns=columns)
+
+
 def correlation(group, study, generator) -> pd.DataFrame:
     measures = [(metric, outcome) for metric in ("ablation_map_difference", *SIMILARITIES) for outcome in OUTCOMES]
     rows = []
@@ -141,10 +155,10 @@ def correlation(group, study, generator) -> pd.DataFrame:
                 sign = 1 if ("difference" in metric) == (measure == "gap") else -1
                 value = sign * (0.7 if group.kind == "related" else 0.1) + 0.05 * generator.normal()
                 interval = (value - 0.2, value + 0.15) if statistic == "within_run" else (np.nan, np.nan)
-                place = (group.name, metric, method, outcome, measure, statistic)
+                place = (group.name, group.kind, metric, method, outcome, measure, statistic)
                 n = len(study.seeds)
                 rows.append((*place, value, *interval, np.nan, np.nan, n, 11 * n, "no p from two runs"))
-    columns = ["group", "overlap_metric", "method", "outcome", "transfer_metric", "statistic", "value"]
+    columns = ["group", "kind", "overlap_metric", "method", "outcome", "transfer_metric", "statistic", "value"]
     return pd.DataFrame(rows, columns=[*columns, "ci_low", "ci_high", "p", "q", "n_runs", "n_points", "note"])
 
 

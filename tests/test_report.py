@@ -106,9 +106,11 @@ def test_the_page_has_every_part_in_order(page):
         "accuracy",
         "heads",
         "sharing",
+        "functional",
         "attention",
         "trajectories",
         "correlation",
+        "estimates",
         "stability",
         "study",
         "glossary",
@@ -123,7 +125,7 @@ def test_plotly_is_in_the_page_once_and_data_beside_it_are_small(html):
 
 def test_every_figure_has_its_own_id_and_numbers_below(page):
     ids = [attributes["id"] for attributes in page.with_class("exhibit")]
-    assert len(set(ids)) == len(ids) == 6 * 2 + 1
+    assert len(set(ids)) == len(ids) == 6 * 2 + 3
     assert {attributes["id"] for attributes in page.with_class("plot")} == {f"plot-{name}" for name in ids}
     tables = [attributes["id"] for tag, attributes in page.elements if tag == "table" and "id" in attributes]
     assert {name.rsplit("-", 1)[0].removeprefix("table-") for name in tables} == set(ids)
@@ -177,9 +179,10 @@ def test_hostile_names_stay_text():
 
 
 def test_an_unfinished_study_gives_a_page_that_says_so(inputs):
-    empty = {name: getattr(inputs, name).iloc[:0] for name in ("accuracy", "head_scores", "transfer", "overlap")}
+    names = ("accuracy", "head_scores", "transfer", "overlap", "functional_overlap")
+    empty = {name: getattr(inputs, name).iloc[:0] for name in names}
     page = Page(render(report_inputs(n_checkpoints=2, **empty, correlation=pd.DataFrame(), patterns=[])))
-    assert page.text.count("Nothing to show: this has not been measured.") == 7
+    assert page.text.count("Nothing to show: this has not been measured.") == 9
     assert "has not been measured at lengths 9 to 16" in page.text
 
 

@@ -11,12 +11,12 @@ from headreuse.figures.measures import PUBLISHED
 from headreuse.figures.panels import Arrangement, panel_axes, panel_layout, panel_titles
 from headreuse.figures.rows import (
     KIND_COLOURS,
-    ROW_HEIGHT,
     Row,
     empty_rows,
     kinds_entries,
     row_axis,
     row_changes,
+    row_height,
     span,
     zero_line,
 )
@@ -54,7 +54,7 @@ def forest(correlation: pd.DataFrame) -> go.Figure:
     figure.add_traces(legend)
     for panel in range(len(metrics)):
         figure.add_traces(empty_rows(panel, kinds))
-    figure.update_yaxes(**row_axis(len(groups)))
+    figure.update_yaxes(**row_axis(len(groups), 1))
     figure.update_xaxes(title_text="correlation", **zero_line())
     found = _by_view(rows, [entry.name for entry in choices])
     views: dict[Key, View] = {}
@@ -69,11 +69,14 @@ def forest(correlation: pd.DataFrame) -> go.Figure:
 
 
 def shown_rows(correlation: pd.DataFrame) -> pd.DataFrame:
-    """The rows that the figure has, with `kind` filled in, the contrast under the statistic that it is of."""
-    kind = correlation["kind"] if "kind" in correlation else pd.Series("related", correlation.index)
-    statistic = correlation["statistic"].where(kind != "contrast", CONTRAST_OF)
-    rows = correlation.assign(kind=kind, statistic=statistic)
+    """The rows that the figure has, the contrast under the statistic that it is of."""
+    rows = contrast_with_its_statistic(correlation)
     return rows[rows["statistic"].isin(SHOWN)]
+
+
+def contrast_with_its_statistic(correlation: pd.DataFrame) -> pd.DataFrame:
+    """The table with the difference between related and control groups under the statistic that it is of."""
+    return correlation.assign(statistic=correlation["statistic"].where(correlation["kind"] != "contrast", CONTRAST_OF))
 
 
 def _groups(rows: pd.DataFrame) -> list[str]:
@@ -130,7 +133,7 @@ def _missing(rows: pd.DataFrame, group: str) -> Row:
 
 
 def _layout(metrics: Sequence[str], n_groups: int, kinds: Sequence[str]) -> go.Layout:
-    height = ROW_HEIGHT * n_groups
+    height = row_height(1) * n_groups
     margin = (14, 14, 34, 48)
     wide = Arrangement(columns=2 if len(metrics) <= 4 else 3, height=height, margin=margin, column_gap=0.05)
     narrow = Arrangement(columns=1, height=height, margin=margin)

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
+from jaxtyping import Float
 
 from headreuse.figures.measures import is_distance, measures, with_measure
 from headreuse.figures.panels import Arrangement, panel_axes, panel_layout, panel_titles
@@ -15,10 +16,11 @@ from headreuse.figures.views import Key, View, add_views, choice, keys
 
 
 def overlap_matrices(overlap: pd.DataFrame, *, tasks: Sequence[str]) -> go.Figure:
-    """Overlap between each two tasks of one group, a panel per seed, with the chance level on the colour bar.
+    """Overlap between each two tasks of one group, a panel per seed, with chance and ceiling on the colour bar.
 
     Views: measure (similarities only: metrics that are larger the more alike), step. Colours run from 0 to 1; the
-    number in a cell is exact. A hollow ○ marks what is not usable.
+    number in a cell is exact. A hollow ○ marks what is not usable. The ceiling is what two maps of the same truth would
+    show with this sampling noise (`noise_ceiling` of the table, from split halves), where the table has it.
     """
     alike = with_measure(overlap[[not is_distance(metric) for metric in overlap["metric"]]])
     seeds = sorted(alike["seed"].unique())
@@ -68,19 +70,27 @@ def _heatmap(index: int, tasks: Sequence[str]) -> go.Heatmap:
         ygap=1,
         texttemplate="%{text}",
         hoverongaps=False,
-        hovertemplate="%{y} with %{x}: %{z:.3g}<br>chance %{customdata[0]:.2g}<extra></extra>",
+        hovertemplate="%{y} with %{x}: %{z:.3g}<br>chance %{customdata[0]:.2g}, ceiling %{customdata[1]:.2g}"
+        "<extra></extra>",
         **panel_axes(index),
     )
+
+
+MARKS = {"chance": "chance", "ceiling": "noise_ceiling"}
+"""What is marked on the colour bar, and the columns that hold it."""
+_CLOSE = 0.09
+"""Less far apart than this, the texts of two ticks overlap."""
 
 
 @dataclass(frozen=True)
 class _Cell:
     value: float
-    chance: float
+    marks: tuple[float, ...]
+    """Those of `MARKS`; NaN where not known."""
     text: str
 
 
-_NO_CELL = _Cell(np.nan, np.nan, "")
+_NO_CELL = _Cell(np.nan, (np.nan,) * len(MARKS), "")
 _Cells = dict[tuple[str, str], _Cell]
 """By the two tasks."""
 
@@ -88,35 +98,37 @@ _Cells = dict[tuple[str, str], _Cell]
 def _cells(overlap: pd.DataFrame) -> dict[Key, _Cells]:
     """By measure, step and seed, in one pass: a frame for each of thousands of views would be slow."""
     keyed = zip(*(overlap[name].astype(str) for name in ("measure", "step", "seed")), strict=True)
-    columns = ["task_a", "task_b", "value", "chance", "usable"]
+    overlap = overlap.assign(**{name: np.nan for name in MARKS.values() if name not in overlap})
+    columns = ["task_a", "task_b", "value", "usable", *MARKS.values()]
     found: dict[Key, _Cells] = {}
     for key, row in zip(keyed, overlap[columns].itertuples(index=False, name=None), strict=True):
-        task_a, task_b, value, chance, usable = row
+        task_a, task_b, value, usable, *marks = row
         text = "" if np.isnan(value) else f"{value:.2f}{'' if usable else ' ○'}"
-        found.setdefault(key, {})[task_a, task_b] = _Cell(value, chance, text)
+        found.setdefault(key, {})[task_a, task_b] = _Cell(value, tuple(marks), text)
     return found
 
 
 def _view(panels: Sequence[_Cells], tasks: Sequence[str]) -> View:
     """The same both ways round, unless a directed metric has a row for each."""
     traces: list[dict[str, Any]] = []
-    chances: list[float] = []
+    marks: list[tuple[float, ...]] = []
     for cells in panels:
         found = [[cells.get((a, b)) or cells.get((b, a)) or _NO_CELL for b in tasks] for a in tasks]
-        chance = [[cell.chance for cell in row] for row in found]
         trace: dict[str, Any] = {"z": rounded_rows([[cell.value for cell in row] for row in found])}
         trace["text"] = [[cell.text for cell in row] for row in found]
-        trace["customdata"] = [[[value] for value in row] for row in rounded_rows(chance)]
+        trace["customdata"] = [rounded_rows([cell.marks for cell in row]) for row in found]
         traces.append({"type": "heatmap", **trace})
-        chances += [value for row in chance for value in row if np.isfinite(value)]
-    return View(traces, {"coloraxis": {"colorbar": _chance_ticks(chances)}})
+        marks += [cell.marks for row in found for cell in row]
+    return View(traces, {"coloraxis": {"colorbar": _ticks(np.array(marks))}})
 
 
-def _chance_ticks(chances: Sequence[float]) -> dict[str, Any]:
-    """Ticks of a colour bar from 0 to 1, with the mean chance level among them."""
+def _ticks(marks: Float[np.ndarray, "cell mark"]) -> dict[str, Any]:
+    """Ticks of a colour bar from 0 to 1, with the mean of each mark among them."""
+    means = {name: float(np.mean(held)) for name, column in zip(MARKS, marks.T, strict=True)
+             if len(held := column[np.isfinite(column)])}  # fmt: skip
+    told = {round(mean, 3): f"{name} {mean:.2f}" for name, mean in means.items()}
+    if len(means) > 1 and np.ptp(list(means.values())) < _CLOSE:
+        told = {round(float(np.mean(list(means.values()))), 3): "<br>".join(told.values())}
     ticks = {0.0: "0", 0.25: "0.25", 0.5: "0.5", 0.75: "0.75", 1.0: "1"}
-    if chances:
-        mean = float(np.mean(chances))
-        ticks = {at: text for at, text in ticks.items() if abs(at - mean) > 0.09}
-        ticks[round(mean, 3)] = f"chance {mean:.2f}"
+    ticks = {at: text for at, text in ticks.items() if all(abs(at - mean) > _CLOSE for mean in told)} | told
     return {"tickvals": sorted(ticks), "ticktext": [ticks[at] for at in sorted(ticks)]}

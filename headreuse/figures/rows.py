@@ -11,11 +11,9 @@ import plotly.graph_objects as go
 from headreuse.figures.panels import panel_axes
 from headreuse.figures.style import MUTED, escaped, rounded
 
-ROW_HEIGHT = 42
-"""Pixels of a row: its label and its line."""
 KIND_COLOURS = {"related": "#0072B2", "control": "#D55E00", "contrast": "#1f2933"}
-_LABEL_LIFT = 0.4
-"""How far above its line a label stands, in rows."""
+_LINE, _BELOW, _LIFT = 16, 14, 7
+"""Pixels of a line of a label, below a point, and between a point and its label."""
 
 
 @dataclass(frozen=True)
@@ -23,6 +21,7 @@ class Row:
     """One estimate; NaN where undefined."""
 
     label: str
+    """On as many lines as it has."""
     kind: str
     """A key of `KIND_COLOURS`."""
     value: float
@@ -36,7 +35,7 @@ def empty_rows(panel: int, kinds: Sequence[str]) -> list[go.Scatter]:
     """The traces of a panel that `row_changes` fills: the labels, then the points of each kind."""
     labels = go.Scatter(
         mode="text",
-        textposition="middle right",
+        textposition="top right",
         textfont={"size": 12},
         cliponaxis=False,
         showlegend=False,
@@ -48,18 +47,26 @@ def empty_rows(panel: int, kinds: Sequence[str]) -> list[go.Scatter]:
 
 def row_changes(rows: Sequence[Row], kinds: Sequence[str], left: float) -> list[dict[str, Any]]:
     """The labels from `left` on, then the points of each kind; hollow where there is no interval."""
+    lift = round(_LIFT / row_height(_n_lines(rows)), 3)
     labels = {
         "x": [left] * len(rows),
-        "y": [place - _LABEL_LIFT for place in range(len(rows))],
-        "text": [escaped(row.label) for row in rows],
+        "y": [place - lift for place in range(len(rows))],
+        "text": [escaped(row.label).replace("\n", "<br>") for row in rows],
         "customdata": [escaped(row.note or row.label) for row in rows],
     }
     return [{"type": "scatter", **labels}, *(_changes(rows, kind) for kind in kinds)]
 
 
-def row_axis(n_rows: int) -> dict[str, Any]:
+def row_height(n_lines: int) -> int:
+    """Pixels of a row: its label and its line."""
+    return n_lines * _LINE + _BELOW + _LIFT + 5
+
+
+def row_axis(n_rows: int, n_lines: int) -> dict[str, Any]:
     """The vertical axis of a panel of rows, the first on top; the labels stand in the panel."""
-    return {"range": [n_rows - 0.55, -0.75], "showticklabels": False, "ticks": "", "showgrid": False, "showline": False}
+    below = _BELOW / row_height(n_lines)
+    bounds = [n_rows - 1 + below, below - 1]
+    return {"range": bounds, "showticklabels": False, "ticks": "", "showgrid": False, "showline": False}
 
 
 def zero_line() -> dict[str, Any]:
@@ -113,6 +120,10 @@ def _changes(rows: Sequence[Row], kind: str) -> dict[str, Any]:
 def _told(row: Row) -> str:
     interval = f"({row.low:.2f} to {row.high:.2f})" if _has_interval(row) else "(no interval)"
     return f"{interval} {row.note}".strip()
+
+
+def _n_lines(rows: Sequence[Row]) -> int:
+    return max((row.label.count("\n") + 1 for row in rows), default=1)
 
 
 def _has_interval(row: Row) -> bool:

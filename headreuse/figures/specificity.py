@@ -8,7 +8,7 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from headreuse.figures.panels import Arrangement, panel_axes, panel_layout, panel_titles
-from headreuse.figures.rows import ROW_HEIGHT, Row, empty_rows, kinds_entries, row_axis, row_changes, span, zero_line
+from headreuse.figures.rows import Row, empty_rows, kinds_entries, row_axis, row_changes, row_height, span, zero_line
 from headreuse.figures.seeds import legend_entry
 from headreuse.figures.style import MUTED, rounded
 from headreuse.figures.views import Key, View, add_views, choice, keys
@@ -31,15 +31,18 @@ def functional_specificity(specificity: pd.DataFrame, *, mains: Mapping[str, str
     kinds = [kind for kind in ("related", "control") if kind in set(rows["kind"])]
     outcomes = sorted(rows["outcome"].unique(), key=lambda name: name != "exact_match")
     choices = [choice("outcome", outcomes)]
-    legend = [legend_entry(kind, mode="markers", marker=marker) for kind, marker in kinds_entries(kinds).items()]
-    legend.append(legend_entry(CHANCE, mode="markers", marker=_chance_marker()))
+    legend = [
+        legend_entry(kind, mode="markers", marker=marker, legendgroup=kind)
+        for kind, marker in kinds_entries(kinds).items()
+    ]
+    legend.append(legend_entry(CHANCE, mode="markers", marker=_chance_marker(), legendgroup=CHANCE))
     places = {kind: _places(rows[rows["kind"] == kind]) for kind in kinds}
     n_rows = max(len(found) for found in places.values())
     figure = go.Figure(layout=_layout(kinds, n_rows, [str(trace.name) for trace in legend]))
     figure.add_traces(legend)
     for panel, kind in enumerate(kinds):
         figure.add_traces([*empty_rows(panel, [kind]), _chance_points(panel)])
-    figure.update_yaxes(**row_axis(n_rows))
+    figure.update_yaxes(**row_axis(n_rows, 2))
     figure.update_xaxes(title_text="functional overlap", **zero_line())
     views: dict[Key, View] = {}
     for (outcome,) in keys(choices):
@@ -74,7 +77,7 @@ def _row(rows: pd.DataFrame, place: _Place, measure: str) -> Row:
     group, kind, source, target = place
     here = (rows["group"] == group) & (rows["source"] == source) & (rows["target"] == target)
     found = rows[here & (rows["measure"] == measure)]
-    label = f"{group}: {source} → {target}"
+    label = f"{group}\n{source} → {target}"
     if not len(found):
         return Row(f"{label} · not usable", kind, np.nan, np.nan, np.nan)
     entry = found.iloc[0]
@@ -93,6 +96,7 @@ def _chance_points(panel: int) -> go.Scatter:
         mode="markers",
         marker=_chance_marker(),
         showlegend=False,
+        legendgroup=CHANCE,
         hovertemplate=f"{CHANCE}: %{{x:.3g}}<extra></extra>",
         **panel_axes(panel),
     )
@@ -103,7 +107,7 @@ def _chance_changes(rows: Sequence[Row]) -> dict[str, Any]:
 
 
 def _layout(kinds: Sequence[str], n_rows: int, legend: Sequence[str]) -> go.Layout:
-    height = ROW_HEIGHT * n_rows
+    height = row_height(2) * n_rows
     margin = (LEFT_MARGIN, LEFT_MARGIN, 34, 48)
     wide = Arrangement(columns=2, height=height, margin=margin, column_gap=0.05)
     narrow = Arrangement(columns=1, height=height, margin=margin)

@@ -6,7 +6,7 @@ import pandas as pd
 
 from headreuse import figures
 from headreuse.figures.bands import means_over_seeds
-from headreuse.figures.forest import shown_rows
+from headreuse.figures.forest import contrast_with_its_statistic, shown_rows
 from headreuse.figures.measures import with_measure
 from headreuse.overlap import summaries
 from headreuse.report.exhibits import Exhibit, title
@@ -28,7 +28,7 @@ def forest(inputs: ReportInputs) -> Iterator[Exhibit]:
     """Estimates of all groups: one figure."""
     if not len(inputs.correlation) or not len(shown_rows(inputs.correlation)):
         return
-    rows = with_measure(inputs.correlation.rename(columns={"overlap_metric": "metric"}))
+    rows = with_measure(contrast_with_its_statistic(inputs.correlation).rename(columns={"overlap_metric": "metric"}))
     yield Exhibit(
         "forest",
         "Estimates by group",
@@ -36,7 +36,7 @@ def forest(inputs: ReportInputs) -> Iterator[Exhibit]:
         "not? A line is the 95 % interval that takes each run as one observation; a hollow point has none (point at it "
         "to read why). Of a difference, less is more alike, so that its sign is opposite to that of a similarity.",
         figures.forest(inputs.correlation),
-        (table(rows, ESTIMATES, title="Estimates", caption="Every estimate; further statistics are at its end."),),
+        (table(rows, ESTIMATES, title="Estimates", caption="Those of the figure, for every overlap measure."),),
         is_wide=True,
     )
 

@@ -129,10 +129,11 @@ def _contrasted(rows: pd.DataFrame, inputs: ReportInputs) -> list[str]:
     if not len(found):
         return ["Related groups cannot be set against controls: the correlation is not defined in two runs of each."]
     row = found.iloc[0]
-    told = f"The correlation within runs is {signed(row['value'])} in related groups less that in controls"
+    apart = "higher" if row["value"] >= 0 else "lower"
+    told = f"The correlation within runs is {abs(row['value']):.2f} {apart} in related groups than in controls"
     if not np.isfinite([row["ci_low"], row["ci_high"]]).all():
         return [f"{told}; no interval can be given."]
-    ends = f"95\N{NO-BREAK SPACE}% interval {signed(row['ci_low'])} to {signed(row['ci_high'])}"
+    ends = f"95\N{NO-BREAK SPACE}% interval of related less control {signed(row['ci_low'])} to {signed(row['ci_high'])}"
     if row["ci_low"] <= 0 <= row["ci_high"]:
         return [f"{told} ({ends}, which includes 0): these runs do not settle whether the two kinds differ."]
     return [f"{told} ({ends}, which excludes 0): these groups differ; other groups may not."]

@@ -12,7 +12,7 @@ from plotly.offline import get_plotlyjs
 
 from headreuse.figures.style import THEME
 from headreuse.figures.views import Choice, choices_of
-from headreuse.report import heads, training
+from headreuse.report import estimates, heads, training
 from headreuse.report.answer import answer, asked
 from headreuse.report.caveats import caveats
 from headreuse.report.exhibits import Exhibit
@@ -39,12 +39,15 @@ SECTIONS = (
             heads.ablation),
     Section("sharing", "Do two tasks need the same heads?", "Likeness of the tasks' head maps within each model.",
             heads.sharing),
+    Section("functional", "Does ablating one task's heads hurt the other?", "Related and control groups side by side.",
+            estimates.specificity),
     Section("attention", "What do the heads that matter look at?", "Mean attention patterns at the last checkpoint.",
             heads.attention),
     Section("trajectories", "Do overlap and gap move together while training?", "One line per seed.",
             training.trajectories),
     Section("correlation", "Does transfer go with overlap?", "Related and control groups side by side.",
             training.correlation),
+    Section("estimates", "How sure is that, group by group?", "Every estimate with its interval.", estimates.forest),
     Section("stability", "How stable is training?", "Main's accuracy in three ranges of length.", training.stability),
 )  # fmt: skip
 
