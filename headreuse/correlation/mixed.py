@@ -40,7 +40,10 @@ def fit_mixed(
         # They are about the Hessian, of which nothing is used, and about variances at 0, where the slope is as good.
         warnings.simplefilter("ignore")
         model = sm.MixedLM(outcome, design, groups=run, exog_re=design if random_slope else None)
-        result = model.fit(reml=True, method="lbfgs")
+        try:
+            result = model.fit(reml=True, method="lbfgs")
+        except np.linalg.LinAlgError:  # a step into singular variances, which statsmodels does not report otherwise
+            return None
     if not result.converged:
         return None
     normal, moment = [], []
