@@ -149,18 +149,19 @@ def planted_model() -> Planted:
     )
 
 
-@pytest.fixture(scope="session")
-def planted() -> Callable[[float], Planted]:
-    """`planted(sharing)`: 4 layers × 8 heads, tasks A and B of 10 symbols and heads each, this fraction of them shared.
+def plant_sharing(sharing: float) -> Planted:
+    """4 layers × 8 heads, tasks A and B of 10 symbols and heads each, this fraction of the heads the same for both.
 
     Ablating all of A's heads breaks this fraction of B's prompts. The heads are scattered over the layers.
     """
+    n_shared = round(10 * sharing)
+    scattered = [Head(layer, head) for head in range(8) for layer in range(4)]
+    a = tuple(scattered[:10])
+    b = (*a[:n_shared], *scattered[10 : 20 - n_shared])
+    return plant({"A": a, "B": b}, n_layers=4, n_heads=8)
 
-    def build(sharing: float) -> Planted:
-        n_shared = round(10 * sharing)
-        scattered = [Head(layer, head) for head in range(8) for layer in range(4)]
-        a = tuple(scattered[:10])
-        b = (*a[:n_shared], *scattered[10 : 20 - n_shared])
-        return plant({"A": a, "B": b}, n_layers=4, n_heads=8)
 
-    return build
+@pytest.fixture(scope="session")
+def planted() -> Callable[[float], Planted]:
+    """`planted(sharing)` is `plant_sharing`."""
+    return plant_sharing
