@@ -240,7 +240,7 @@ def over_prompts(n: int, generator: np.random.Generator) -> Iterator[Number]:
             effects = truth + generator.standard_normal((2, n_heads, n_prompts))
             a, b = (metric.prepare(weights.bootstrap @ one.T, 3) for one in effects)
             value = float(metric.compare(*(metric.prepare(one.mean(axis=-1), 3) for one in effects)))
-            found.append((value, *interval(metric.compare(a, b), value, low=metric.low, high=metric.high)))
+            found.append((value, *interval(metric, metric.compare(a, b), value)))
         values, low, high = np.array(found).T
         yield Number(f"overlap_over_prompts.{name}.coverage", covered(Interval(low, high), float(values.mean())))
     main, auxiliary = np.linspace(0.99, 0.05, 16), np.linspace(0.99, 0.8, 16)

@@ -128,7 +128,7 @@ def prepare(metric: OverlapMetric, maps: ResampledMaps, draws: Draws, *, k: int)
 def overlap(metric: OverlapMetric, a: PreparedMap, b: PreparedMap, draws: Draws) -> Overlap:
     """How alike two prepared maps are."""
     value = float(metric.compare(a.point.reshape(-1), b.point.reshape(-1)))
-    low, high = interval(metric.compare(a.bootstrap, b.bootstrap), value, low=metric.low, high=metric.high)
+    low, high = interval(metric, metric.compare(a.bootstrap, b.bootstrap), value)
     within, over = _chances(metric, value, a, b, draws)
     ceiling = _ceiling(metric, a.self_likeness, b.self_likeness)
     return Overlap(

@@ -9,6 +9,8 @@ import numpy as np
 from jaxtyping import Float
 from scipy import stats
 
+from headreuse.overlap.registry import OverlapMetric
+
 N_RESAMPLES = 1000
 N_SPLITS = 50
 Z = float(stats.norm.isf(0.025))
@@ -66,16 +68,19 @@ def resample(effects: Effects, weights: Weights) -> ResampledMaps:
     return ResampledMaps(effects.mean(axis=-1, dtype=np.float64), bootstrap, first, second)
 
 
-def interval(resampled: Float[np.ndarray, "resample"], value: float, *, low: float, high: float) -> tuple[float, float]:
+def interval(metric: OverlapMetric, resampled: Float[np.ndarray, "resample"], value: float) -> tuple[float, float]:
     """95 % interval of what a metric is on average with as many prompts: value ± 1.96 bootstrap standard errors.
 
-    Clipped to the limits `low` and `high` of the metric's range. It is about `value`, which noise biases, and so is
-    every resample again, so percentiles would count that twice (in simulation they cover 0–60 % where noise is large,
-    this 91–99 %); the bias itself shows in the noise floor or ceiling. NaN where the value is undefined, or is in more
-    than 5 % of the resamples.
+    Clipped to the metric's range. It is about `value`, which noise biases, and so is every resample again, so
+    percentiles would count that twice (in simulation they cover 0–60 % where noise is large, this 90–98 %); the bias
+    itself shows in the noise floor or ceiling. Noise draws the resamples of a correlation together as well, for which
+    their spread about `value`, not about their mean, makes up. NaN where the value is undefined, or is in more than
+    5 % of the resamples. Set metrics take few values, so that theirs is rough.
     """
     undefined = np.isnan(resampled)
     if np.isnan(value) or undefined.mean() > 0.05:
         return np.nan, np.nan
-    half = Z * resampled[~undefined].std(dtype=np.float64)
-    return float(np.clip(value - half, low, high)), float(np.clip(value + half, low, high))
+    defined = resampled[~undefined].astype(np.float64)
+    centre = value if metric.correlation_like else defined.mean()
+    half = Z * np.sqrt(np.mean((defined - centre) ** 2))
+    return float(np.clip(value - half, metric.low, metric.high)), float(np.clip(value + half, metric.low, metric.high))
