@@ -71,7 +71,7 @@ def forest(correlation: pd.DataFrame) -> go.Figure:
 def shown_rows(correlation: pd.DataFrame) -> pd.DataFrame:
     """The rows that the figure has, the contrast under the statistic that it is of."""
     rows = contrast_with_its_statistic(correlation)
-    return rows[rows["statistic"].isin(SHOWN)]
+    return rows[rows["statistic"].isin(SHOWN) & rows["kind"].isin(KIND_COLOURS)]
 
 
 def contrast_with_its_statistic(correlation: pd.DataFrame) -> pd.DataFrame:

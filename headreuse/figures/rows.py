@@ -32,7 +32,7 @@ class Row:
 
 
 def empty_rows(panel: int, kinds: Sequence[str]) -> list[go.Scatter]:
-    """The traces of a panel that `row_changes` fills: the labels, then the points of each kind."""
+    """The traces of a panel that `row_changes` fills: the labels, then the intervals and points of each kind."""
     labels = go.Scatter(
         mode="text",
         textposition="top right",
@@ -42,11 +42,11 @@ def empty_rows(panel: int, kinds: Sequence[str]) -> list[go.Scatter]:
         hovertemplate="%{customdata}<extra></extra>",
         **panel_axes(panel),
     )
-    return [labels, *(_points(kind, panel) for kind in kinds)]
+    return [labels, *(trace for kind in kinds for trace in (_line(kind, panel), _points(kind, panel)))]
 
 
 def row_changes(rows: Sequence[Row], kinds: Sequence[str], left: float) -> list[dict[str, Any]]:
-    """The labels from `left` on, then the points of each kind; hollow where there is no interval."""
+    """The labels from `left` on, then the intervals and the points of each kind; hollow where there is no interval."""
     lift = round(_LIFT / row_height(_n_lines(rows)), 3)
     labels = {
         "x": [left] * len(rows),
@@ -54,7 +54,7 @@ def row_changes(rows: Sequence[Row], kinds: Sequence[str], left: float) -> list[
         "text": [escaped(row.label).replace("\n", "<br>") for row in rows],
         "customdata": [escaped(row.note or row.label) for row in rows],
     }
-    return [{"type": "scatter", **labels}, *(_changes(rows, kind) for kind in kinds)]
+    return [{"type": "scatter", **labels}, *(change for kind in kinds for change in _changes(rows, kind))]
 
 
 def row_height(n_lines: int) -> int:
@@ -93,7 +93,6 @@ def _points(kind: str, panel: int) -> go.Scatter:
     return go.Scatter(
         mode="markers",
         marker={"size": 9, "color": colour, "line": {"color": colour, "width": 1.6}},
-        error_x={"type": "data", "symmetric": False, "color": colour, "thickness": 1.8, "width": 4},
         showlegend=False,
         name=kind,
         legendgroup=kind,
@@ -102,19 +101,27 @@ def _points(kind: str, panel: int) -> go.Scatter:
     )
 
 
-def _changes(rows: Sequence[Row], kind: str) -> dict[str, Any]:
+def _line(kind: str, panel: int) -> go.Scatter:
+    line = {"color": KIND_COLOURS[kind], "width": 2}
+    return go.Scatter(mode="lines", line=line, showlegend=False, hoverinfo="skip", **panel_axes(panel))
+
+
+def _changes(rows: Sequence[Row], kind: str) -> list[dict[str, Any]]:
     here = [(place, row) for place, row in enumerate(rows) if row.kind == kind and np.isfinite(row.value)]
-    return {
+    known = [(place, row) for place, row in here if _has_interval(row)]
+    lines = {
+        "type": "scatter",
+        "x": rounded([end for _, row in known for end in (row.low, row.high, np.nan)]),
+        "y": [end for place, _ in known for end in (place, place, None)],
+    }
+    points = {
         "type": "scatter",
         "x": rounded([row.value for _, row in here]),
         "y": [place for place, _ in here],
         "customdata": [escaped(_told(row)) for _, row in here],
         "marker": {"symbol": ["circle" if _has_interval(row) else "circle-open" for _, row in here]},
-        "error_x": {
-            "array": rounded([row.high - row.value for _, row in here]),
-            "arrayminus": rounded([row.value - row.low for _, row in here]),
-        },
     }
+    return [lines, points]
 
 
 def _told(row: Row) -> str:

@@ -34,7 +34,7 @@ Entry = Mapping[Hashable, Any]
 def evidence(inputs: ReportInputs) -> list[str]:
     """What the tests say, related against control, then the estimates; from the published overlap and the gap."""
     rows = headline_rows(inputs.correlation)
-    return [" ".join(_tested(rows)), *_contrasted(rows, inputs), correlation_sentence(inputs)]
+    return [" ".join(_tested(rows)), *_contrasted(rows, inputs), correlation_sentence(inputs), *_over_groups(rows)]
 
 
 def limits(inputs: ReportInputs) -> list[str]:
@@ -132,11 +132,20 @@ def _contrasted(rows: pd.DataFrame, inputs: ReportInputs) -> list[str]:
     apart = "higher" if row["value"] >= 0 else "lower"
     told = f"The correlation within runs is {abs(row['value']):.2f} {apart} in related groups than in controls"
     if not np.isfinite([row["ci_low"], row["ci_high"]]).all():
-        return [f"{told}; no interval can be given."]
+        return [f"{told}; that describes these runs ({row['note'] or 'no interval can be given'})."]
     ends = f"95\N{NO-BREAK SPACE}% interval of related less control {signed(row['ci_low'])} to {signed(row['ci_high'])}"
     if row["ci_low"] <= 0 <= row["ci_high"]:
         return [f"{told} ({ends}, which includes 0): these runs do not settle whether the two kinds differ."]
     return [f"{told} ({ends}, which excludes 0): these groups differ; other groups may not."]
+
+
+def _over_groups(rows: pd.DataFrame) -> list[str]:
+    """Whether groups that share more heads end with a smaller gap, where there are enough of them to test it."""
+    return [
+        f"Over {int(row['n_points'])} groups, last ablation-map difference and last gap have the rank correlation "
+        f"{signed(row['value'])} (p = {row['p']:.2g} by permuting groups)."
+        for row in rows[(rows["statistic"] == "between_group") & rows["p"].notna()].to_dict("records")
+    ]
 
 
 def _power(inputs: ReportInputs) -> list[str]:

@@ -50,7 +50,8 @@ def sharing(inputs: ReportInputs) -> Iterator[Exhibit]:
         yield Exhibit(
             f"sharing-{number}",
             title(group),
-            "How alike are the head maps of each two tasks, against the chance level marked on the colour bar? 1 is "
+            "How alike are the head maps of each two tasks, against chance and the ceiling that sampling noise "
+            "allows, both marked on the colour bar? 1 is "
             f"the same heads; ○ marks a value that is not usable.{note}",
             figures.overlap_matrices(rows, tasks=tasks(group)),
             (table(with_measure(rows), OVERLAPS),),

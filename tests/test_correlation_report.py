@@ -1,0 +1,270 @@
+import html as escaping
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from invented import report_inputs, small_study
+
+from headreuse import figures, several
+from headreuse.config import Group
+from headreuse.figures.bands import means_over_seeds
+from headreuse.figures.views import choices_of
+from headreuse.overlap.summaries import specificity
+from headreuse.publishing import write_correlation_report
+from headreuse.report import ReportInputs, correlation_page, markdown, render
+from headreuse.report.evidence import FOUND, NOT_FOUND, OPPOSITE, evidence, headline_rows, limits
+from headreuse.report.markdown import plain
+from headreuse.several import Joined
+from headreuse.store import RunFolder
+
+HOSTILE = "a|b\n<img src=x onerror=alert(1)>[c](javascript:x)"
+
+
+@pytest.fixture(scope="module")
+def inputs() -> ReportInputs:
+    return report_inputs(n_checkpoints=6)
+
+
+def frame_of(figure, **chosen):
+    """The traces of the view in which these are chosen, else what is shown first."""
+    key = [str(chosen.get(entry.name, entry.start)) for entry in choices_of(figure)]
+    name = json.dumps(key, ensure_ascii=False, separators=(",", ":"))
+    return next(frame for frame in figure.frames if frame.name == name).data
+
+
+def points_of(figure, frame) -> list[tuple[float, str]]:
+    """Value and marker of each point, panel by panel."""
+    marked = [
+        change
+        for trace, change in zip(figure.data, frame, strict=True)
+        if trace.mode == "markers" and change.marker.symbol and change.x is not None
+    ]
+    return [pair for change in marked for pair in zip(change.x, change.marker.symbol, strict=True)]
+
+
+def estimate(group="g", kind="related", statistic="step_adjusted", **more) -> dict[str, object]:
+    row = {"group": group, "kind": kind, "overlap_metric": "ablation_map_difference", "method": "mean_ablation"}
+    row |= {"outcome": "exact_match", "transfer_metric": "gap", "statistic": statistic, "value": 0.5, "n_runs": 5}
+    row |= {"unit": "correlation", "ci_low": 0.1, "ci_high": 0.8, "interval": "jackknife over runs", "p": np.nan}
+    return row | {"q": np.nan, "test": "", "n_points": 60, "n_effective": 9.0, "note": ""} | more
+
+
+def told(inputs: ReportInputs, *rows: dict[str, object]) -> list[str]:
+    return evidence(ReportInputs(**(vars(inputs) | {"correlation": pd.DataFrame(rows)})))
+
+
+# Forest
+
+
+@pytest.mark.parametrize("chosen", [{}, {"outcome": "log_prob", "transfer_metric": "transfer_fraction"}])
+def test_forest_points_and_lines_are_the_tables_values_and_intervals(inputs, chosen):
+    figure = figures.forest(inputs.correlation)
+    frame = frame_of(figure, **chosen)
+    rows = inputs.correlation
+    rows = rows[(rows["statistic"] == "within_run") & (rows["transfer_metric"] == chosen.get("transfer_metric", "gap"))]
+    rows = rows[rows["outcome"].isin([chosen.get("outcome", "exact_match"), "pattern"])]
+    assert len(rows) == 2 * 5
+    assert sorted(value for value, _ in points_of(figure, frame)) == pytest.approx(sorted(rows["value"]), rel=1e-3)
+    lines = [change for trace, change in zip(figure.data, frame, strict=True) if trace.mode == "lines"]
+    ends = sorted(end for line in lines for end in line.x if end is not None)
+    assert ends == pytest.approx(sorted([*rows["ci_low"], *rows["ci_high"]]), rel=1e-3)
+
+
+def test_a_point_without_interval_is_hollow_and_tells_why(inputs):
+    rows = pd.DataFrame([estimate(), estimate("h", "control", ci_low=np.nan, ci_high=np.nan, note="only <2 runs")])
+    figure = figures.forest(rows)
+    assert [symbol for _, symbol in points_of(figure, frame_of(figure))] == ["circle", "circle-open"]
+    assert "only &lt;2 runs" in figure.to_json().replace("\\u003c", "<").replace("\\u0026", "&")
+
+
+def test_the_contrast_stands_with_the_statistic_that_it_is_of():
+    rows = [estimate(statistic="within_run"), estimate(statistic="step_adjusted")]
+    contrast = estimate("related − control", "contrast", "related_minus_control", value=0.9)
+    figure = figures.forest(pd.DataFrame([*rows, contrast]))
+    assert (0.9, "circle") in points_of(figure, frame_of(figure, statistic="within_run"))
+    assert (0.9, "circle") not in points_of(figure, frame_of(figure, statistic="step_adjusted"))
+
+
+def test_labels_of_the_forest_tell_runs_and_points(inputs):
+    figure = figures.forest(pd.DataFrame([estimate("alone", n_runs=1, n_points=12)]))
+    texts = [text for trace in frame_of(figure) for text in trace.text or ()]
+    assert texts == ["alone · 1 run, 12 points"]
+
+
+# Specificity and bands
+
+
+def test_specificity_shows_means_over_seeds_and_chance(inputs):
+    kinds = {group.name: group.kind for group in inputs.study.groups}
+    summary = specificity(inputs.functional_overlap.assign(kind=inputs.functional_overlap["group"].map(kinds)))
+    mains = {group.name: group.main.task for group in inputs.study.groups}
+    figure = figures.functional_specificity(summary, mains=mains)
+    rows = inputs.functional_overlap[inputs.functional_overlap["outcome"] == "exact_match"]
+    main = rows["group"].map(mains)
+    rows = rows[(rows["source"] == main) | (rows["target"] == main)]
+    means = rows.groupby(["group", "source", "target"])["value"].mean()
+    assert sorted(value for value, _ in points_of(figure, frame_of(figure))) == pytest.approx(sorted(means), rel=1e-3)
+    chance = [value for trace in frame_of(figure) if trace.x and not trace.marker.symbol and not trace.text
+              and None not in trace.x for value in trace.x]  # fmt: skip
+    assert chance == pytest.approx([0.3] * len(means))
+
+
+def test_bands_leave_unusable_overlap_out_and_keep_its_gap():
+    points = pd.DataFrame(
+        [("g", seed, 10, "cosine", "cosine", overlap, usable, gap, 1 - gap)
+         for seed, overlap, usable, gap in [(0, 0.2, True, 0.4), (1, 0.6, True, 0.2), (2, 9.0, False, 0.3)]],
+        columns=["group", "seed", "step", "measure", "metric", "overlap", "usable", "gap", "transfer_fraction"],
+    )  # fmt: skip
+    means = means_over_seeds(points).set_index("measure")
+    assert means.loc["overlap", ["mean", "low", "high", "n_seeds"]].tolist() == pytest.approx([0.4, 0.2, 0.6, 2])
+    assert means.loc["gap", ["mean", "n_seeds"]].tolist() == pytest.approx([0.3, 3])
+    half = 12.7062 * 0.2 * np.sqrt(2) / np.sqrt(2)  # Student's t with one degree of freedom
+    assert means.loc["overlap", "ci_high"] == pytest.approx(0.4 + half, rel=1e-4)
+
+
+# What is said
+
+
+def test_nothing_is_said_to_be_tested_where_no_seed_permutation_is(inputs):
+    first = evidence(inputs)[0]
+    assert first.startswith("Not tested:")
+    assert FOUND not in first
+
+
+@pytest.mark.parametrize(
+    ("value", "p", "finding"), [(0.6, 0.008, FOUND), (-0.6, 0.008, OPPOSITE), (0.6, 0.2, NOT_FOUND)]
+)
+def test_a_test_is_told_with_its_p_and_no_more_than_that(inputs, value, p, finding):
+    first = told(inputs, estimate(value=value, p=p, q=0.3))[0]
+    assert first.startswith("Tested")
+    assert finding in first
+    assert all(other not in first for other in {FOUND, OPPOSITE, NOT_FOUND} - {finding})
+    assert f"p = {p:.2g}, q = 0.3 over all measures, 5 runs, 60 usable checkpoints" in first
+
+
+def test_many_groups_are_counted_beside_what_chance_gives(inputs):
+    rows = [estimate(f"g{number}", p=0.01 if number < 3 else 0.5, value=0.4) for number in range(10)]
+    assert "In 3 of 10 related groups" in told(inputs, *rows)[0]
+    assert "chance alone gives about 0.2 of each" in told(inputs, *rows)[0]
+
+
+@pytest.mark.parametrize(("low", "told_"), [(-0.2, "do not settle"), (0.1, "excludes 0")])
+def test_the_contrast_is_told_with_its_interval(inputs, low, told_):
+    row = estimate("related − control", "contrast", "related_minus_control", ci_low=low, ci_high=0.9)
+    assert told_ in told(inputs, row)[1]
+
+
+def test_power_is_told_first_among_the_limits(inputs):
+    assert limits(inputs)[0].startswith("Power, in capitalize_reverse alone: 2 runs describe and cannot test")
+    four = report_inputs(small_study(seeds=(0, 1, 2, 3)), n_checkpoints=8)
+    assert re.search(r"With 4 runs, \d+ checkpoints each", limits(four)[0])
+    assert limits(four) == limits(four)
+
+
+def test_headline_rows_are_of_the_published_difference_with_the_gap(inputs):
+    rows = headline_rows(inputs.correlation)
+    assert len(rows) == 2 * 3
+    assert set(rows["outcome"]) == {"exact_match"}
+    assert not len(headline_rows(pd.DataFrame()))
+
+
+def test_groups_as_the_unit_are_told_where_they_are_tested(inputs):
+    row = estimate("all groups", "all", "between_group", value=0.7, p=0.03, n_points=8)
+    assert "Over 8 groups" in told(inputs, row)[-1]
+    assert "p = 0.03 by permuting groups" in told(inputs, row)[-1]
+    assert "Over 8 groups" not in " ".join(told(inputs, row | {"p": np.nan}))
+
+
+# The files
+
+
+def test_markdown_has_a_row_for_each_headline_estimate(inputs):
+    text = markdown(inputs, correlation_page(inputs), all_rows="correlation.csv")
+    lines = [line for line in text.splitlines() if line.startswith("| ")]
+    assert len(lines) == 2 + 2 * 2  # two groups, two published differences, within runs
+    assert len({line.count(" | ") for line in lines}) == 1
+    assert evidence(inputs)[0] in text
+    assert f"All {len(inputs.correlation)} estimates: `correlation.csv`" in text
+
+
+def hostile() -> ReportInputs:
+    study = small_study()
+    renamed = {group.name: f"{HOSTILE}{number}" for number, group in enumerate(study.groups)}
+    plain_inputs = report_inputs(n_checkpoints=3)
+    named = {
+        name: table.assign(group=table["group"].map(renamed))
+        for name, table in vars(plain_inputs).items()
+        if isinstance(table, pd.DataFrame)
+    }
+    groups: tuple[Group, ...] = tuple(group.model_copy(update={"name": renamed[group.name]}) for group in study.groups)
+    study = study.model_copy(update={"name": HOSTILE, "groups": groups})
+    more = {"study": study, "problems": [HOSTILE], "command": HOSTILE, "versions": {HOSTILE: HOSTILE}}
+    return ReportInputs(**(vars(plain_inputs) | named | more | {"patterns": ()}))
+
+
+def test_hostile_names_are_text_in_the_page_and_in_markdown():
+    inputs = hostile()
+    page = correlation_page(inputs)
+    whole = render(inputs, page)
+    assert "<img" not in whole.replace(" ".join(re.findall(r"<script>.*?</script>", whole, re.DOTALL)), "")[: 10**5]
+    assert escaping.escape(HOSTILE.split("\n")[1], quote=False).split("[")[0] in whole
+    text = markdown(inputs, page, all_rows="correlation.csv")
+    assert "<img" not in text
+    assert "](javascript" not in text.replace("\\]", "")
+    cells = {len(re.findall(r"(?<!\\)\|", line)) for line in text.splitlines() if line.startswith("| ")}
+    assert len(cells) == 1
+
+
+def test_plain_text_keeps_to_one_cell():
+    assert plain("a|b\nc <i> `x` [y](z)") == "a\\|b c &lt;i&gt; \\`x\\` \\[y\\](z)"
+
+
+def run_folder(root, seeds=(0, 1)) -> RunFolder:
+    return RunFolder.create(root, small_study(seeds=seeds), command="headreuse run analyses/demo.toml")
+
+
+@pytest.fixture(scope="module")
+def joined(tmp_path_factory, inputs) -> Joined:
+    """Two run folders whose tables are invented."""
+    root = tmp_path_factory.mktemp("runs")
+    folders = [run_folder(root / name) for name in ("one", "two")]
+    made = {name: table for name, table in vars(inputs).items() if isinstance(table, pd.DataFrame)}
+    made["overlap"] = made["overlap"][made["overlap"]["outcome"].isin(["exact_match", "pattern"])]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(several, "make_tables", lambda folder: made)
+        return several.join([folder.root for folder in folders])
+
+
+def test_several_folders_give_one_report_of_all_their_groups(joined, tmp_path):
+    written = write_correlation_report(joined, tmp_path)
+    assert [path.name for path in written] == ["correlation.html", "correlation.md", "correlation.csv"]
+    rows = pd.read_csv(tmp_path / "correlation.csv")
+    assert len(rows) == len(joined.tables["correlation"])
+    assert {"one/copy_control", "two/copy_control", "all related groups"} <= set(rows["group"])
+    assert {"value", "ci_low", "ci_high", "n_runs", "n_points", "interval", "test", "p", "q", "note"} <= set(rows)
+    whole = (tmp_path / "correlation.html").read_text()
+    assert "<h1>one + two</h1>" in whole
+    assert "one: made by" in whole
+    assert "<dt>two: torch</dt>" in whole
+    text = (tmp_path / "correlation.md").read_text()
+    assert text.startswith("# Head reuse and length transfer: one + two\n")
+    for section in ("estimates", "correlation", "bands", "sharing", "functional"):
+        assert f'<section id="{section}">' in whole
+    assert whole.count("Nothing to show") == 0
+
+
+def test_the_report_is_made_without_loading_torch():
+    code = (
+        "import sys; import headreuse.cli, headreuse.several, headreuse.publishing; from invented import report_inputs;"
+        "from headreuse.report import correlation_page, markdown, render; inputs = report_inputs(n_checkpoints=2);"
+        "page = correlation_page(inputs); render(inputs, page); markdown(inputs, page, all_rows='x');"
+        "print(sorted({'torch', 'transformers', 'transformer_lens'} & set(sys.modules)))"
+    )
+    here = Path(__file__).parent
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=here)
+    assert done.stdout.strip() == "[]"
