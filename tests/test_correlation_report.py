@@ -211,7 +211,7 @@ def test_hostile_names_are_text_in_the_page_and_in_markdown():
     inputs = hostile()
     page = correlation_page(inputs)
     whole = render(inputs, page)
-    assert "<img" not in whole.replace(" ".join(re.findall(r"<script>.*?</script>", whole, re.DOTALL)), "")[: 10**5]
+    assert "<img src=x" not in whole
     assert escaping.escape(HOSTILE.split("\n")[1], quote=False).split("[")[0] in whole
     text = markdown(inputs, page, all_rows="correlation.csv")
     assert "<img" not in text
