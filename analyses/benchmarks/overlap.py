@@ -2,14 +2,14 @@
 
 python analyses/benchmarks/overlap.py [--json FILE] [--checkpoints N]
 
-100 checkpoints × 10 tasks × 144 heads (12 × 12) × 1,024 examples, every pair of tasks by every headline metric, each
-with 1,000 resamples of the examples and 1,000 rearrangements of the heads within layers and over all layers. Scores are
-drawn as they are needed, one checkpoint at a time, as a study reads them; drawing them is not counted.
+100 checkpoints × 10 tasks × 144 heads (12 × 12) × 1,024 examples, every pair of tasks, each with 1,000 resamples of the
+examples and 1,000 rearrangements of the heads within layers and over all layers: once by the headline metrics, which a
+study computes, and once by every metric but those of pairs of heads (Kendall, weighted τ). Scores are drawn as they are
+needed, one checkpoint at a time, as a study reads them; drawing them is not counted.
 """
 
 import argparse
 import json
-import os
 import resource
 import sys
 import time
@@ -20,11 +20,16 @@ from pathlib import Path
 import numpy as np
 
 from headreuse.config import Group
-from headreuse.overlap import HEADLINE_METRICS, OVERLAP_METRICS, ComparisonSettings, overlap_table
+from headreuse.overlap import HEADLINE_METRICS, OVERLAP_METRICS, ComparisonSettings, overlap_table, pairwise
 from headreuse.records import HeadScores
 from headreuse.tasks import TASKS
 
 N_LAYERS, N_HEADS, N_EXAMPLES, N_TASKS = 12, 12, 1024, 10
+N_PROCESSES = 2
+METRICS = {
+    "headline": HEADLINE_METRICS,
+    "every": tuple(name for name, one in OVERLAP_METRICS.items() if one.compare.__module__ != pairwise.__name__),
+}
 
 
 def scores_of(checkpoint: int) -> list[HeadScores]:
@@ -51,7 +56,7 @@ def group() -> Group:
     return Group.model_validate({"name": "g", "main": {"task": names[0], "max_length": 16}, "auxiliary": auxiliary})
 
 
-def compare_all(checkpoints: range, metrics: tuple[str, ...] = HEADLINE_METRICS) -> tuple[float, int, int]:
+def compare_all(checkpoints: range, metrics: tuple[str, ...]) -> tuple[float, int, int]:
     """Seconds, rows and peak bytes of this process for comparing some checkpoints."""
     settings = ComparisonSettings(metrics=metrics)
     chosen, seconds, n_rows = group(), 0.0, 0
@@ -65,26 +70,28 @@ def compare_all(checkpoints: range, metrics: tuple[str, ...] = HEADLINE_METRICS)
     return seconds, n_rows, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * kilobyte
 
 
+def measured(name: str, n_checkpoints: int) -> list[dict[str, object]]:
+    """The numbers of one choice of metrics, on two processes."""
+    shares = [range(first, n_checkpoints, N_PROCESSES) for first in range(N_PROCESSES)]
+    with ProcessPoolExecutor(N_PROCESSES) as pool:
+        found = list(pool.map(partial(compare_all, metrics=METRICS[name]), shares))
+    seconds, n_rows, peaks = zip(*found, strict=True)
+    return [
+        {"name": f"overlap.{name}.seconds", "value": max(seconds), "unit": "s"},
+        {"name": f"overlap.{name}.rows", "value": sum(n_rows), "unit": "rows"},
+        {"name": f"overlap.{name}.peak_memory", "value": sum(peaks), "unit": "bytes"},
+    ]
+
+
 def main() -> None:
     """Print the table; with `--json FILE` write the numbers there too."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--json", type=Path, help="write a list of {name, value, unit} to this file")
     parser.add_argument("--checkpoints", type=int, default=100)
-    parser.add_argument("--metrics", nargs="+", choices=list(OVERLAP_METRICS), default=list(HEADLINE_METRICS))
     arguments = parser.parse_args()
-    n_processes = min(2, os.cpu_count() or 1)
-    shares = [range(first, arguments.checkpoints, n_processes) for first in range(n_processes)]
-    os.environ.setdefault("OMP_NUM_THREADS", "1")
-    with ProcessPoolExecutor(n_processes) as pool:
-        found = list(pool.map(partial(compare_all, metrics=tuple(arguments.metrics)), shares))
-    numbers = [
-        {"name": "overlap.seconds", "value": max(seconds for seconds, _, _ in found), "unit": "s"},
-        {"name": "overlap.rows", "value": sum(n_rows for _, n_rows, _ in found), "unit": "rows"},
-        {"name": "overlap.peak_memory", "value": sum(peak for _, _, peak in found), "unit": "bytes"},
-        {"name": "overlap.processes", "value": n_processes, "unit": "processes"},
-    ]
+    numbers = [number for name in METRICS for number in measured(name, arguments.checkpoints)]
     for number in numbers:
-        print(f"{number['name']:24}{number['value']:>18,.1f} {number['unit']}")
+        print(f"{number['name']:32}{number['value']:>18,.1f} {number['unit']}")
     if arguments.json:
         arguments.json.write_text(json.dumps(numbers, indent=1))
 

@@ -5,6 +5,7 @@ task. So the chance level that counts permutes heads within layers; the one over
 """
 
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import permutations, product
 from math import factorial
 
@@ -76,8 +77,7 @@ def shared_heads(a: Bool[np.ndarray, "layer head"], b: Bool[np.ndarray, "layer h
     """
     total = np.ones(1)
     for n_a, n_b in zip(a.sum(axis=-1), b.sum(axis=-1), strict=True):
-        shared = np.arange(min(n_a, n_b) + 1)
-        total = np.convolve(total, stats.hypergeom.pmf(shared, a.shape[-1], n_a, n_b))
+        total = np.convolve(total, _shared_in_layer(a.shape[-1], int(n_a), int(n_b)))
     return total
 
 
@@ -100,6 +100,11 @@ def expected_jaccard(n_heads: int, n_a: int, n_b: int) -> float:
 def p_shared(n_shared: int, n_heads: int, n_a: int, n_b: int) -> float:
     """Probability that two random sets of `n_a` and `n_b` of `n_heads` heads share at least `n_shared`."""
     return float(stats.hypergeom.sf(n_shared - 1, n_heads, n_a, n_b))
+
+
+@lru_cache
+def _shared_in_layer(n_heads: int, n_a: int, n_b: int) -> Float[np.ndarray, "n_shared"]:
+    return np.asarray(stats.hypergeom.pmf(np.arange(min(n_a, n_b) + 1), n_heads, n_a, n_b))
 
 
 def _at_most(base: int, exponent: int, limit: int) -> bool:
