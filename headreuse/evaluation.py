@@ -64,7 +64,7 @@ def outcomes(
     logits = logits.float()
     target = slots.target.expand(logits.shape[:-1])[..., None]
     correct = logits.gather(-1, target)[..., 0]
-    right = (logits.argmax(-1) == target[..., 0]) | ~slots.real
+    right = logits.argmax(-1) == target[..., 0]
     n_slots = slots.real.sum(-1)
     log_prob = correct - logits.logsumexp(-1)
     best_wrong = logits.scatter(-1, target, -torch.inf).amax(-1)

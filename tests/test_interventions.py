@@ -17,7 +17,7 @@ from decoders import (
 
 from headreuse.anatomy import find_anatomy
 from headreuse.interventions.budget import GIBIBYTE
-from headreuse.interventions.subject import REPLAY, FullPassWarning, prepare
+from headreuse.interventions.subject import FULL_PASSES, REPLAY, FullPassWarning, prepare
 from headreuse.problems import HeadreuseError
 from headreuse.records import Prompts, Role
 from headreuse.scores import mean_ablation, zero_ablation
@@ -178,6 +178,18 @@ def test_swapped_weights_are_what_is_measured(generator):
     assert not np.allclose(zero_ablation(model, prompts).effects["log_prob"], expected, atol=1e-2)
     model.load_state_dict(other.state_dict())
     np.testing.assert_array_equal(zero_ablation(model, prompts).effects["log_prob"], expected)
+
+
+def test_the_replay_is_checked_again_when_weights_have_changed(generator):
+    model, other = random_model("bloom"), random_model("bloom")
+    prompts = answered_prompts(other, generator)
+    with torch.no_grad():
+        for weight in model.parameters():
+            weight.zero_()
+    assert prepare(model, prompts).engine is REPLAY  # of zeros, nothing can be told apart
+    model.load_state_dict(other.state_dict())
+    with pytest.warns(FullPassWarning):
+        assert prepare(model, prompts).engine is FULL_PASSES
 
 
 @pytest.mark.parametrize("name", ["llama", "gemma2"])

@@ -300,21 +300,43 @@ def test_attribution_fails_where_the_outcome_is_saturated_and_integrated_gradien
     assert np.mean([integrated.effect("log_prob")[head] for head in heads]) > 0.3 * true
 
 
-def test_direct_effects_by_hand_on_a_llama(llama, prompts):
-    scores = direct_effect(llama, prompts)
-    final = []
-    handle = llama.model.norm.register_forward_pre_hook(lambda _m, args: final.append(args[0]))
-    z = all_z(llama, prompts.tokens)
-    handle.remove()
-    rms = (final[0].square().mean(-1, keepdim=True) + llama.config.rms_norm_eps).sqrt()
+def rms_norm(part, whole, weight):
+    return part / (whole.square().mean(-1, keepdim=True) + 1e-6).sqrt() * weight
+
+
+def layer_norm(part, whole, weight):
+    part = part - part.mean(-1, keepdim=True)
+    return part / (whole.var(-1, unbiased=False, keepdim=True) + 1e-5).sqrt() * weight
+
+
+@pytest.mark.parametrize(
+    ("architecture", "projection", "norm", "share_of"),
+    [
+        ("llama_gqa", "self_attn.o_proj", "model.norm", rms_norm),
+        ("gpt2", "attn.c_proj", "transformer.ln_f", layer_norm),
+        ("gpt_neox", "attention.dense", "gpt_neox.final_layer_norm", layer_norm),
+    ],
+)
+@torch.no_grad()
+def test_direct_effects_by_hand(architecture, projection, norm, share_of, generator):
+    model = random_model(architecture)
+    prompts = answered_prompts(model, generator)
+    scores = direct_effect(model, prompts)
+    parts = dict(model.named_modules())
+    projections = [part for name, part in parts.items() if name.endswith(projection)]
+    seen = {}
+    for part in (*projections, parts[norm]):
+        part.register_forward_pre_hook(lambda module, args: seen.update({module: args[0]}))
+    model(torch.as_tensor(prompts.tokens), use_cache=False)
     for layer, head in ALL_HEADS:
-        W_O = llama.model.layers[layer].self_attn.o_proj.weight[:, head * 8 : (head + 1) * 8]
-        written = (z[layer][:, :, head] @ W_O.T) / rms * llama.model.norm.weight
-        logits = (written @ llama.lm_head.weight.T).detach().numpy()
+        W_O = projections[layer].weight if architecture == "gpt2" else projections[layer].weight.T
+        own = slice(head * 8, (head + 1) * 8)
+        written = share_of(seen[projections[layer]][..., own] @ W_O[own], seen[parts[norm]], parts[norm].weight)
+        logits = (written @ model.get_output_embeddings().weight.T).numpy()
         for row in range(len(prompts)):
             at = np.flatnonzero(prompts.scored[row])
             expected = np.mean([logits[row, p - 1, prompts.tokens[row, p]] for p in at])
-            assert scores.effects["answer_logit"][layer, head, row] == pytest.approx(expected, abs=1e-4)
+            assert scores.effects["answer_logit"][layer, head, row] == pytest.approx(expected, abs=1e-3)
 
 
 @pytest.mark.parametrize("architecture", ["llama_gqa", "gpt2", "gpt_neox", "phi", "gemma2", "olmo2"])
