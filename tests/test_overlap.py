@@ -29,6 +29,7 @@ from headreuse.overlap import (
     why_unusable,
 )
 from headreuse.overlap.chance import (
+    chance_from,
     expected_jaccard,
     jaccard_chance,
     p_shared,
@@ -223,6 +224,14 @@ def test_shuffles_leave_heads_in_their_layers_and_are_all_there_where_few():
     assert (many.orders // 8 == np.arange(24) // 8).all()
     assert (np.sort(many.orders, axis=-1) == np.arange(24)).all()
     assert (shuffles_over_all_layers(3, 8, generator, n_permutations=50).orders // 8 != np.arange(24) // 8).any()
+
+
+def test_p_of_sampled_rearrangements_counts_the_true_arrangement_too():
+    null = np.array([0.1, 0.2, 0.3])
+    assert chance_from(null, 0.9, distance=False, exact=False).p == pytest.approx(1 / 4)
+    assert chance_from(null, 0.2, distance=False, exact=False).p == pytest.approx(3 / 4)
+    assert chance_from(null, 0.2, distance=True, exact=True).p == pytest.approx(2 / 3)
+    assert np.isnan(chance_from(null, np.nan, distance=True, exact=True).p)
 
 
 def test_chance_of_a_correlation_is_that_of_all_rearrangements():

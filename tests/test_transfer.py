@@ -167,3 +167,11 @@ def test_over_seeds_each_seed_is_one_observation():
     assert (row["ci_low"], row["ci_high"]) == pytest.approx((judge.low, judge.high))
     alone = over_seeds(table[table["seed"] == 1], by=["group", "step"], values=["gap"])
     assert alone["ci_low"].isna().all()
+
+
+def test_the_variance_of_an_average_of_auxiliaries_is_that_of_the_average():
+    curves = {"capitalize_reverse": [0.5] * 4, "capitalize": [0.5] * 4, "reverse": [0.5] * 4}
+    row = transfer_table(accuracy(curves).assign(n=98), [group(auxiliary=(4, 4))]).iloc[0]
+    of_one = 0.25 / 98
+    half = stats.norm.ppf(0.975) * np.sqrt((of_one + of_one / 2) / 4)
+    assert row["gap_ci_high"] == pytest.approx(half)
