@@ -247,6 +247,15 @@ def test_chance_of_a_correlation_is_that_of_all_rearrangements():
     assert row["p_chance"] == pytest.approx(np.mean(np.array(found) >= row["value"] - 1e-9))
 
 
+def test_the_table_tells_chance_within_layers_from_chance_over_all_layers():
+    truth = heads(0.9, 0.8, 0.1, 0.0, 0.1, 0.2)  # top 2: both in the first layer
+    settings_ = ComparisonSettings(metrics=("top_k_jaccard",), top_k=2, n_resamples=50, n_splits=5)
+    row = compare(scores(truth), scores(truth, seed=1), settings=settings_, generator=np.random.default_rng(0)).iloc[0]
+    assert row["chance"] == pytest.approx(1 / 3 + 2 / 3 * 1 / 3)
+    assert row["p_chance"] == pytest.approx(1 / 3)
+    assert row["chance_all_layers"] == pytest.approx(expected_jaccard(6, 2, 2))
+
+
 # Attention
 
 
