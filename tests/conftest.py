@@ -16,8 +16,12 @@ nothing. `planted_model` has 2 layers × 4 heads: head 0.1 moves the symbols of 
 does anything.
 """
 
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+
+# Tests run side by side: threads of their own would only fight over the cores. Read when torch is first imported.
+os.environ["OMP_NUM_THREADS"] = "1"
 
 import numpy as np
 import pytest
