@@ -459,6 +459,17 @@ def test_functional_overlap_is_the_share_of_the_loss(shared, p):
     assert found.p_chance == p
 
 
+def test_functional_overlap_is_relative_to_the_loss_without_the_targets_own_heads():
+    lost = [np.arange(100) < n for n in (30, 60, *[15] * 20)]
+    loss, own, *random = (one.astype(float) for one in lost)
+    found = functional_overlap(
+        SetAblations("a", "b", "log_prob", 3, loss, own, np.stack(random)), np.random.default_rng(0)
+    )
+    assert (found.value, found.chance) == pytest.approx((0.5, 0.25))
+    assert (found.loss, found.loss_own, found.loss_random) == pytest.approx((0.3, 0.6, 0.15))
+    assert found.p_chance == pytest.approx(1 / 21)
+
+
 def test_functional_overlap_covers_at_the_stated_rate_and_chance_is_not_significant():
     found = [functional_overlap(ablations(0.25, n=200, seed=seed), np.random.default_rng(seed)) for seed in range(200)]
     assert 0.91 <= np.mean([entry.ci_low <= 0.25 <= entry.ci_high for entry in found]) <= 0.99
