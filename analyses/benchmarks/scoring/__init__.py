@@ -1,0 +1,1 @@
+"""What `head_scores.py` measures, and against what."""

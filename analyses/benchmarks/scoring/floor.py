@@ -1,0 +1,58 @@
+"""How fast could it be? The arithmetic that cannot be saved, at the rate at which this machine multiplies matrices."""
+
+import time
+
+import torch
+from torch.nn.functional import linear
+
+from scoring.settings import D_VOCAB, Setting
+
+
+def suffix_flops(setting: Setting) -> float:
+    """Floating-point operations of all-head ablation: for each head what follows from it, no clean pass counted.
+
+    Of the head's own block the head's part of the output projection and the MLP; of later blocks everything; of the
+    last block keys and values everywhere, all else and the unembedding where an answer is predicted.
+    """
+    d, layers = setting.d_model, setting.n_layers
+    mlp, projection = 6 * d * setting.d_mlp, 2 * d * d
+    written = 2 * (d // setting.n_heads) * d
+    every, scored = setting.n_needed, setting.n_scored
+    attention = 4 * d * every * (every + 1) / 2
+    block = every * (4 * projection + mlp) + attention
+    last_block = 2 * every * projection + scored * (2 * projection + mlp) + attention * scored / every
+    unembedding = scored * 2 * d * D_VOCAB
+    before_last = sum(
+        every * (written + mlp) + (layers - 2 - layer) * block + last_block for layer in range(layers - 1)
+    )
+    in_last = scored * (written + mlp)
+    return setting.n_prompts * setting.n_heads * (before_last + in_last + layers * unembedding)
+
+
+def matmul_rate(setting: Setting, device: torch.device, dtype: torch.dtype, *, seconds: float = 1.5) -> float:
+    """Operations per second on one block's weight shapes, in batches that fit a processor's cache."""
+    d, wide = setting.d_model, setting.d_mlp
+    n_rows = 16 * setting.n_needed if device.type == "cpu" else setting.n_prompts * setting.n_needed
+    shapes = [(d, d)] * 4 + [(d, wide)] * 2 + [(wide, d)]
+    pairs = [
+        (torch.randn(n_rows, n_in, device=device, dtype=dtype), torch.randn(n_out, n_in, device=device, dtype=dtype))
+        for n_in, n_out in shapes
+    ]
+    flops = sum(2 * n_rows * n_in * n_out for n_in, n_out in shapes)
+    with torch.inference_mode():
+        for rows, weight in pairs:
+            linear(rows, weight)
+        synchronise(device)
+        n_rounds, start = 0, time.perf_counter()
+        while time.perf_counter() - start < seconds:
+            for rows, weight in pairs:
+                linear(rows, weight)
+            synchronise(device)
+            n_rounds += 1
+        return n_rounds * flops / (time.perf_counter() - start)
+
+
+def synchronise(device: torch.device) -> None:
+    """Wait until everything that was asked of the device is done."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)

@@ -1,0 +1,103 @@
+"""All-head mean ablation as it is done without this package: one full forward pass for each head."""
+
+import tempfile
+from collections.abc import Callable
+from contextlib import redirect_stderr
+from io import StringIO
+
+import torch
+from jaxtyping import Float
+from tokenizers import Tokenizer
+from tokenizers.models import WordLevel
+from torch import Tensor
+from transformer_lens import ActivationCache, patching
+from transformer_lens.model_bridge import TransformerBridge
+from transformers import LlamaForCausalLM, PreTrainedTokenizerFast
+
+from headreuse.models import quiet_transformers
+from headreuse.records import Prompts
+
+LogProb = Callable[[Tensor], Tensor]
+
+
+def log_prob_of(prompts: Prompts, device: torch.device) -> LogProb:
+    """Mean log-probability of the answer, from logits at all positions."""
+    tokens, scored = (torch.as_tensor(array, device=device) for array in (prompts.tokens, prompts.scored))
+
+    def log_prob(logits: Float[Tensor, "prompt pos d_vocab"]) -> Tensor:
+        said = logits[:, :-1][scored[:, 1:]].float().log_softmax(-1)
+        return said.gather(-1, tokens[scored][:, None]).sum() / len(tokens)
+
+    return log_prob
+
+
+def bridge_of(model: LlamaForCausalLM) -> TransformerBridge:
+    """A TransformerLens bridge of the same weights, on the same device."""
+    with tempfile.TemporaryDirectory() as folder, quiet_transformers():
+        model.save_pretrained(folder)
+        tokens = {f"t{index}": index for index in range(model.config.vocab_size)}
+        tokenizer = Tokenizer(WordLevel(tokens, unk_token="t0"))
+        PreTrainedTokenizerFast(tokenizer_object=tokenizer, bos_token="t1", eos_token="t4").save_pretrained(folder)
+        return TransformerBridge.boot_transformers(folder, device=str(model.device), dtype=model.dtype).eval()
+
+
+def by_transformer_lens(bridge: TransformerBridge, prompts: Prompts) -> Float[Tensor, "layer head"]:
+    """With `get_act_patch_attn_head_out_all_pos`, the mean over the batch in the place of the clean cache."""
+    tokens = torch.as_tensor(prompts.tokens, device=bridge.original_model.device)
+    log_prob = log_prob_of(prompts, tokens.device)
+    # Its progress bar is not wanted here.
+    with torch.no_grad(), redirect_stderr(StringIO()):
+        logits, cache = bridge.run_with_cache(
+            tokens, prepend_bos=False, names_filter=lambda name: name.endswith("hook_z")
+        )
+        means = {name: z.mean(0, keepdim=True).expand_as(z) for name, z in cache.items()}
+        patched = patching.get_act_patch_attn_head_out_all_pos(bridge, tokens, ActivationCache(means, bridge), log_prob)
+        return log_prob(logits) - patched.to(tokens.device)
+
+
+def by_hook_loop(
+    model: LlamaForCausalLM, prompts: Prompts, *, micro_batch: int | None = None
+) -> Float[Tensor, "layer head"]:
+    """With hooks on a Hugging Face model and fused attention, all prompts at once or some at a time."""
+    size = micro_batch or len(prompts)
+    batches = [prompts[start : start + size] for start in range(0, len(prompts), size)]
+    with torch.no_grad():
+        means = _mean_z(model, batches)
+        drops = [_drops(model, batch, means) * len(batch) for batch in batches]
+    return torch.stack(drops).sum(0) / len(prompts)
+
+
+def _mean_z(model: LlamaForCausalLM, batches: list[Prompts]) -> list[Tensor]:
+    sums: dict[int, Tensor] = {}
+    handles = []
+    for layer, block in enumerate(model.model.layers):
+
+        def add(_module: object, args: tuple[Tensor, ...], layer: int = layer) -> None:
+            sums[layer] = sums.get(layer, 0) + args[0].sum(0)
+
+        handles.append(block.self_attn.o_proj.register_forward_pre_hook(add))
+    for batch in batches:
+        model(input_ids=torch.as_tensor(batch.tokens, device=model.device), use_cache=False)
+    for handle in handles:
+        handle.remove()
+    return [sums[layer] / sum(map(len, batches)) for layer in sorted(sums)]
+
+
+def _drops(model: LlamaForCausalLM, prompts: Prompts, means: list[Tensor]) -> Float[Tensor, "layer head"]:
+    tokens = torch.as_tensor(prompts.tokens, device=model.device)
+    log_prob = log_prob_of(prompts, model.device)
+    d_head = model.config.head_dim
+    baseline = log_prob(model(input_ids=tokens, use_cache=False).logits)
+    drops = torch.zeros(len(means), model.config.num_attention_heads)
+    for layer, head in torch.cartesian_prod(*map(torch.arange, drops.shape)).tolist():
+        own = slice(head * d_head, (head + 1) * d_head)
+
+        def ablate(_module: object, args: tuple[Tensor, ...], layer: int = layer, own: slice = own) -> tuple[Tensor]:
+            z = args[0].clone()
+            z[..., own] = means[layer][..., own]
+            return (z,)
+
+        handle = model.model.layers[layer].self_attn.o_proj.register_forward_pre_hook(ablate)
+        drops[layer, head] = baseline - log_prob(model(input_ids=tokens, use_cache=False).logits)
+        handle.remove()
+    return drops
