@@ -22,6 +22,7 @@ from headreuse.correlation import (
     seed_permutation,
     smallest_p,
 )
+from headreuse.correlation.across import combine
 from headreuse.correlation.intervals import Interval, between_runs, cluster_bootstrap, difference, over_runs
 from headreuse.correlation.mixed import fit_mixed
 from headreuse.correlation.permutation import null, p_value, slope_interval, stratified
@@ -293,6 +294,24 @@ def test_difference_of_intervals_by_hand():
 # Groups
 
 
+def test_the_mean_over_groups_adds_their_variances_with_welchs_degrees_of_freedom():
+    found = [next(iter(panels(*tables(*series(4, 12, seed=seed)), [group("g")]))) for seed in (0, 1)]
+    statistic = STATISTICS["within_run"]
+    z, error = [], []
+    for panel in found:
+        interval = over_runs(panel.overlap, panel.transfer, statistic)
+        z.append(np.arctanh(statistic(panel.overlap, panel.transfer)))
+        error.append((np.arctanh(interval.high) - z[-1]) / stats.t.ppf(0.975, 3))
+    variance = (error[0] ** 2 + error[1] ** 2) / 4
+    freedom = variance**2 / ((error[0] ** 4 + error[1] ** 4) / 16 / 3)
+    half = stats.t.ppf(0.975, freedom) * np.sqrt(variance)
+    both = combine(found)
+    assert both.value == pytest.approx(np.tanh(np.mean(z)))
+    assert (both.interval.low, both.interval.high) == pytest.approx(
+        (np.tanh(np.mean(z) - half), np.tanh(np.mean(z) + half))
+    )
+
+
 def test_mantel_is_brute_force_on_five_tasks():
     generator = np.random.default_rng(0)
     a, b = (matrix + matrix.T for matrix in generator.normal(size=(2, 5, 5)))
@@ -311,10 +330,15 @@ def test_mantel_is_brute_force_on_five_tasks():
 
 def test_groups_as_units():
     made = [
-        tables(np.full((2, 3), i / 10) + 0.01 * np.arange(3), np.full((2, 3), 1 - i / 10) - 0.01, name=f"g{i}")
+        tables(np.tile([1 - i / 10, 0.5, i / 10], (2, 1)), np.tile([1 - i / 10], (2, 3)), name=f"g{i}")
         for i in range(6)
     ]
     overlap, transfer = (pd.concat(frames) for frames in zip(*made, strict=True))
+    after = {"step": 400, "usable": False, "value": 0.5}
+    overlap = pd.concat([overlap, overlap.drop_duplicates(["group", "seed"]).assign(**after)])
+    transfer = pd.concat([transfer, transfer.drop_duplicates(["group", "seed"]).assign(step=400, gap=0.5)])
+    later = overlap["group"] == "g5"
+    overlap.loc[later & (overlap["step"] == 300) & (overlap["seed"] == 0), "usable"] = False
     groups = [group(f"g{i}") for i in range(6)]
     row = one(correlation_table(overlap, transfer, groups), group="all groups")
     assert row["value"] == pytest.approx(-1.0)
@@ -440,6 +464,14 @@ def test_power_in_words():
     more = detectable_correlation(5, 40, 0.5, generator, n_simulations=200)
     assert more.detectable < some.detectable < 0.99
     assert f"{some.detectable:.2f} or more is found in 80%" in str(some)
+
+
+def test_what_is_detectable_is_found_in_about_80_percent():
+    generator = np.random.default_rng(1)
+    relation = detectable_correlation(5, 15, 0.5, generator).detectable
+    x, other = (autoregressive((600, 5, 15), 0.5, generator) for _ in range(2))
+    y = relation * x + np.sqrt(1 - relation**2) * other
+    assert (seed_permutation(x, y, STATISTICS["within_run"]) <= 0.05).mean() == pytest.approx(0.8, abs=0.06)
 
 
 def test_autocorrelation_beyond_the_trend_is_found():

@@ -37,6 +37,7 @@ from headreuse.overlap.chance import (
     shuffles_within_layers,
 )
 from headreuse.overlap.functional import matrix
+from headreuse.overlap.metrics import top_set
 from headreuse.overlap.resampling import draw_weights, resample
 from headreuse.problems import HeadreuseError
 from headreuse.records import HeadScores, MeanPattern
@@ -81,6 +82,15 @@ def test_ties_across_the_border_leave_the_set_smaller():
     b = heads(4.0, 3.0, 1.0, 1.0)
     assert OVERLAP_METRICS["top_k_jaccard"](a, b, k=2) == pytest.approx(1 / 2)
     assert np.isnan(OVERLAP_METRICS["top_k_jaccard"](heads(0, 0, 0, 0), heads(0, 0, 0, 0), k=2))
+
+
+@pytest.mark.parametrize("k", [1, 7, 50])
+def test_top_sets_of_many_heads_are_those_of_a_sort(k):
+    many = np.random.default_rng(0).normal(size=(20, 200))
+    slow = np.zeros(many.shape, dtype=bool)
+    for row, best in zip(slow, np.argsort(many, axis=-1)[:, -k:], strict=True):
+        row[best] = True
+    np.testing.assert_array_equal(top_set(many, k), slow)
 
 
 def test_threshold_sets_by_hand():
