@@ -30,9 +30,9 @@ from headreuse.models import build_model, quiet_transformers
 from headreuse.problems import HeadreuseError
 from headreuse.records import Checkpoint
 from headreuse.store import CHECKPOINT_NOTE, own_checkpoint, written_whole
-from headreuse.tasks import TASKS
+from headreuse.tasks import TASKS, training_examples
 from headreuse.tokenizer import build_tokenizer
-from headreuse.vocabulary import Vocabulary, make_prompts
+from headreuse.vocabulary import Vocabulary, encode_examples
 
 OnStep = Callable[[int, float], None]
 """Told the step and its loss, after each step."""
@@ -67,8 +67,9 @@ class Batches(IterableDataset[dict[str, Tensor]]):
         generator = np.random.default_rng([*self.entropy, step])
         chosen = generator.integers(len(self.tasks))
         task, entry = self.tasks[chosen], self.group.tasks[chosen]
-        lengths = generator.integers(entry.min_length, entry.max_length + 1, size=self.group.training.batch_size)
-        prompts = make_prompts(task, lengths, generator, self.vocabulary)
+        size = self.group.training.batch_size
+        examples = training_examples(task, size, entry.max_length, generator)
+        prompts = encode_examples(task, examples, self.vocabulary, np.full(size, entry.max_length))
         labels = np.where(prompts.scored, prompts.tokens, IGNORED)
         return {"input_ids": torch.from_numpy(prompts.tokens), "labels": torch.from_numpy(labels)}
 

@@ -9,7 +9,7 @@ from jaxtyping import Int
 
 from headreuse.records import Prompts, Role
 from headreuse.registry import nearest
-from headreuse.tasks import BLANK, Examples, Task
+from headreuse.tasks import BLANK, Examples, Task, evaluation_examples
 
 PAD, BOS, EOS = range(3)
 SPECIALS = ("<pad>", "<bos>", "<eos>")
@@ -56,8 +56,8 @@ class Vocabulary:
 def make_prompts(
     task: Task, lengths: Int[np.ndarray, "prompt"], generator: np.random.Generator, vocabulary: Vocabulary
 ) -> Prompts:
-    """One prompt of each given length, drawn from `generator` alone."""
-    return encode_examples(task, task.generate(lengths, generator), vocabulary, lengths)
+    """One prompt of each given length for evaluation, drawn from `generator` alone; training meets none of them."""
+    return encode_examples(task, evaluation_examples(task, lengths, generator), vocabulary, lengths)
 
 
 def encode_examples(

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from headreuse.records import Role
-from headreuse.tasks import TASKS, Examples
+from headreuse.tasks import TASKS, Examples, evaluation_examples
 from headreuse.vocabulary import BOS, EOS, PAD, Vocabulary, encode_examples, make_prompts
 
 FAMILY = [TASKS[name](alphabet_size=4) for name in ("copy", "reverse", "capitalize", "capitalize_reverse")]
@@ -26,7 +26,7 @@ def test_ids_are_specials_then_markers_then_symbols():
 def test_rows_equal_rows_assembled_one_by_one(name, extra, seed):
     task = TASKS[name](alphabet_size=4)
     lengths = np.array(extra) + task.min_length
-    examples = task.generate(lengths, np.random.default_rng(seed))
+    examples = evaluation_examples(task, lengths, np.random.default_rng(seed))
     prompts = make_prompts(task, lengths, np.random.default_rng(seed), VOCABULARY)
     assert prompts.task == name
     for row in range(len(lengths)):

@@ -37,8 +37,14 @@ class Task(ABC):
     separators: ClassVar[frozenset[str]] = frozenset("=")
     """Symbols of the alphabet that give a prompt its layout and carry no input."""
 
-    def __init__(self, *, alphabet_size: int = 26) -> None:
+    held_out_one_in: ClassVar[int] = 8
+    """The share of its prompts that are kept out of training (`held_out.py`)."""
+
+    def __init__(self, *, alphabet_size: int = 26, grid_size: int = 8) -> None:
         self.alphabet_size = alphabet_size
+        """Letters in each case, of tasks on strings."""
+        self.grid_size = grid_size
+        """Nodes on a side, of tasks on mazes."""
 
     @property
     def marker(self) -> str:
@@ -57,6 +63,10 @@ class Task(ABC):
     @abstractmethod
     def generate(self, lengths: Int[np.ndarray, "example"], generator: np.random.Generator) -> Examples:
         """One example of each given length, drawn from `generator` alone, without a Python loop over examples."""
+
+    def generate_training(self, n: int, max_length: int, generator: np.random.Generator) -> Examples:
+        """`n` examples as training draws them: of lengths uniform from the smallest to `max_length`."""
+        return self.generate(generator.integers(self.min_length, max_length + 1, size=n), generator)
 
     def check_lengths(self, lengths: Int[np.ndarray, "example"]) -> None:
         """Refuse lengths at which the task has no examples."""
