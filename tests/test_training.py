@@ -17,11 +17,11 @@ import pytest
 import torch
 from transformers import PreTrainedModel, Trainer
 
-from headreuse import training
 from headreuse.config import CheckpointSchedule, Group, ModelSpec, Study, TaskRange, TrainingSpec
 from headreuse.problems import HeadreuseError
 from headreuse.tasks import TASKS
 from headreuse.training import Batches, train
+from headreuse.training.series import Series
 from headreuse.vocabulary import Vocabulary
 
 STEPS = 9
@@ -201,9 +201,9 @@ def cut_short(self, folder, **_kwargs):
 MOMENTS = {
     "while weights are written": (PreTrainedModel, "save_pretrained", cut_short),
     "while the optimiser is written": (Trainer, "_save_optimizer_and_scheduler", stop),
-    "before the note": (training, "_publish", stop),
+    "before the note": (Series, "publish", stop),
     "before the checkpoint has its name": (os, "rename", stop),
-    "before older ones are thinned out": (training, "_drop_resume_files", stop),
+    "before older ones are thinned out": (Series, "drop_resume_files", stop),
 }
 
 

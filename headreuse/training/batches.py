@@ -1,0 +1,69 @@
+"""What a model is trained on: batches that depend on the study and the step alone, made while the model is busy."""
+
+import zlib
+from collections.abc import Iterator
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader, IterableDataset, get_worker_info
+
+from headreuse.config import Group, Study
+from headreuse.tasks import TASKS, training_examples
+from headreuse.vocabulary import Vocabulary, encode_examples
+
+TRAINING_STREAM = 0
+"""Sets the draws of training apart from those of the evaluation, which share the study's data seed."""
+IGNORED = -100
+"""Label that the loss leaves out."""
+MAX_GENERATORS = 8
+"""Processes that make batches beside one training on a GPU."""
+AHEAD = 4
+"""Batches that each of them keeps ready."""
+
+
+class Batches(IterableDataset[dict[str, Tensor]]):
+    """The batches of a group from step `first` on: the same for every seed of the model, wherever training resumes.
+
+    Read by several processes of a DataLoader, each makes every n-th batch, and they come in the order of the steps.
+    """
+
+    def __init__(self, study: Study, group: Group, vocabulary: Vocabulary, first: int) -> None:
+        self.group = group
+        self.vocabulary = vocabulary
+        self.first = first
+        self.entropy = (study.data_seed, TRAINING_STREAM, zlib.crc32(group.name.encode()))
+        self.tasks = [TASKS[entry.task](alphabet_size=study.alphabet_size) for entry in group.tasks]
+
+    def __iter__(self) -> Iterator[dict[str, Tensor]]:
+        worker = get_worker_info()
+        index, n_workers = (worker.id, worker.num_workers) if worker else (0, 1)
+        return (self.batch(step) for step in range(self.first + index, self.group.training.steps, n_workers))
+
+    def batch(self, step: int) -> dict[str, Tensor]:
+        """Examples of one task, drawn uniformly, each of a length drawn uniformly from those it is trained on."""
+        generator = np.random.default_rng([*self.entropy, step])
+        chosen = generator.integers(len(self.tasks))
+        task, entry = self.tasks[chosen], self.group.tasks[chosen]
+        size = self.group.training.batch_size
+        examples = training_examples(task, size, entry.max_length, generator)
+        prompts = encode_examples(task, examples, self.vocabulary, np.full(size, entry.max_length))
+        labels = np.where(prompts.scored, prompts.tokens, IGNORED)
+        return {"input_ids": torch.from_numpy(prompts.tokens), "labels": torch.from_numpy(labels)}
+
+
+def n_generators(device: torch.device) -> int:
+    """Processes that make batches beside training: a GPU would wait for them; a CPU has no core to spare."""
+    return min(MAX_GENERATORS, max(1, torch.get_num_threads() - 1)) if device.type == "cuda" else 0
+
+
+def loader(batches: Batches, device: torch.device, *, n_workers: int | None = None) -> DataLoader:
+    """The batches in the order of their steps, made ahead by `n_workers` processes; None for what suits the device."""
+    n_workers = n_generators(device) if n_workers is None else n_workers
+    return DataLoader(
+        batches,
+        batch_size=None,
+        num_workers=n_workers,
+        prefetch_factor=AHEAD if n_workers else None,
+        pin_memory=device.type == "cuda",
+    )

@@ -1,0 +1,127 @@
+"""The Transformers Trainer on ready batches, told what the study says and stripped of what it need not do."""
+
+import math
+import shutil
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from torch import Tensor
+from torch.utils.data import DataLoader
+from transformers import (
+    PrinterCallback,
+    Trainer,
+    TrainerCallback,
+    TrainerControl,
+    TrainerState,
+    TrainingArguments,
+)
+
+from headreuse.config import TrainingSpec
+from headreuse.problems import HeadreuseError
+from headreuse.training.batches import Batches, loader
+from headreuse.training.series import Series
+
+OnStep = Callable[[int, float], None]
+"""Told the step and its loss: of every step on a CPU, of some on a GPU, which reading the loss keeps waiting."""
+GPU_LOSS_EVERY = 20
+
+
+class JointTrainer(Trainer):
+    """The Transformers Trainer on ready batches; its checkpoints appear in `series` whole or not at all."""
+
+    def __init__(self, *, series: Series, **settings: Any) -> None:
+        super().__init__(**settings)
+        self.series = series
+        self.loss = torch.tensor(math.nan)
+        self.remove_callback(PrinterCallback)
+
+    def get_train_dataloader(self) -> DataLoader:
+        """The batches as they come."""
+        assert isinstance(self.train_dataset, Batches)
+        return loader(self.train_dataset, self.args.device)
+
+    def training_step(self, *args: Any, **kwargs: Any) -> Tensor:
+        """A step as usual, whose loss is remembered."""
+        self.loss = super().training_step(*args, **kwargs)
+        return self.loss
+
+    def floating_point_ops(self, inputs: dict[str, Any]) -> int:
+        """Not counted: walking through all parameters at each step takes time."""
+        return 0
+
+    def _prepare_input(self, data: Any) -> Any:
+        """Onto the device without waiting for it; from pinned memory the order of the stream is enough."""
+        if isinstance(data, Tensor):
+            return data.to(self.args.device, non_blocking=True)
+        return super()._prepare_input(data)
+
+    def _save_rng_state(self, output_dir: str) -> None:
+        """Not kept: batches follow from the step, and nothing else in training is random."""
+
+    def _save_checkpoint(self, *args: Any, **kwargs: Any) -> None:
+        step = self.state.global_step
+        draft = self.series.drafts / f"checkpoint-{step}"
+        try:
+            super()._save_checkpoint(*args, **kwargs)
+            self.series.publish(draft, step)
+        # torch and safetensors tell a full disk by errors of their own
+        except (OSError, RuntimeError, SafetensorError) as error:
+            shutil.rmtree(draft, ignore_errors=True)
+            reason = str(error).strip().splitlines()[0]
+            raise HeadreuseError(
+                f"{self.series.folder / draft.name}: could not be saved ({reason}); "
+                "if the disk is full, free some space, and run again"
+            ) from error
+
+
+class Follower(TrainerCallback):
+    """Tells the loss, and asks for a checkpoint where the schedule has one."""
+
+    def __init__(self, trainer: JointTrainer, spec: TrainingSpec, on_step: OnStep) -> None:
+        self.trainer = trainer
+        self.on_step = on_step
+        self.steps = frozenset(spec.checkpoints.steps(spec.steps))
+        self.loss_every = 1 if trainer.args.device.type == "cpu" else GPU_LOSS_EVERY
+
+    def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: object) -> None:
+        """After the optimiser has moved the weights."""
+        step = state.global_step
+        control.should_save = step in self.steps
+        if step % self.loss_every and not control.should_save:
+            return
+        loss = self.trainer.loss.item()
+        if not math.isfinite(loss):
+            raise HeadreuseError(
+                f"{self.trainer.series.folder}: the loss is {loss} at step {step}; try a lower learning_rate"
+            )
+        self.on_step(step, loss)
+
+
+def training_arguments(spec: TrainingSpec, *, seed: int, drafts: str) -> TrainingArguments:
+    """What the Trainer is told: the study's schedule, and to log, save and show nothing by itself."""
+    arguments = TrainingArguments(
+        drafts,
+        max_steps=spec.steps,
+        seed=seed,
+        learning_rate=spec.learning_rate,
+        lr_scheduler_type="warmup_stable_decay",
+        warmup_steps=round(spec.warmup * spec.steps),
+        lr_scheduler_kwargs={"num_decay_steps": round(spec.decay * spec.steps), "decay_type": "cosine"},
+        adam_beta1=spec.betas[0],
+        adam_beta2=spec.betas[1],
+        weight_decay=spec.weight_decay,
+        max_grad_norm=spec.clip,
+        # The batches begin at the right step by themselves.
+        ignore_data_skip=True,
+        use_cpu=not torch.cuda.is_available(),
+        save_strategy="no",
+        logging_strategy="no",
+        logging_nan_inf_filter=False,
+        report_to="none",
+        disable_tqdm=True,
+    )
+    # One model, one device: with several in sight Trainer would split each batch among them.
+    arguments._n_gpu = min(arguments.n_gpu, 1)
+    return arguments
