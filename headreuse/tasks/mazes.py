@@ -34,7 +34,7 @@ class Mazes:
     printed: Int[np.ndarray, "maze entry"]
     """The nodes of the maze in the order of their entries, then `BLANK`."""
     beside: Int[np.ndarray, "maze node 4"]
-    """Each node's neighbours in the order of print, with `BLANK` anywhere between."""
+    """Each node's neighbours in the order of print, with `BLANK` anywhere between; of no account outside the maze."""
     start: Int[np.ndarray, "maze"]
     end: Int[np.ndarray, "maze"]
 
@@ -181,7 +181,7 @@ def _beside(trees: np.ndarray, inside: np.ndarray, grid_size: int) -> Int[np.nda
     neighbours = grid_neighbours(grid_size, grid_size)
     nodes = np.arange(grid_size**2)[:, None]
     joined = (trees[:, :, None] == neighbours) | (trees[:, neighbours] == nodes)
-    return np.where(joined & (neighbours != BLANK) & inside[:, neighbours] & inside[:, :, None], neighbours, BLANK)
+    return np.where(joined & (neighbours != BLANK) & inside[:, neighbours], neighbours, BLANK)
 
 
 def _shuffled(joined: np.ndarray, n_nodes: Lengths, generator: np.random.Generator) -> Symbols:
