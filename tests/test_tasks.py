@@ -12,6 +12,12 @@ WORKED = [
     ("reverse", "aBcD=", "DcBa"),
     ("capitalize", "aBcD=", "AbCd"),
     ("capitalize_reverse", "aBcD=", "dCbA"),
+    ("reverse_add", "356+94=", "2070"),
+    ("no_carry", "356+94=", "2960"),
+    ("carry_only", "356+94=", "0110"),
+    ("reverse_subtract", "356-94=", "4060"),
+    ("multiply_cot", "7654*321=", "10731+04319+007654=147165"),
+    ("copy_first_operand", "356+94=", "3560"),
 ]
 STRING_TASKS = ("copy", "reverse", "capitalize", "capitalize_reverse")
 
