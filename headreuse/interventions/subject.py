@@ -16,7 +16,7 @@ from transformers import PreTrainedModel
 from headreuse.anatomy import Anatomy, find_anatomy, unwrapped
 from headreuse.evaluation import Slots, require_eval_mode, slots_of
 from headreuse.interventions.batch import CleanRun
-from headreuse.interventions.budget import Plan, plan
+from headreuse.interventions.budget import Plan, keep_freed_memory, plan
 from headreuse.interventions.full_pass import clean_pass, full_passes
 from headreuse.interventions.replay import clean_run, replay
 from headreuse.records import Head, Prompts
@@ -101,6 +101,8 @@ def prepare(
         dtype: Work on a copy of the model in this type, for example `torch.bfloat16`; by default in the model's own.
     """
     require_eval_mode(model)
+    if unwrapped(model).device.type == "cpu":
+        keep_freed_memory()
     if dtype is not None and dtype != unwrapped(model).dtype:
         model = copy.deepcopy(model).to(dtype)
     network = unwrapped(model)

@@ -5,6 +5,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from statistics import median
 
@@ -17,10 +18,12 @@ from headreuse.records import Head
 from headreuse.scores import activation_patching, attribution_patching, mean_ablation
 from scoring.floor import matmul_rate, suffix_flops, synchronise
 from scoring.memory import peak_above_model
-from scoring.rivals import bridge_of, by_hook_loop, by_transformer_lens
+from scoring.rivals import rivals
 from scoring.settings import DEEP, PAPER, SMALL, Setting, taught
 
 MEBIBYTE = 2**20
+SLOW = ("transformer_lens", "hook_loop")
+"""Not warmed up: what a first call costs them is nothing beside the rest."""
 
 
 @dataclass(frozen=True)
@@ -48,19 +51,29 @@ class Bench:
         """The setting with as many prompts as are to be measured."""
         return replace(setting, n_prompts=max(8, setting.n_prompts // self.shrink))
 
-    def seconds(self, works: dict[str, Callable[[], object]], *, warm: tuple[str, ...] = ()) -> dict[str, float]:
-        """Median wall time of each work; in every round one after the other, so that all see the same machine."""
-        for name in warm:
-            works[name]()
-        taken: dict[str, list[float]] = {name: [] for name in works}
-        for _ in range(self.n_repeats):
-            for name, work in works.items():
-                synchronise(self.device)
-                start = time.perf_counter()
+    def seconds(
+        self, works: dict[str, Callable[[], object]], others: dict[str, Callable[[], float]] | None = None
+    ) -> dict[str, float]:
+        """Median wall time of each work, and of others that time themselves.
+
+        In every round one comes after the other, so that all see the same machine. The first round warms up.
+        """
+        timed = {name: partial(self._timed, work) for name, work in works.items()} | (others or {})
+        taken: dict[str, list[float]] = {name: [] for name in timed}
+        for name, work in timed.items():
+            if name not in SLOW:
                 work()
-                synchronise(self.device)
-                taken[name].append(time.perf_counter() - start)
+        for _ in range(self.n_repeats):
+            for name, work in timed.items():
+                taken[name].append(work())
         return {name: median(values) for name, values in taken.items()}
+
+    def _timed(self, work: Callable[[], object]) -> float:
+        synchronise(self.device)
+        start = time.perf_counter()
+        work()
+        synchronise(self.device)
+        return time.perf_counter() - start
 
     def number(self, name: str, value: float, unit: str, note: str = "") -> Number:
         """A number under its full name."""
@@ -71,16 +84,13 @@ def paper(bench: Bench) -> Iterator[Number]:
     """All-head mean ablation at the paper's scale against full passes and against the floor."""
     setting = bench.of(PAPER)
     model, prompts = setting.model(bench.device), setting.prompts()
-    bridge = bridge_of(model)
     rates: list[float] = []
     works = {
         "rate": lambda: rates.append(matmul_rate(setting, bench.device, torch.float32)),
         "ours": lambda: mean_ablation(model, prompts),
-        "hook_loop": lambda: by_hook_loop(model, prompts),
-        "hook_loop_in_batches_of_16": lambda: by_hook_loop(model, prompts, micro_batch=16),
-        "transformer_lens": lambda: by_transformer_lens(bridge, prompts),
     }
-    taken = bench.seconds(works, warm=("ours",))
+    with rivals(setting, bench.device) as others:
+        taken = bench.seconds(works, others)
     floor = suffix_flops(setting) / median(rates)
     yield from _against(bench, "paper", taken)
     yield bench.number("paper.floor", floor, "s", f"{median(rates) / 1e9:.0f} GFLOP/s on the model's own shapes")
@@ -91,14 +101,17 @@ def small(bench: Bench) -> Iterator[Number]:
     """The same for a small model and many short prompts."""
     setting = bench.of(SMALL)
     model, prompts = setting.model(bench.device), setting.prompts()
-    bridge = bridge_of(model)
+    rates: list[float] = []
     works = {
+        "rate": lambda: rates.append(matmul_rate(setting, bench.device, torch.float32)),
         "ours": lambda: mean_ablation(model, prompts),
-        "hook_loop": lambda: by_hook_loop(model, prompts),
-        "transformer_lens": lambda: by_transformer_lens(bridge, prompts),
     }
-    more_often = replace(bench, n_repeats=max(5, bench.n_repeats))
-    yield from _against(bench, "small", more_often.seconds(works, warm=tuple(works)))
+    with rivals(setting, bench.device) as others:
+        taken = replace(bench, n_repeats=max(5, bench.n_repeats)).seconds(works, others)
+    floor = suffix_flops(setting) / median(rates)
+    yield from _against(bench, "small", taken)
+    yield bench.number("small.floor", floor, "s", f"{median(rates) / 1e9:.0f} GFLOP/s on the model's own shapes")
+    yield bench.number("small.vs_floor", taken["ours"] / floor, "ratio")
 
 
 def _against(bench: Bench, part: str, taken: dict[str, float]) -> Iterator[Number]:
@@ -124,7 +137,7 @@ def bf16(bench: Bench) -> Iterator[Number]:
         "forward": lambda: _forwards(model, tokens, 16),
         "forward_bf16": lambda: _forwards(rough, tokens, 16),
     }
-    taken = bench.seconds(works, warm=("fp32", "bf16", "forward", "forward_bf16"))
+    taken = bench.seconds(works)
     exact, off = mean_ablation(model, prompts), mean_ablation(rough, prompts)
     deviation = {name: np.abs(exact.effect(name) - off.effect(name)).max() for name in ("exact_match", "log_prob")}
     accuracy = exact.baseline["exact_match"].mean()
@@ -150,7 +163,7 @@ def depth(bench: Bench) -> Iterator[Number]:
     for layer in layers:
         sets = [[Head(layer, index)] for index in range(4)]
         works[str(layer)] = lambda sets=sets: set_ablation(model, prompts, sets)
-    taken = bench.seconds(works, warm=("none",))
+    taken = bench.seconds(works)
     for layer in layers:
         cost = (taken[str(layer)] - taken["none"]) / 4
         yield bench.number(f"depth.layer_{layer}", cost, "s per head", f"{setting.n_layers - layer} blocks to the end")
@@ -174,7 +187,7 @@ def attribution(bench: Bench) -> Iterator[Number]:
         "attribution": lambda: attribution_patching(model, prompts),
         "forward": lambda: _forwards(model, tokens, 16 if bench.device.type == "cpu" else len(tokens)),
     }
-    taken = bench.seconds(works, warm=tuple(works))
+    taken = bench.seconds(works)
     yield bench.number("attribution.forward_passes", taken["attribution"] / taken["forward"], "passes", "at most 5")
     trained, trained_prompts = _demo_checkpoint(bench.device)
     for outcome in ("log_prob", "logit_diff"):
@@ -206,7 +219,7 @@ def _demo_checkpoint(device: torch.device) -> tuple[torch.nn.Module, object]:
     with tempfile.TemporaryDirectory() as folder:
         if not series.is_dir():
             group, series = study.groups[-1], Path(folder)
-            train(study, group, 0, series)
+            train(study, group, 0, series, on_step=lambda _step, _loss: None)
         last = discover(series).checkpoints[-1].path
         model, vocabulary = load_model(last, device=device), load_vocabulary(last)
     task = TASKS[group.main.task](alphabet_size=study.alphabet_size)

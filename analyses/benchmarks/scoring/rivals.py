@@ -1,9 +1,16 @@
-"""All-head mean ablation as it is done without this package: one full forward pass for each head."""
+"""All-head mean ablation as it is done without this package: one full forward pass for each head.
 
+The rivals run in a process of their own, where nothing of this package has tuned anything.
+"""
+
+import multiprocessing
 import tempfile
-from collections.abc import Callable
-from contextlib import redirect_stderr
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, redirect_stderr
+from functools import partial
 from io import StringIO
+from multiprocessing.connection import Connection
 
 import torch
 from jaxtyping import Float
@@ -16,8 +23,49 @@ from transformers import LlamaForCausalLM, PreTrainedTokenizerFast
 
 from headreuse.models import quiet_transformers
 from headreuse.records import Prompts
+from scoring.floor import synchronise
+from scoring.settings import Setting
 
 LogProb = Callable[[Tensor], Tensor]
+
+
+@contextmanager
+def rivals(setting: Setting, device: torch.device) -> Iterator[dict[str, Callable[[], float]]]:
+    """Within the block, functions that make a rival go once and give the seconds that it took."""
+    spawn = multiprocessing.get_context("spawn")
+    here, there = spawn.Pipe()
+    process = spawn.Process(target=_serve, args=(there, setting, str(device)), daemon=True)
+    process.start()
+    try:
+        names = here.recv()
+        yield {name: partial(_seconds_of, here, name) for name in names}
+    finally:
+        process.kill()
+        process.join()
+
+
+def _seconds_of(connection: Connection, name: str) -> float:
+    connection.send(name)
+    seconds: float = connection.recv()
+    return seconds
+
+
+def _serve(connection: Connection, setting: Setting, device_name: str) -> None:
+    device = torch.device(device_name)
+    model, prompts = setting.model(device), setting.prompts()
+    bridge = bridge_of(model)
+    works = {
+        "transformer_lens": lambda: by_transformer_lens(bridge, prompts),
+        "hook_loop": lambda: by_hook_loop(model, prompts),
+    }
+    connection.send(list(works))
+    while True:
+        work = works[connection.recv()]
+        synchronise(device)
+        start = time.perf_counter()
+        work()
+        synchronise(device)
+        connection.send(time.perf_counter() - start)
 
 
 def log_prob_of(prompts: Prompts, device: torch.device) -> LogProb:
@@ -55,32 +103,25 @@ def by_transformer_lens(bridge: TransformerBridge, prompts: Prompts) -> Float[Te
         return log_prob(logits) - patched.to(tokens.device)
 
 
-def by_hook_loop(
-    model: LlamaForCausalLM, prompts: Prompts, *, micro_batch: int | None = None
-) -> Float[Tensor, "layer head"]:
-    """With hooks on a Hugging Face model and fused attention, all prompts at once or some at a time."""
-    size = micro_batch or len(prompts)
-    batches = [prompts[start : start + size] for start in range(0, len(prompts), size)]
+def by_hook_loop(model: LlamaForCausalLM, prompts: Prompts) -> Float[Tensor, "layer head"]:
+    """With hooks on a Hugging Face model and fused attention."""
     with torch.no_grad():
-        means = _mean_z(model, batches)
-        drops = [_drops(model, batch, means) * len(batch) for batch in batches]
-    return torch.stack(drops).sum(0) / len(prompts)
+        return _drops(model, prompts, _mean_z(model, prompts))
 
 
-def _mean_z(model: LlamaForCausalLM, batches: list[Prompts]) -> list[Tensor]:
-    sums: dict[int, Tensor] = {}
+def _mean_z(model: LlamaForCausalLM, prompts: Prompts) -> list[Tensor]:
+    means: list[Tensor] = []
     handles = []
-    for layer, block in enumerate(model.model.layers):
 
-        def add(_module: object, args: tuple[Tensor, ...], layer: int = layer) -> None:
-            sums[layer] = sums.get(layer, 0) + args[0].sum(0)
+    def keep(_module: object, args: tuple[Tensor, ...]) -> None:
+        means.append(args[0].mean(0))
 
-        handles.append(block.self_attn.o_proj.register_forward_pre_hook(add))
-    for batch in batches:
-        model(input_ids=torch.as_tensor(batch.tokens, device=model.device), use_cache=False)
+    for block in model.model.layers:
+        handles.append(block.self_attn.o_proj.register_forward_pre_hook(keep))
+    model(input_ids=torch.as_tensor(prompts.tokens, device=model.device), use_cache=False)
     for handle in handles:
         handle.remove()
-    return [sums[layer] / sum(map(len, batches)) for layer in sorted(sums)]
+    return means
 
 
 def _drops(model: LlamaForCausalLM, prompts: Prompts, means: list[Tensor]) -> Float[Tensor, "layer head"]:
