@@ -18,6 +18,7 @@ WORKED = [
     ("reverse_subtract", "356-94=", "4060"),
     ("multiply_cot", "7654*321=", "10731+04319+007654=147165"),
     ("copy_first_operand", "356+94=", "3560"),
+    ("mqar", "aBcDcAeB|D|A=", "DcAe"),
 ]
 STRING_TASKS = ("copy", "reverse", "capitalize", "capitalize_reverse")
 

@@ -1,21 +1,17 @@
 """Pairs of numbers as rows of digits, least significant first, and what can be reckoned with all rows at once."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Bool, Int
 
-from headreuse.tasks.base import BLANK
+from headreuse.tasks._rows import DTYPE
 
 GUESSES = 12
 """Changes of one digit that are tried at random before the examples that are left have all of theirs tried."""
 
-DTYPE = np.int16
-"""Of digits and of totals of them; dividing by 10 is what takes the time here."""
-
 Digits = Int[np.ndarray, "example digit"]
-Symbols = Int[np.ndarray, "example width"]
 
 
 @dataclass(frozen=True)
@@ -135,20 +131,3 @@ def n_significant(digits: Digits) -> Int[np.ndarray, "example"]:
     """Digits that each number has when written without zeros in front, at least one."""
     leading = digits.shape[1] - np.argmax(digits[:, ::-1] != 0, axis=1)
     return np.where(digits.any(axis=1), leading, 1)
-
-
-def cut(digits: Digits, n: Int[np.ndarray, "example"]) -> Symbols:
-    """The first `n` of each row, then `BLANK`."""
-    return np.where(np.arange(digits.shape[1]) < n[:, None], digits, DTYPE(BLANK))
-
-
-def side_by_side(parts: Sequence[Symbols | int]) -> Symbols:
-    """Each row's parts without the gaps between; a number stands for a column of that symbol."""
-    n = next(len(part) for part in parts if isinstance(part, np.ndarray))
-    columns = [part if isinstance(part, np.ndarray) else np.full((n, 1), part, dtype=DTYPE) for part in parts]
-    symbols = np.concatenate(columns, axis=1)
-    filled = symbols != BLANK
-    n_filled = filled.sum(axis=1)
-    whole = np.full((n, n_filled.max(initial=0)), BLANK, dtype=DTYPE)
-    whole[np.arange(whole.shape[1]) < n_filled[:, None]] = symbols[filled]
-    return whole

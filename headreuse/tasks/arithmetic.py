@@ -12,19 +12,8 @@ from typing import ClassVar
 import numpy as np
 from jaxtyping import Bool, Int
 
-from headreuse.tasks._digits import (
-    DTYPE,
-    Digits,
-    Operands,
-    Symbols,
-    carried_in,
-    cut,
-    draw_operands,
-    n_significant,
-    partner,
-    settled,
-    side_by_side,
-)
+from headreuse.tasks._digits import Digits, Operands, carried_in, draw_operands, n_significant, partner, settled
+from headreuse.tasks._rows import DTYPE, Symbols, cut, side_by_side
 from headreuse.tasks.base import BLANK, Examples, Task, task
 
 DIGITS = tuple("0123456789")
@@ -79,7 +68,7 @@ class ArithmeticTask(Task):
         if match is None:
             raise ValueError(
                 f"{prompt!r} is no prompt of {self.name}; give digits, {self.operator!r}, digits and '=', "
-                f"such as '356{self.operator}94='"
+                f"such as '7654{self.operator}321='"
             )
         for number in match.groups():
             if len(number) > 1 and number.endswith("0"):
