@@ -8,7 +8,7 @@ from jaxtyping import Bool, Int
 
 from headreuse.tasks._rows import DTYPE
 
-GUESSES = 12
+GUESSES = 24
 """Changes of one digit that are tried at random before the examples that are left have all of theirs tried."""
 
 Digits = Int[np.ndarray, "example digit"]
