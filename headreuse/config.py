@@ -8,8 +8,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
+from headreuse.arms import unfolded
 from headreuse.problems import StudyError, explain, nearest
-from headreuse.tasks import TASKS
+from headreuse.tasks import TASKS, Task
 
 _SCORES_FOLDER = str(Path(__file__).parent / "scores")
 SCORE_NAMES = tuple(m.name for m in iter_modules([_SCORES_FOLDER]) if not m.name.startswith("_"))
@@ -121,6 +122,12 @@ class TrainingSpec(_Frozen):
     weight_decay: Annotated[float, Field(ge=0)] = 0.01
     clip: Annotated[float, Field(gt=0)] = 1.0
     checkpoints: CheckpointSchedule = CheckpointSchedule(every=200)
+    log_every: Count = 100
+    """Steps between two looks at the accuracy, on a few examples, for the training log."""
+    bf16: bool = False
+    """Whether matrix products are rounded to bfloat16 (autocast); pays on a GPU."""
+    compile: bool = False
+    """Whether `torch.compile` is used, which takes a minute to begin with and pays on a GPU."""
 
     @model_validator(mode="after")
     def _phases_fit(self) -> "TrainingSpec":
@@ -165,11 +172,30 @@ class Group(_Frozen):
     """A main task, the longer auxiliary tasks trained with it, and whether they are thought to be related."""
 
     name: Name
-    kind: Literal["related", "control"] = "related"
+    kind: Literal["related", "control", "alone"] = "related"
+    """`alone` exactly where there is no auxiliary, and needs not be said."""
     main: TaskRange
     auxiliary: tuple[TaskRange, ...] = Field(default=(), strict=False)
+    evaluate_to: Count | None = None
+    """Accuracy curves go at least to here, and so does the transfer range of a main task that has no auxiliary."""
+    model: ModelSpec | None = None
+    """None for the study's own."""
     training: TrainingSpec = TrainingSpec()
-    """Given in a study file as changes to the study's own `[training]`."""
+    """`model` and `training` are given in a study file as changes to the study's own."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _alone_without_auxiliary(cls, raw: Any) -> Any:
+        if isinstance(raw, dict) and not raw.get("auxiliary") and raw.get("kind") is None:
+            return raw | {"kind": "alone"}
+        return raw
+
+    @model_validator(mode="after")
+    def _kind_fits(self) -> "Group":
+        if (self.kind == "alone") == bool(self.auxiliary):
+            right = "'related' or 'control'" if self.auxiliary else "'alone', or give an auxiliary"
+            raise ValueError(f"kind {self.kind!r} with {len(self.auxiliary)} auxiliary tasks; make it {right}")
+        return self
 
     @model_validator(mode="after")
     def _tasks_differ(self) -> "Group":
@@ -185,8 +211,13 @@ class Group(_Frozen):
 
     @property
     def max_length(self) -> int:
-        """The longest training length of any of its tasks."""
-        return max(entry.max_length for entry in self.tasks)
+        """Where the transfer range ends: the longest training length of its tasks, or `evaluate_to` if longer."""
+        return max(self.evaluate_to or 0, *(entry.max_length for entry in self.tasks))
+
+    @property
+    def task_names(self) -> tuple[str, ...]:
+        """Main's name first, then the auxiliaries'."""
+        return tuple(entry.task for entry in self.tasks)
 
     def role(self, task: str) -> str:
         """`main` or `auxiliary`."""
@@ -200,6 +231,8 @@ class Study(_Frozen):
     seeds: Annotated[tuple[Annotated[int, Field(ge=0)], ...], Field(min_length=1, strict=False)] = (0,)
     alphabet_size: Annotated[int, Field(ge=2, le=26)] = 26
     """Letters of the string tasks."""
+    grid_size: Annotated[int, Field(ge=2, le=16)] = 8
+    """Nodes on a side of the mazes' grid."""
     data_seed: Annotated[int, Field(ge=0)] = 0
     """Draws the training stream and the evaluation prompts; the same for every seed, so that seeds differ in
     initialisation alone."""
@@ -217,19 +250,30 @@ class Study(_Frozen):
             )
         return by_name[name]
 
+    def task(self, name: str) -> Task:
+        """The task of that name as this study has it."""
+        return TASKS[name](alphabet_size=self.alphabet_size, grid_size=self.grid_size)
+
+    def model_of(self, group: Group) -> ModelSpec:
+        """The model that a group trains."""
+        return group.model or self.model
+
     def score_length(self, group: Group) -> int:
         """The length at which this group's heads are scored; within the training range of all its tasks."""
         return self.measures.score_length or min(entry.max_length for entry in group.tasks)
 
     def eval_lengths(self, group: Group, task: str) -> range:
         """The lengths of the task's accuracy curve: from its smallest to `beyond` past the longest trained on."""
-        return range(TASKS[task].min_length, group.max_length + self.measures.beyond + 1)
+        last = group.max_length + self.measures.beyond
+        limit = self.task(task).max_length
+        return range(TASKS[task].min_length, (last if limit is None else min(last, limit)) + 1)
 
 
 def parse_study(raw: dict[str, Any], source: str) -> Study:
     """A checked study from parsed TOML or JSON; raises `StudyError` with every problem of it."""
-    filled = _with_group_training(raw)
-    problems = list(_problems_across(raw))
+    raw, problems = unfolded(raw)
+    filled = _with_shared(_with_shared(raw, "training", TrainingSpec, {}), "model", ModelSpec, None)
+    problems += _problems_across(raw)
     try:
         study = Study.model_validate(filled)
     except ValidationError as error:
@@ -253,15 +297,15 @@ def read_study(path: Path) -> Study:
     return parse_study(raw, str(path))
 
 
-def _with_group_training(raw: dict[str, Any]) -> dict[str, Any]:
-    """Lay each group's `training` over the study's, so that a group states only what differs."""
-    shared, groups = raw.get("training", {}), raw.get("groups")
+def _with_shared(raw: dict[str, Any], key: str, spec: type[BaseModel], absent: Any) -> dict[str, Any]:
+    """Lay each group's own table of that name over the study's, so that a group states only what differs."""
+    shared, groups = raw.get(key, {}), raw.get("groups")
     if not isinstance(shared, dict) or not isinstance(groups, list):
         return raw
-    known = {key: value for key, value in shared.items() if key in TrainingSpec.model_fields}
+    known = {name: value for name, value in shared.items() if name in spec.model_fields}
     laid = [
-        group | {"training": known | group.get("training", {})}
-        if isinstance(group, dict) and isinstance(group.get("training", {}), dict)
+        group | {key: known | group.get(key, absent)}
+        if isinstance(group, dict) and isinstance(group.get(key, absent), dict)
         else group
         for group in groups
     ]
@@ -279,7 +323,14 @@ def _problems_across(raw: dict[str, Any]) -> Iterator[str]:
 
 def _problems_of_lengths(study: Study) -> list[str]:
     length = study.measures.score_length
-    return [
+    limits = {name: study.task(name).max_length for group in study.groups for name in group.task_names}
+    too_long = [
+        f"groups {group.name!r}: {entry.task} has no length {entry.max_length} here; its longest is {limit}"
+        for group in study.groups
+        for entry in group.tasks
+        if (limit := limits[entry.task]) is not None and entry.max_length > limit
+    ]
+    return too_long + [
         f"measures.score_length: {length} is outside the lengths that group {group.name!r} trains {entry.task} on; "
         f"nearest: {min(max(length, entry.min_length), entry.max_length)}"
         for group in study.groups

@@ -21,6 +21,7 @@ from headreuse.recording import mean_pattern
 from headreuse.records import Checkpoint, HeadScores, Prompts
 from headreuse.scores import SCORES
 from headreuse.store import RunFolder, Unit
+from headreuse.study import DRAWN_WITH
 from headreuse.tasks import TASKS
 from headreuse.vocabulary import make_prompts
 
@@ -59,7 +60,7 @@ class Measuring:
         """
         settings = unit.settings
         generator = np.random.default_rng([settings["data_seed"], EVALUATION_STREAM, length])
-        task = TASKS[unit.task](alphabet_size=settings["alphabet_size"])
+        task = TASKS[unit.task](alphabet_size=settings["alphabet_size"], grid_size=settings["grid_size"])
         return make_prompts(task, np.full(settings["n"], length), generator, self.vocabulary)
 
     def _evaluation(self, unit: Unit) -> pd.DataFrame:
@@ -92,7 +93,7 @@ class Measuring:
 
     def _scores_of(self, unit: Unit, task: str) -> HeadScores:
         """The head scores of a task at this checkpoint, which are measured before any set is chosen by them."""
-        kept = {name: unit.settings[name] for name in ("alphabet_size", "data_seed", "length", "n", "method")}
+        kept = {name: unit.settings[name] for name in (*DRAWN_WITH, "length", "n", "method")}
         frame = self.folder.read_unit(Unit("head_scores", self.checkpoint, task, kept))
         return frame_to_head_scores(frame, task=task, length=kept["length"], method=kept["method"])
 

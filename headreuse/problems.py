@@ -35,16 +35,16 @@ def explain(error: ValidationError, model: type[BaseModel]) -> list[str]:
     """One line for each mistake that pydantic found: `place: what is wrong; what would be right`."""
     lines = []
     for entry in error.errors(include_url=False):
-        if _repeats_study_training(entry, error) or _follows_from_another(entry, error):
+        if _repeats_the_study(entry, error) or _follows_from_another(entry, error):
             continue
         lines.append(f"{_place(entry['loc'])}: {_what(dict(entry), model)}")
     return lines
 
 
-def _repeats_study_training(entry: Any, error: ValidationError) -> bool:
-    """Whether a mistake in `[training]` shows again in a group that it was laid under."""
+def _repeats_the_study(entry: Any, error: ValidationError) -> bool:
+    """Whether a mistake in `[model]` or `[training]` shows again in a group that it was laid under."""
     where = entry["loc"]
-    if len(where) < 3 or where[0] != "groups" or where[2] != "training":
+    if len(where) < 3 or where[0] != "groups" or where[2] not in ("model", "training"):
         return False
     return any(other["loc"] == where[2:] and other["input"] == entry["input"] for other in error.errors())
 

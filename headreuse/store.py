@@ -23,7 +23,9 @@ from headreuse.config import Study, parse_study
 from headreuse.problems import HeadreuseError
 from headreuse.records import Checkpoint
 
-TABLES = ("accuracy", "head_scores", "transfer", "overlap", "functional_overlap", "correlation")
+TABLES = ("accuracy", "head_scores", "transfer", "overlap", "functional_overlap", "correlation", "training_log")
+TRAINING_LOG = "training_log.csv"
+"""In a series of checkpoints: the accuracy while it was trained."""
 CHECKPOINT_NOTE = "headreuse.json"
 """Written last into a checkpoint that this package trained: group, seed, step, fingerprint, weights_bytes."""
 LIBRARIES = ("torch", "transformers", "transformer-lens", "numpy", "scipy", "statsmodels", "pandas", "plotly")
@@ -263,16 +265,19 @@ def _read_json(path: Path) -> Any:
 
 def _training_differences(earlier: Study, later: Study) -> Iterator[str]:
     """What of two studies would give other checkpoints under the same name; adding seeds or groups changes none."""
-    for name in ("alphabet_size", "data_seed"):
+    for name in ("alphabet_size", "grid_size", "data_seed"):
         if getattr(earlier, name) != getattr(later, name):
             yield f"{name}: {getattr(earlier, name)} there, {getattr(later, name)} now"
     pairs: list[tuple[str, Mapping[str, Any], Mapping[str, Any]]] = []
-    pairs.append(("model", earlier.model.model_dump(), later.model.model_dump()))
     kept = {group.name: group for group in later.groups}
     for group in earlier.groups:
         if group.name in kept:
             now = kept[group.name]
-            pairs.append((f"{group.name}.training", group.training.model_dump(), now.training.model_dump()))
+            pairs.append(
+                (f"{group.name}.model", earlier.model_of(group).model_dump(), later.model_of(now).model_dump())
+            )
+            there, here = (g.training.model_dump(exclude={"log_every"}) for g in (group, now))
+            pairs.append((f"{group.name}.training", there, here))
             tasks, tasks_now = [[entry.model_dump() for entry in g.tasks] for g in (group, now)]
             if tasks != tasks_now:
                 yield f"{group.name}: other tasks or lengths"

@@ -10,6 +10,8 @@ from headreuse.problems import HeadreuseError
 from headreuse.records import Checkpoint
 from headreuse.store import RunFolder, Unit, own_checkpoint
 
+DRAWN_WITH = ("alphabet_size", "grid_size", "data_seed")
+"""The settings of a study that its prompts depend on."""
 RANKED_BY = "mean_ablation"
 """The score whose top heads make the sets of functional overlap."""
 
@@ -64,7 +66,7 @@ def measuring_cost(study: Study, run: TrainingRun) -> float:
         for entry in group.tasks
         for length in study.eval_lengths(group, entry.task)
     )
-    n_heads = study.model.n_layers * study.model.n_heads
+    n_heads = study.model_of(group).n_layers * study.model_of(group).n_heads
     tokens = measures.n_score_examples * (2 * study.score_length(group) + 4) * len(group.tasks)
     return float(curves + tokens * (1 + n_heads * len(measures.methods)))
 
@@ -73,7 +75,7 @@ def units_of(study: Study, group: Group, checkpoint: Checkpoint) -> Iterator[Uni
     """All measurements that the study wants of one checkpoint."""
     measures = study.measures
     length = study.score_length(group)
-    drawn = {"alphabet_size": study.alphabet_size, "data_seed": study.data_seed}
+    drawn = {name: getattr(study, name) for name in DRAWN_WITH}
     for entry in group.tasks:
         lengths = list(study.eval_lengths(group, entry.task))
         yield Unit("evaluation", checkpoint, entry.task, drawn | {"lengths": lengths, "n": measures.n_examples})

@@ -188,10 +188,10 @@ def test_an_unfinished_study_gives_a_page_that_says_so(inputs):
 
 def test_a_study_of_a_main_task_alone_gives_a_page(inputs):
     study = small_study(seeds=(0,))
-    alone = study.groups[0].model_copy(update={"auxiliary": ()})
+    alone = study.groups[0].model_copy(update={"auxiliary": (), "kind": "alone"})
     given = report_inputs(study.model_copy(update={"groups": (alone,)}), n_checkpoints=2)
     text = Page(render(given)).text
-    assert "trained with nothing else (related) has no auxiliary with longer inputs" in text
+    assert "trained with nothing else has no auxiliary with longer inputs" in text
 
 
 # Tables
@@ -271,8 +271,8 @@ def correlations(estimates) -> pd.DataFrame:
 
 def test_the_question_names_every_group_and_its_lengths():
     told = " ".join(asked(small_study()))
-    assert "Related group capitalize_reverse: capitalize_reverse (trained to length 8) with capitalize (to 16)" in told
-    assert "Control group copy_control: copy (trained to length 8) with reverse (to 16)." in told
+    assert "Group capitalize_reverse (related): capitalize_reverse (trained to length 8) with capitalize (to 16)" in told
+    assert "Group copy_control (control): copy (trained to length 8) with reverse (to 16)." in told
 
 
 def test_the_answer_gives_transfer_at_the_end_with_the_range_over_seeds():

@@ -39,7 +39,7 @@ def default_budget(device: torch.device) -> int:
 
 @cache
 def keep_freed_memory() -> None:
-    """Have glibc keep freed tensors' memory for the next ones, instead of giving it back and asking for it page by page.
+    """Have glibc keep the memory of freed tensors for the next ones, instead of giving it back to the system.
 
     Without this a fifth of the time of an intervention on a processor goes into page faults. It holds for the whole
     process; other C libraries are left as they are.

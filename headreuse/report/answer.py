@@ -17,6 +17,8 @@ OUTCOME = "exact_match"
 MAX_GROUPS_NAMED = 3
 """Of one kind; more are told by their median and range."""
 KINDS = ("related", "control")
+"""Groups with an auxiliary, whose correlations are compared."""
+KINDS_AND_ALONE = (*KINDS, "alone")
 
 
 def asked(study: Study) -> list[str]:
@@ -37,12 +39,12 @@ def answer(inputs: ReportInputs) -> list[str]:
 def _described(group: Group) -> str:
     auxiliary = listed([f"{entry.task} (to {entry.max_length})" for entry in group.auxiliary]) or "nothing else"
     main = f"{group.main.task} (trained to length {group.main.max_length})"
-    return f"{group.kind.capitalize()} group {group.name}: {main} with {auxiliary}."
+    return f"Group {group.name} ({group.kind}): {main} with {auxiliary}."
 
 
 def _transfer_sentence(inputs: ReportInputs) -> str:
     parts = []
-    for kind in KINDS:
+    for kind in KINDS_AND_ALONE:
         values = {group.name: _final(inputs, group) for group in inputs.study.groups if group.kind == kind}
         if len(values) > MAX_GROUPS_NAMED:
             parts.append(_many_groups(values, kind))
@@ -62,7 +64,7 @@ def _final(inputs: ReportInputs, group: Group) -> Float[np.ndarray, "seed"]:
 
 def _one_group(group: Group, values: Float[np.ndarray, "seed"]) -> str:
     others = listed([entry.task for entry in group.auxiliary]) or "nothing else"
-    who = f"{group.main.task} trained with {others} ({group.kind})"
+    who = f"{group.main.task} trained with {others}" + (f" ({group.kind})" if group.auxiliary else "")
     if group.max_length <= group.main.max_length:
         return f"{who} has no auxiliary with longer inputs, so there is nothing to transfer"
     lengths = f"lengths {group.main.max_length + 1} to {group.max_length}"
@@ -136,7 +138,7 @@ def _headline(inputs: ReportInputs) -> list[_Estimate]:
     for name, value in (HEADLINE | ({"outcome": OUTCOME} if "outcome" in rows else {})).items():
         keep &= rows[name] == value
     by_group = {str(row["group"]): row for _, row in rows[keep].drop_duplicates("group").iterrows()}
-    groups = sorted(inputs.study.groups, key=lambda group: KINDS.index(group.kind))
+    groups = sorted(inputs.study.groups, key=lambda group: KINDS_AND_ALONE.index(group.kind))
     return [_estimate(group, by_group[group.name]) for group in groups if group.name in by_group]
 
 

@@ -21,7 +21,7 @@ class Examples:
     prompt: Int[np.ndarray, "example prompt_width"]
     answer: Int[np.ndarray, "example answer_width"]
     corrupted_prompt: Int[np.ndarray, "example prompt_width"]
-    """Differs from `prompt` in one input symbol."""
+    """Has the layout of `prompt`, and differs in as few input symbols as the task allows: in most in one."""
     corrupted_answer: Int[np.ndarray, "example answer_width"]
     """Differs from `answer` and has its length."""
     scored: Bool[np.ndarray, "example answer_width"] | None = None
@@ -36,7 +36,6 @@ class Task(ABC):
     min_length: ClassVar[int] = 1
     separators: ClassVar[frozenset[str]] = frozenset("=")
     """Symbols of the alphabet that give a prompt its layout and carry no input."""
-
     held_out_one_in: ClassVar[int] = 8
     """The share of its prompts that are kept out of training (`held_out.py`)."""
 
@@ -45,6 +44,11 @@ class Task(ABC):
         """Letters in each case, of tasks on strings."""
         self.grid_size = grid_size
         """Nodes on a side, of tasks on mazes."""
+
+    @property
+    def max_length(self) -> int | None:
+        """The longest there is an example of; None where there is none."""
+        return None
 
     @property
     def marker(self) -> str:

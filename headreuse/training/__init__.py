@@ -3,8 +3,9 @@
 from pathlib import Path
 
 from headreuse.config import Group, Study
+from headreuse.logbook import Logbook
 from headreuse.models import build_model, quiet_transformers
-from headreuse.tasks import TASKS
+from headreuse.store import TRAINING_LOG
 from headreuse.tokenizer import build_tokenizer
 from headreuse.training.batches import Batches
 from headreuse.training.series import Series, check_can_go_on
@@ -37,10 +38,12 @@ def train(study: Study, group: Group, seed: int, folder: Path, *, on_step: OnSte
 
 
 def _build_trainer(study: Study, group: Group, series: Series, *, first: int) -> JointTrainer:
-    vocabulary = Vocabulary.of([TASKS[entry.task](alphabet_size=study.alphabet_size) for entry in group.tasks])
+    vocabulary = Vocabulary.of([study.task(name) for name in group.task_names])
     return JointTrainer(
         series=series,
-        model=build_model(study.model, vocab_size=len(vocabulary), max_positions=MAX_POSITIONS, seed=series.seed),
+        model=build_model(
+            study.model_of(group), vocab_size=len(vocabulary), max_positions=MAX_POSITIONS, seed=series.seed
+        ),
         args=training_arguments(group.training, seed=series.seed, drafts=str(series.drafts)),
         train_dataset=Batches(study, group, vocabulary, first),
         processing_class=build_tokenizer(vocabulary),

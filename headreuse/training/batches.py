@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 
 from headreuse.config import Group, Study
-from headreuse.tasks import TASKS, training_examples
+from headreuse.tasks import training_examples
 from headreuse.vocabulary import Vocabulary, encode_examples
 
 TRAINING_STREAM = 0
@@ -23,7 +23,7 @@ AHEAD = 4
 
 
 class Batches(IterableDataset[dict[str, Tensor]]):
-    """The batches of a group from step `first` on: the same for every seed of the model, wherever training resumes.
+    """The batches of a group from step `first` on: the same for every seed and model, wherever training resumes.
 
     Read by several processes of a DataLoader, each makes every n-th batch, and they come in the order of the steps.
     """
@@ -32,8 +32,8 @@ class Batches(IterableDataset[dict[str, Tensor]]):
         self.group = group
         self.vocabulary = vocabulary
         self.first = first
-        self.entropy = (study.data_seed, TRAINING_STREAM, zlib.crc32(group.name.encode()))
-        self.tasks = [TASKS[entry.task](alphabet_size=study.alphabet_size) for entry in group.tasks]
+        self.entropy = (study.data_seed, TRAINING_STREAM, zlib.crc32(_told(group).encode()))
+        self.tasks = [study.task(name) for name in group.task_names]
 
     def __iter__(self) -> Iterator[dict[str, Tensor]]:
         worker = get_worker_info()
@@ -50,6 +50,11 @@ class Batches(IterableDataset[dict[str, Tensor]]):
         prompts = encode_examples(task, examples, self.vocabulary, np.full(size, entry.max_length))
         labels = np.where(prompts.scored, prompts.tokens, IGNORED)
         return {"input_ids": torch.from_numpy(prompts.tokens), "labels": torch.from_numpy(labels)}
+
+
+def _told(group: Group) -> str:
+    """What a group is trained on; models that differ in nothing else are trained on the same batches."""
+    return " ".join(f"{entry.task}:{entry.max_length}" for entry in group.tasks)
 
 
 def n_generators(device: torch.device) -> int:

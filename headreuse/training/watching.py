@@ -1,0 +1,75 @@
+"""How accurate is the model just now? A quick look while it trains, that leaves weights and random streams alone."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+
+from headreuse.config import Group, Study, TaskRange
+from headreuse.evaluation import evaluate
+from headreuse.logbook import LogLine, regime_of
+from headreuse.records import Prompts
+from headreuse.vocabulary import Vocabulary, make_prompts
+
+WATCHING_STREAM = 4
+"""Sets the draws apart from those of training (0), evaluation (1), analysis (2) and random sets (3)."""
+N_EXAMPLES = 64
+"""Per task and length: enough to see a jump, and cheap."""
+
+
+@dataclass(frozen=True)
+class Watched:
+    """The fixed prompts of one task at one length."""
+
+    prompts: Prompts
+    role: str
+    regime: str
+
+
+def watched_prompts(study: Study, group: Group, vocabulary: Vocabulary) -> tuple[Watched, ...]:
+    """For each task of a group prompts at a length of each regime, drawn from the study's data seed and the length."""
+    found = []
+    for entry in group.tasks:
+        task = study.task(entry.task)
+        for length in watched_lengths(group, entry, limit=task.max_length):
+            generator = np.random.default_rng([study.data_seed, WATCHING_STREAM, length])
+            prompts = make_prompts(task, np.full(N_EXAMPLES, length), generator, vocabulary)
+            found.append(Watched(prompts, group.role(entry.task), regime_of(group, entry.task, length)))
+    return tuple(found)
+
+
+def watched_lengths(group: Group, entry: TaskRange, *, limit: int | None) -> tuple[int, ...]:
+    """The longest that the task is trained on, the middle of what lies between it and the group's, and just beyond.
+
+    Those that exist: none is longer than `limit`.
+    """
+    middle = (entry.max_length + group.max_length + 1) // 2
+    beyond = group.max_length + max(1, group.max_length // 8)
+    lengths = sorted({entry.max_length, middle, beyond})
+    return tuple(length for length in lengths if limit is None or length <= limit)
+
+
+def look(model: Any, watched: tuple[Watched, ...], step: int) -> Iterator[LogLine]:
+    """A line for each task and length; the model goes on in the mode it was in."""
+    was_training = model.training
+    model.eval()
+    try:
+        # Compiling for other shapes and without gradients would cost more than it saves.
+        with torch.compiler.set_stance("force_eager"):
+            for one in watched:
+                evaluation = evaluate(model, one.prompts, micro_batch=N_EXAMPLES)
+                log_prob, exact = evaluation.outcomes["log_prob"], evaluation.outcomes["exact_match"]
+                yield LogLine(
+                    step=step,
+                    task=evaluation.task,
+                    role=one.role,
+                    length=evaluation.length,
+                    regime=one.regime,
+                    n=len(exact),
+                    accuracy=float(exact.mean()),
+                    loss=float(-log_prob.sum() / one.prompts.scored.sum()),
+                )
+    finally:
+        model.train(was_training)
