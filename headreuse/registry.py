@@ -1,6 +1,7 @@
 """A named choice of things (tasks, scores, overlap metrics): one decorator puts a thing in, its name takes it out."""
 
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Generic, TypeVar
 
 from headreuse.problems import UnknownNameError, nearest
@@ -20,6 +21,16 @@ class Registry(Mapping[str, T], Generic[T]):
         if name in self._items:
             raise ValueError(f"the {self.kind} name {name!r} is taken; choose another")
         self._items[name] = item
+
+    @contextmanager
+    def apart(self) -> Iterator[dict[str, T]]:
+        """Within the block, names are still refused that are taken; after it, what was added is in the dict alone."""
+        before, added = dict(self._items), dict[str, T]()
+        try:
+            yield added
+        finally:
+            added |= {name: item for name, item in self._items.items() if name not in before}
+            self._items = before
 
     def __getitem__(self, name: str) -> T:
         if name not in self._items:

@@ -3,6 +3,7 @@
 from importlib import import_module
 from pkgutil import iter_modules
 
+from headreuse.tasks._rows import cut, side_by_side
 from headreuse.tasks.base import BLANK, TASKS, Examples, Task, task
 from headreuse.tasks.held_out import evaluation_examples, is_held_out, training_examples
 
@@ -11,8 +12,10 @@ __all__ = [
     "TASKS",
     "Examples",
     "Task",
+    "cut",
     "evaluation_examples",
     "is_held_out",
+    "side_by_side",
     "task",
     "training_examples",
 ]

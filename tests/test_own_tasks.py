@@ -1,0 +1,248 @@
+"""Tasks of a user's own: the README's example from file to report, every broken file told in one line, and nothing
+that a run folder holds executed by those who read it.
+"""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from headreuse.own_tasks import check_files, read_files
+from headreuse.own_tasks.checking import check_declared, check_shown, check_task
+from headreuse.tasks import TASKS, Task
+
+README = (Path(__file__).parent.parent / "README.md").read_text()
+WHOLE = '''\
+import numpy as np
+
+from headreuse.tasks import Examples, Task, cut, side_by_side, task
+
+
+@task("double")
+class Double(Task):
+    """Every letter twice: `abc=` → `aabbcc`."""
+
+    alphabet = ("a", "b", "c", "=")
+
+    def answer(self, prompt):
+        return "".join(2 * letter for letter in prompt.rstrip("="))
+
+    def generate(self, lengths, generator):
+        letters = generator.integers(3, size=(len(lengths), lengths.max()))
+        others = letters.copy()
+        others[:, 0] = (others[:, 0] + generator.integers(1, 3, size=len(lengths))) % 3
+        clean, corrupted = cut(letters, lengths), cut(others, lengths)
+        return Examples(
+            prompt=side_by_side([clean, 3]),
+            answer=np.repeat(clean, 2, axis=1),
+            corrupted_prompt=side_by_side([corrupted, 3]),
+            corrupted_answer=np.repeat(corrupted, 2, axis=1),
+        )
+'''
+RETURN = WHOLE.index("        return Examples(")
+
+
+def changed(old: str, new: str) -> str:
+    assert WHOLE.count(old) == 1, old
+    return WHOLE.replace(old, new)
+
+
+def without(start: str, end: str) -> str:
+    first = WHOLE.index(start)
+    return WHOLE[:first] + WHOLE[WHOLE.index(end, first) :]
+
+
+def before_the_return(line: str) -> str:
+    return WHOLE[:RETURN] + f"        {line}\n" + WHOLE[RETURN:]
+
+
+def told(folder: Path, **files: str) -> list[str]:
+    """What is wrong with files of these texts, in their order."""
+    for name, text in files.items():
+        (folder / f"{name}.py").write_text(text, encoding="utf-8")
+    read, problems = read_files([f"{name}.py" for name in files], folder, {})
+    return problems or check_files(read, lambda name: 9, alphabet_size=26, grid_size=8)
+
+
+BROKEN = {
+    "a syntax error": (
+        changed("class Double(Task):", "class Double(Task)"),
+        "my.py line 7: SyntaxError: expected ':'",
+    ),
+    "an exception on import": (
+        WHOLE + "\nDouble.colour\n",
+        "my.py line 27: AttributeError: type object 'Double' has no attribute 'colour'",
+    ),
+    "a file beside it": (
+        "import my_other_file\n" + WHOLE,
+        "my.py line 1: ModuleNotFoundError: No module named 'my_other_file'",
+    ),
+    "an end of the program": (WHOLE + "raise SystemExit(0)\n", "my.py line 26: SystemExit: 0"),
+    "a message of two lines": (WHOLE + "raise OSError('one\\ntwo')\n", "my.py line 26: OSError: one two"),
+    "no task": (changed('@task("double")', ""), 'my.py: no task in it; put @task("name") above a subclass of Task'),
+    "a function for a task": (
+        '@__import__("headreuse").tasks.task("f")\ndef f(): ...\n',
+        "my.py line 2: task 'f': not a subclass of headreuse.tasks.Task; make it one",
+    ),
+    "two names": (
+        changed('@task("double")', '@task("double")\n@task("twice")'),
+        "my.py line 8: task 'twice': Double is a task 'double', too; give a class one name, or derive another from it",
+    ),
+    "no oracle": (
+        without("    def answer", "    def generate"),
+        "my.py line 7: task 'double': no oracle: define answer(self, prompt), which works the answer out from a "
+        "prompt's text",
+    ),
+    "no generator": (
+        WHOLE[: WHOLE.index("    def generate")],
+        "my.py line 7: task 'double': no generate(self, lengths, generator): define it, to return Examples",
+    ),
+    "no alphabet": (
+        without("    alphabet", "    def answer"),
+        "my.py line 7: task 'double': no alphabet: give the tuple of its symbols, such as alphabet = ('a', 'b', '=')",
+    ),
+    "a name of the package": (
+        changed('"double"', '"reverse"'),
+        "my.py line 6: ValueError: the task name 'reverse' is taken; choose another",
+    ),
+    "a name with a space": (
+        changed('"double"', '"double it"'),
+        "my.py line 7: task 'double it': this name does not fit the command line; use letters, digits, _ and -, "
+        "64 at most, a letter or digit first, such as 'double_it'",
+    ),
+    "a name that is an option": (changed('"double"', '"--double"'), "such as 'double'"),
+    "a name that is a path": (changed('"double"', '"../double"'), "such as 'double'"),
+    "a name that is a line longer": (changed('"double"', '"double\\n"'), "does not fit the command line"),
+    "a name that is no text": (changed('"double"', "3"), "task 3: this name does not fit the command line"),
+    "a name whose marker is taken": (
+        changed('"double"', '"pad"'),
+        "my.py line 7: task 'pad': its marker '<pad>' is not its own; give the task another name",
+    ),
+    "a docstring that says otherwise": (
+        changed("`aabbcc`", "`abcabc`"),
+        "its docstring shows 'abc=' → 'abcabc', but answer('abc=') is 'aabbcc'",
+    ),
+    "a smallest length of none": (changed("    alphabet", "    min_length = 0\n    alphabet"), "min_length is 0; give"),
+    "a largest length below the smallest": (
+        changed("    alphabet", "    max_length = 0\n    alphabet"),
+        "max_length is 0; give None or a whole number from min_length, 1, on",
+    ),
+    "a symbol twice": (changed('"a", "b", "c"', '"a", "b", "a"'), "alphabet holds 'a' twice; name each symbol once"),
+    "a symbol like a marker": (changed('"c"', '"<bos>"'), "alphabet holds '<bos>'; symbols in <> are kept for markers"),
+    "a symbol that is a new line": (changed('"c"', '"\\n"'), "a symbol is a text of printable characters"),
+    "an alphabet that is a text": (changed('("a", "b", "c", "=")', '"abc="'), "give a tuple of symbols"),
+    "a constructor of its own": (
+        changed("    alphabet", "    def __init__(self): ...\n    alphabet"),
+        "my.py line 7: task 'double': Double(alphabet_size=26, grid_size=8) ends with TypeError: ",
+    ),
+    "answers shorter than the oracle's": (
+        changed("answer=np.repeat(clean, 2, axis=1)", "answer=clean").replace(
+            "corrupted_answer=np.repeat(corrupted, 2, axis=1)", "corrupted_answer=corrupted"
+        ),
+        r"generate gives '(\w+)=' an answer of (\d) characters, '\1', but its oracle one of \d+, '\w+'",
+    ),
+    "answers other than the oracle's": (
+        changed("2 * letter for letter in prompt", "2 * letter for letter in prompt[::-1].lstrip('=')").replace(
+            "Every letter twice: `abc=` → `aabbcc`", "No example"
+        ),
+        r"generate answers '\w+=' with '\w+', but its oracle with '\w+'",
+    ),
+    "answers of another length than stated": (
+        changed("    def answer", "    def answer_length(self, n):\n        return 2 * n + 1\n\n    def answer"),
+        r"the answer to '\w{3}=', '\w{6}', has 6 symbols, but answer_length\(3\) is 7",
+    ),
+    "an oracle that answers nothing": (
+        changed('return "".join', '"".join').replace(": `abc=` → `aabbcc`", ""),
+        r"answer\('\w+='\) is None; return the answer's text",
+    ),
+    "an oracle that fails": (
+        changed("    def answer(self, prompt):\n", "    def answer(self, prompt):\n        prompt.index('d')\n"),
+        r"my.py line 13: task 'double': answer\('abc='\), which its docstring shows, ends with ValueError: substring",
+    ),
+    "a generator that fails": (
+        before_the_return("letters[10_000]"),
+        "my.py line 20: task 'double': generate ends with IndexError: ",
+    ),
+    "no Examples": (before_the_return("return letters"), r"generate returns a ndarray; return Examples\(prompt"),
+    "a row for each two lengths": (
+        before_the_return("clean, corrupted = clean[::2], corrupted[::2]"),
+        "prompt has 32 rows for 64 lengths; give one for each",
+    ),
+    "rows that are lists": (
+        changed("side_by_side([clean, 3])", "side_by_side([clean, 3]).tolist()"),
+        "prompt of its Examples is a list; give a 2-dimensional array of whole numbers",
+    ),
+    "a symbol outside the alphabet": (
+        changed("side_by_side([clean, 3])", "side_by_side([clean, 4])"),
+        "prompt holds 4, no symbol of its alphabet; they go from 0 to 3",
+    ),
+    "rows filled from the right": (
+        changed("side_by_side([clean, 3])", "side_by_side([clean, 3])[:, ::-1]"),
+        "prompt has symbols after a BLANK; fill rows from the left, then BLANK",
+    ),
+    "a prompt of nothing": (changed("side_by_side([clean, 3])", "np.full((64, 2), -1)"), "prompt has a row without"),
+    "a partner of another length": (
+        before_the_return("corrupted = np.where(lengths[:, None] == 5, cut(corrupted, lengths - 1), corrupted)"),
+        r"corrupted_prompt has another layout than prompt: '\w+=' beside '\w+='; give both as many symbols",
+    ),
+    "a partner of another width": (
+        before_the_return("corrupted = corrupted[:, :-1]"),
+        "corrupted_prompt has another layout than prompt: an array of 64 × 9 beside one of 64 × 10; make them alike",
+    ),
+    "a partner with its separator elsewhere": (
+        changed("side_by_side([corrupted, 3])", "side_by_side([3, corrupted])"),
+        r"corrupted_prompt has another layout than prompt: '=\w+' beside '\w+='; leave separators where they are",
+    ),
+    "a partner that is the same": (before_the_return("corrupted = clean"), "corrupted_prompt is no other than prompt"),
+    "a partner of the same answer": (
+        changed("corrupted_answer=np.repeat(corrupted", "corrupted_answer=np.repeat(clean"),
+        "corrupted_answer is no other than answer",
+    ),
+    "other draws from the same seed": (
+        changed("letters = generator", "letters = np.random.default_rng()"),
+        "generate gives other examples from the same seed; draw from `generator` alone",
+    ),
+    "the same draws from any seed": (
+        changed("letters = generator", "letters = np.random.default_rng(0)"),
+        "generate gives the same prompts from another seed; draw from `generator`",
+    ),
+    "lengths written over": (before_the_return("lengths += 1"), "generate ends with ValueError: output array is read"),
+}
+
+
+@pytest.mark.parametrize("what", BROKEN)
+def test_a_broken_file_is_told_in_one_line_with_its_place(what, tmp_path):
+    text, expected = BROKEN[what]
+    (line,) = told(tmp_path, my=text)
+    assert line.startswith("tasks[0]: my.py")
+    assert "\n" not in line
+    assert expected in line or re.search(expected, line), line
+
+
+def test_a_whole_file_is_told_nothing_of(tmp_path):
+    assert told(tmp_path, my=WHOLE) == []
+
+
+def test_what_a_file_registers_is_not_left_among_the_packages_tasks(tmp_path):
+    before = list(TASKS)
+    told(tmp_path, my=WHOLE)
+    told(tmp_path, my=changed('"double"', '"reverse"'))
+    assert list(TASKS) == before
+
+
+def test_two_files_may_not_have_a_task_of_one_name(tmp_path):
+    (line,) = told(tmp_path, one=WHOLE, other=WHOLE)
+    assert line == "tasks[1]: other.py: the task name 'double' is taken: it is in one.py, too; choose another"
+
+
+def test_every_fault_of_several_files_is_told(tmp_path):
+    lines = told(tmp_path, one="1 +", other="import nothing_of_this_name", third=WHOLE)
+    assert [line.split(":")[1].strip() for line in lines] == ["one.py line 1", "other.py line 1"]
+
+
+@pytest.mark.parametrize("name", TASKS)
+def test_the_packages_own_tasks_pass_the_checks(name):
+    task: Task = TASKS[name](alphabet_size=5, grid_size=4)
+    check_declared(task)
+    check_shown(TASKS[name]())
+    check_task(task, longest=16)
