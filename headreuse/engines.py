@@ -1,12 +1,14 @@
 """Run jobs: in this process, in processes side by side, or on Ray; a job that fails or dies stops no other."""
 
+import ctypes
 import multiprocessing
 import os
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from importlib.metadata import version
 from importlib.util import find_spec
 from multiprocessing.connection import Connection, wait
 from typing import Protocol
@@ -14,6 +16,8 @@ from typing import Protocol
 from headreuse.problems import HeadreuseError, UnknownNameError, nearest
 
 ENGINES = ("processes", "ray")
+JOBS_PER_GPU = 4
+"""Side by side on one GPU, unless told otherwise: a small model alone leaves most of it idle."""
 
 
 class Job(Protocol):
@@ -48,24 +52,45 @@ def usable_cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def choose_engine(name: str, *, n_workers: int | None, n_runs: int) -> Engine:
-    """The engine of that name with as many workers as there are cores or runs, unless told otherwise.
+def usable_gpus() -> tuple[str, ...]:
+    """Names of the GPUs that this process may use, as CUDA_VISIBLE_DEVICES has them; found without loading torch."""
+    if version("torch").endswith("+cpu"):
+        return ()
+    n_gpus = ctypes.c_int(0)
+    try:
+        driver = ctypes.CDLL("libcuda.so.1")
+    except OSError:
+        return ()
+    if driver.cuInit(0) or driver.cuDeviceGetCount(ctypes.byref(n_gpus)):
+        return ()
+    told = os.environ.get("CUDA_VISIBLE_DEVICES", "")
+    return tuple(told.split(",") if told else map(str, range(n_gpus.value)))[: n_gpus.value]
 
-    Threads for each worker follow from the study and the machine alone, not from what is left to do, since another
-    number of threads rounds sums differently: a run that was killed ends as one that was not.
+
+def n_side_by_side(n_runs: int, *, n_cores: int, n_gpus: int) -> int:
+    """Workers unless told otherwise: one for each run, as many as there are cores, and no more than GPUs bear."""
+    return min(n_runs, n_cores, JOBS_PER_GPU * n_gpus or n_cores)
+
+
+def choose_engine(name: str, *, n_workers: int | None, n_runs: int) -> Engine:
+    """The engine of that name with as many workers as `n_side_by_side` says, unless told otherwise.
+
+    Where there are several GPUs, workers take turns at them. Threads for each worker follow from the study and the
+    machine alone, not from what is left to do, since another number of threads rounds sums differently: a run that was
+    killed ends as one that was not.
     """
     if name not in ENGINES:
         raise UnknownNameError(
             f"unknown engine {name!r}{nearest(name, list(ENGINES))}; choose from: {', '.join(ENGINES)}"
         )
-    cores = usable_cores()
-    side_by_side = min(cores, n_runs) if n_workers is None else n_workers
+    cores, gpus = usable_cores(), usable_gpus()
+    side_by_side = n_side_by_side(n_runs, n_cores=cores, n_gpus=len(gpus)) if n_workers is None else n_workers
     n_threads = max(1, cores // max(1, side_by_side))
     if name == "ray":
         return partial(run_on_ray, n_threads=n_threads)
     if side_by_side == 0:
         return run_here
-    return partial(run_in_processes, n_workers=side_by_side, n_threads=n_threads)
+    return partial(run_in_processes, n_workers=side_by_side, n_threads=n_threads, gpus=gpus)
 
 
 def run_here(jobs: Iterable[Job], listener: Listener, followers: Followers) -> None:
@@ -79,13 +104,20 @@ def run_here(jobs: Iterable[Job], listener: Listener, followers: Followers) -> N
 
 
 def run_in_processes(
-    jobs: Iterable[Job], listener: Listener, followers: Followers, *, n_workers: int, n_threads: int
+    jobs: Iterable[Job],
+    listener: Listener,
+    followers: Followers,
+    *,
+    n_workers: int,
+    n_threads: int,
+    gpus: Sequence[str] = (),
 ) -> None:
-    """Up to `n_workers` jobs at a time, each with `n_threads` threads.
+    """Up to `n_workers` jobs at a time, each with `n_threads` threads and one of the GPUs.
 
     Followers of a finished job go to the front. A worker that is killed fails its job alone; all end with this process.
     """
-    queue, workers = deque(jobs), [_Worker(n_threads) for _ in range(n_workers)]
+    given = [_settings(n_threads, gpus[index % len(gpus)] if gpus else None) for index in range(n_workers)]
+    queue, workers = deque(jobs), [_Worker(settings) for settings in given]
     try:
         while queue or any(worker.job for worker in workers):
             for worker in workers:
@@ -129,8 +161,8 @@ def run_on_ray(jobs: Iterable[Job], listener: Listener, followers: Followers, *,
 class _Worker:
     """A process that does one job after the other."""
 
-    def __init__(self, n_threads: int) -> None:
-        self.n_threads = n_threads
+    def __init__(self, settings: Mapping[str, str]) -> None:
+        self.settings = settings
         self.job: Job | None = None
         self.process: multiprocessing.process.BaseProcess | None = None
         self.connection: Connection
@@ -139,8 +171,9 @@ class _Worker:
         if self.process is None or not self.process.is_alive():
             context = multiprocessing.get_context("spawn")
             self.connection, theirs = context.Pipe()
-            with _environment(self.n_threads):
-                self.process = context.Process(target=_work, args=(theirs,), daemon=True)
+            with _environment(self.settings):
+                # Not a daemon, since those may not start the processes that make batches; `end` ends it.
+                self.process = context.Process(target=_work, args=(theirs,))
                 self.process.start()
             theirs.close()
         self.job = job
@@ -168,11 +201,17 @@ class _Worker:
             self.process.join()
 
 
-class _environment:  # noqa: N801
-    """Within the block, processes that are started get this many threads, whatever library counts them."""
+def _settings(n_threads: int, gpu: str | None) -> dict[str, str]:
+    """What a worker's environment says: so many threads, whatever library counts them, and one GPU."""
+    threads = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), str(n_threads))
+    return threads if gpu is None else threads | {"CUDA_VISIBLE_DEVICES": gpu}
 
-    def __init__(self, n_threads: int) -> None:
-        self.wanted = {name: str(n_threads) for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")}
+
+class _environment:  # noqa: N801
+    """Within the block, processes that are started have these environment variables."""
+
+    def __init__(self, wanted: Mapping[str, str]) -> None:
+        self.wanted = wanted
 
     def __enter__(self) -> None:
         self.before = {name: os.environ.get(name) for name in self.wanted}

@@ -4,9 +4,11 @@ A job is small and knows nothing of torch; what it needs is imported where it is
 """
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass
 
 from headreuse.problems import HeadreuseError
+from headreuse.ranks import is_writer
 from headreuse.records import Checkpoint
 from headreuse.store import RunFolder, Unit, alone_in
 from headreuse.study import TrainingRun, complete_checkpoints, measuring_cost, training_cost
@@ -41,8 +43,10 @@ class TrainJob:
         study, group, seed = self.folder.study(), self.run_of.group, self.run_of.seed
         series = self.folder.series_folder(group.name, seed)
         n_steps = group.training.steps
-        with alone_in(series):
+        with alone_in(series) if is_writer() else nullcontext():
             train(study, group, seed, series, on_step=lambda step, loss: tell(step / n_steps, f"loss {loss:.3f}"))
+        if not is_writer():
+            return []
         there = {checkpoint.step for checkpoint in complete_checkpoints(self.folder, self.run_of)}
         if gone := sorted(set(self.run_of.steps) - there):
             steps = ", ".join(map(str, gone))

@@ -171,6 +171,10 @@ class RunFolder:
         """Where one run's `checkpoint-<step>` folders lie."""
         return self.root / "checkpoints" / group / f"seed-{seed}"
 
+    def training_log_file(self, group: str, seed: int) -> Path:
+        """Where the accuracy during one run's training lies."""
+        return self.series_folder(group, seed) / TRAINING_LOG
+
     def unit_file(self, unit: Unit) -> Path:
         """Where a unit's result lies."""
         at = unit.checkpoint
@@ -276,8 +280,8 @@ def _training_differences(earlier: Study, later: Study) -> Iterator[str]:
             pairs.append(
                 (f"{group.name}.model", earlier.model_of(group).model_dump(), later.model_of(now).model_dump())
             )
-            there, here = (g.training.model_dump(exclude={"log_every"}) for g in (group, now))
-            pairs.append((f"{group.name}.training", there, here))
+            trained, to_train = (g.training.model_dump(exclude={"log_every"}) for g in (group, now))
+            pairs.append((f"{group.name}.training", trained, to_train))
             tasks, tasks_now = [[entry.model_dump() for entry in g.tasks] for g in (group, now)]
             if tasks != tasks_now:
                 yield f"{group.name}: other tasks or lengths"

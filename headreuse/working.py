@@ -7,6 +7,7 @@ from headreuse.engines import Engine, Event, Job
 from headreuse.jobs import MeasureJob, TrainJob
 from headreuse.problems import HeadreuseError
 from headreuse.progress import Ticker
+from headreuse.ranks import is_writer
 from headreuse.store import RunFolder
 from headreuse.study import Progress, Shard, TrainingRun, complete_checkpoints, measuring_cost, units_of
 
@@ -36,6 +37,20 @@ def work(
 
         engine(jobs, listen, followers)
     return ticker.problems
+
+
+def train_together(folder: RunFolder, found: Sequence[Progress], *, shard: Shard) -> None:
+    """Train what is missing, in one of several processes that torchrun started; a failure in any ends them all."""
+    trainings = [TrainJob(folder, entry.run) for entry in found if entry.missing_steps]
+    trainings = [job for job in trainings if shard.holds(str(job))]
+    if not is_writer():
+        for job in trainings:
+            job.run(lambda _fraction, _note: None)
+        return
+    with Ticker(sum(job.cost for job in trainings)) as ticker:
+        for job in trainings:
+            job.run(lambda fraction, note, job=job: ticker(Event(job, fraction, note)))  # type: ignore[misc]
+            ticker(Event(job, 1.0, "", finished=True))
 
 
 def _cost_of_followers(folder: RunFolder, run: TrainingRun) -> float:

@@ -17,12 +17,15 @@ import pytest
 import torch
 from transformers import PreTrainedModel, Trainer
 
+from headreuse.checkpoints import load_model
 from headreuse.config import CheckpointSchedule, Group, ModelSpec, Study, TaskRange, TrainingSpec
+from headreuse.logbook import Logbook
 from headreuse.problems import HeadreuseError
 from headreuse.tasks import TASKS
 from headreuse.training import Batches, train
+from headreuse.training.batches import loader
 from headreuse.training.series import Series
-from headreuse.vocabulary import Vocabulary
+from headreuse.vocabulary import Vocabulary, make_prompts
 
 STEPS = 9
 SAVED = (3, 6, 9)
@@ -320,3 +323,144 @@ def test_training_does_not_go_on_from_a_damaged_checkpoint(tmp_path):
     file.write_bytes(file.read_bytes()[:-8])
     with pytest.raises(HeadreuseError, match=r"checkpoint-3: model\.safetensors .* is truncated or damaged"):
         trained(tmp_path)
+
+
+def log_of(folder: Path) -> str:
+    return (folder / "training_log.csv").read_text()
+
+
+def test_the_log_has_every_task_at_a_length_of_each_regime_every_so_many_steps(tmp_path):
+    log = Logbook(trained(tmp_path, study=small_study(log_every=4)) / "training_log.csv").read()
+    assert list(log.columns) == ["step", "task", "role", "length", "regime", "n", "accuracy", "loss"]
+    assert sorted(log["step"].unique()) == [4, 8, 9]
+    at_eight = log[log["step"] == 8]
+    assert at_eight[["task", "role", "length", "regime", "n"]].values.tolist() == [
+        ["copy", "main", 3, "in_distribution", 64],
+        ["copy", "main", 4, "transfer", 64],
+        ["copy", "main", 6, "beyond", 64],
+        ["reverse", "auxiliary", 5, "in_distribution", 64],
+        ["reverse", "auxiliary", 6, "beyond", 64],
+    ]
+
+
+def test_the_log_says_what_the_checkpoint_of_that_step_does(tmp_path):
+    study = small_study(log_every=6)
+    series = trained(tmp_path, study=study)
+    log = Logbook(series / "training_log.csv").read()
+    model = load_model(series / "checkpoint-6")
+    vocabulary = Vocabulary.of([study.task(name) for name in ("copy", "reverse")])
+    for entry in log[log["step"] == 6].itertuples():
+        generator = np.random.default_rng([study.data_seed, 4, entry.length])
+        prompts = make_prompts(study.task(entry.task), np.full(64, entry.length), generator, vocabulary)
+        tokens = torch.from_numpy(prompts.tokens)
+        with torch.no_grad():
+            logits = model(input_ids=tokens).logits[:, :-1]
+        wanted, scored = tokens[:, 1:], torch.from_numpy(prompts.scored[:, 1:])
+        assert entry.accuracy == ((logits.argmax(-1) == wanted) | ~scored).all(1).float().mean()
+        loss = torch.nn.functional.cross_entropy(logits[scored], wanted[scored])
+        assert entry.loss == pytest.approx(loss.item(), rel=1e-4)
+
+
+def test_looking_more_often_changes_no_weight(undisturbed, tmp_path):
+    assert weights(trained(tmp_path, study=small_study(log_every=1))) == weights(undisturbed)
+
+
+@pytest.mark.parametrize("torn", ["", "5,copy,ma"])
+def test_each_step_is_logged_once_however_training_was_stopped(torn, tmp_path):
+    study = small_study(log_every=1)
+    whole = log_of(trained(tmp_path / "whole", study=study))
+
+    def stop_at_five(step, _loss):
+        if step == 5:
+            raise Killed
+
+    with pytest.raises(Killed):
+        trained(tmp_path / "stopped", study=study, on_step=stop_at_five)
+    with (tmp_path / "stopped" / "training_log.csv").open("a") as file:
+        file.write(torn)
+    assert log_of(trained(tmp_path / "stopped", study=study)) == whole
+    assert whole.count("\n9,") == 5
+
+
+@pytest.mark.parametrize("n_workers", [1, 3])
+def test_batches_made_ahead_by_other_processes_are_the_same_in_the_same_order(n_workers):
+    study = small_study()
+    tasks = [TASKS[entry.task](alphabet_size=study.alphabet_size) for entry in study.groups[0].tasks]
+    batches = Batches(study, study.groups[0], Vocabulary.of(tasks), 2)
+    ahead = list(loader(batches, torch.device("cpu"), n_workers=n_workers))
+    assert len(ahead) == STEPS - 2
+    for expected, batch in zip(all_batches(study, first=2), ahead, strict=True):
+        assert torch.equal(expected["input_ids"], batch["input_ids"])
+        assert torch.equal(expected["labels"], batch["labels"])
+
+
+def test_processes_share_the_rows_of_a_batch(monkeypatch):
+    study = small_study()
+    monkeypatch.setenv("WORLD_SIZE", "3")
+    parts = []
+    for rank in range(3):
+        monkeypatch.setenv("RANK", str(rank))
+        parts.append(all_batches(study)[0]["input_ids"])
+    monkeypatch.undo()
+    assert sorted(torch.cat(parts).tolist()) == sorted(all_batches(study)[0]["input_ids"].tolist())
+
+
+def test_a_batch_smaller_than_the_number_of_processes_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setenv("WORLD_SIZE", "9")
+    with pytest.raises(HeadreuseError, match="pair: a batch of 8 cannot be shared by 9 processes; start fewer"):
+        trained(tmp_path)
+
+
+def test_bf16_trains_and_gives_weights_close_to_those_of_full_precision(undisturbed, tmp_path):
+    rounded = load_model(trained(tmp_path, study=small_study(bf16=True)) / "checkpoint-9")
+    full = load_model(undisturbed / "checkpoint-9")
+    pairs = list(zip(rounded.parameters(), full.parameters(), strict=True))
+    assert all(one.dtype == torch.float32 for one, _ in pairs)
+    assert 0 < max((one - other).abs().max().item() for one, other in pairs) < 0.01
+
+
+def test_what_the_machine_cannot_do_is_refused_before_training(tmp_path, monkeypatch):
+    monkeypatch.setattr(shutil, "which", lambda name: None)
+    with pytest.raises(
+        HeadreuseError, match=r"training\.compile: torch\.compile needs a C\+\+ compiler; install g\+\+ or"
+    ):
+        trained(tmp_path, study=small_study(compile=True))
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation=True: False)
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda: "Some GPU")
+    with pytest.raises(HeadreuseError, match=r"training\.bf16: Some GPU has no bfloat16; leave bf16 out"):
+        trained(tmp_path, study=small_study(bf16=True))
+
+
+@pytest.mark.slow
+def test_a_compiled_model_trains_alike_and_is_saved_as_any_other(undisturbed, tmp_path):
+    compiled = load_model(trained(tmp_path, study=small_study(compile=True, log_every=4)) / "checkpoint-9")
+    plain = load_model(undisturbed / "checkpoint-9")
+    for one, other in zip(compiled.parameters(), plain.parameters(), strict=True):
+        assert torch.allclose(one, other, atol=1e-4)
+
+
+@pytest.mark.slow
+def test_two_processes_train_as_one_does_and_only_one_writes(undisturbed, tmp_path):
+    study = tmp_path / "study.json"
+    study.write_text(small_study().model_dump_json())
+    program = tmp_path / "program.py"
+    program.write_text(
+        "import sys; from pathlib import Path\n"
+        "from headreuse.config import Study; from headreuse.training import train\n"
+        "study = Study.model_validate_json(Path(sys.argv[1]).read_text())\n"
+        "def stop(step, loss):\n"
+        "    if step == int(sys.argv[3]): sys.exit('stopped')\n"
+        "train(study, study.groups[0], 0, Path(sys.argv[2]), on_step=stop)\n"
+    )
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", str(program)]
+    for stop_at in ("5", "-1"):
+        arguments = [str(study), str(tmp_path / "series"), stop_at]
+        done = subprocess.run([*command, *arguments], capture_output=True, text=True, timeout=120)
+        assert (done.returncode == 0) == (stop_at == "-1"), done.stderr
+    assert everything(tmp_path / "series") == [
+        tmp_path / "series" / path.relative_to(undisturbed) for path in everything(undisturbed)
+    ]
+    together, alone = load_model(tmp_path / "series" / "checkpoint-9"), load_model(undisturbed / "checkpoint-9")
+    for one, other in zip(together.parameters(), alone.parameters(), strict=True):
+        assert torch.allclose(one, other, atol=1e-5)

@@ -9,6 +9,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 
 from headreuse.config import Group, Study
+from headreuse.ranks import own_rows
 from headreuse.tasks import training_examples
 from headreuse.vocabulary import Vocabulary, encode_examples
 
@@ -38,7 +39,9 @@ class Batches(IterableDataset[dict[str, Tensor]]):
     def __iter__(self) -> Iterator[dict[str, Tensor]]:
         worker = get_worker_info()
         index, n_workers = (worker.id, worker.num_workers) if worker else (0, 1)
-        return (self.batch(step) for step in range(self.first + index, self.group.training.steps, n_workers))
+        rows = own_rows()
+        for step in range(self.first + index, self.group.training.steps, n_workers):
+            yield {name: part[rows] for name, part in self.batch(step).items()}
 
     def batch(self, step: int) -> dict[str, Tensor]:
         """Examples of one task, drawn uniformly, each of a length drawn uniformly from those it is trained on."""

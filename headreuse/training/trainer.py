@@ -1,8 +1,10 @@
 """The Transformers Trainer on ready batches, told what the study says and stripped of what it need not do."""
 
 import math
+import os
 import shutil
 from collections.abc import Callable
+from importlib.util import find_spec
 from typing import Any
 
 import torch
@@ -20,6 +22,7 @@ from transformers import (
 
 from headreuse.config import TrainingSpec
 from headreuse.problems import HeadreuseError
+from headreuse.ranks import is_writer, n_ranks
 from headreuse.training.batches import Batches, loader
 from headreuse.training.series import Series
 
@@ -61,6 +64,8 @@ class JointTrainer(Trainer):
         """Not kept: batches follow from the step, and nothing else in training is random."""
 
     def _save_checkpoint(self, *args: Any, **kwargs: Any) -> None:
+        if not is_writer():
+            return
         step = self.state.global_step
         draft = self.series.drafts / f"checkpoint-{step}"
         try:
@@ -113,9 +118,11 @@ def training_arguments(spec: TrainingSpec, *, seed: int, drafts: str) -> Trainin
         adam_beta2=spec.betas[1],
         weight_decay=spec.weight_decay,
         max_grad_norm=spec.clip,
+        bf16=spec.bf16,
         # The batches begin at the right step by themselves.
         ignore_data_skip=True,
         use_cpu=not torch.cuda.is_available(),
+        **(_together() if n_ranks() > 1 else {}),
         save_strategy="no",
         logging_strategy="no",
         logging_nan_inf_filter=False,
@@ -125,3 +132,19 @@ def training_arguments(spec: TrainingSpec, *, seed: int, drafts: str) -> Trainin
     # One model, one device: with several in sight Trainer would split each batch among them.
     arguments._n_gpu = min(arguments.n_gpu, 1)
     return arguments
+
+
+def _together() -> dict[str, Any]:
+    backend = "nccl" if torch.cuda.is_available() else "gloo"
+    return {"ddp_backend": backend, "ddp_find_unused_parameters": False, "ddp_broadcast_buffers": False}
+
+
+def check_supported(spec: TrainingSpec) -> None:
+    """Refuse what this machine cannot do, before anything is built."""
+    has_gpu = torch.cuda.is_available()
+    if spec.bf16 and has_gpu and not torch.cuda.is_bf16_supported(including_emulation=False):
+        raise HeadreuseError(f"training.bf16: {torch.cuda.get_device_name()} has no bfloat16; leave bf16 out")
+    if spec.compile and not any(shutil.which(name) for name in (os.environ.get("CXX", "c++"), "g++", "clang++")):
+        raise HeadreuseError("training.compile: torch.compile needs a C++ compiler; install g++ or leave compile out")
+    if spec.compile and has_gpu and not find_spec("triton"):
+        raise HeadreuseError("training.compile: torch.compile needs Triton on a GPU; install it or leave compile out")

@@ -1,15 +1,17 @@
 """How accurate is the model just now? A quick look while it trains, that leaves weights and random streams alone."""
 
 from collections.abc import Iterator
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import torch
+from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
 from headreuse.config import Group, Study, TaskRange
 from headreuse.evaluation import evaluate
-from headreuse.logbook import LogLine, regime_of
+from headreuse.logbook import Logbook, LogLine, regime_of
 from headreuse.records import Prompts
 from headreuse.vocabulary import Vocabulary, make_prompts
 
@@ -56,8 +58,7 @@ def look(model: Any, watched: tuple[Watched, ...], step: int) -> Iterator[LogLin
     was_training = model.training
     model.eval()
     try:
-        # Compiling for other shapes and without gradients would cost more than it saves.
-        with torch.compiler.set_stance("force_eager"):
+        with _uncompiled(model):
             for one in watched:
                 evaluation = evaluate(model, one.prompts, micro_batch=N_EXAMPLES)
                 log_prob, exact = evaluation.outcomes["log_prob"], evaluation.outcomes["exact_match"]
@@ -73,3 +74,24 @@ def look(model: Any, watched: tuple[Watched, ...], step: int) -> Iterator[LogLin
                 )
     finally:
         model.train(was_training)
+
+
+def _uncompiled(model: Any) -> AbstractContextManager[object]:
+    """Within the block nothing is compiled: for other shapes, without gradients, that costs more than it saves."""
+    # Asked only where it is needed, since it loads the compiler.
+    return torch.compiler.set_stance("force_eager") if model._compiled_call_impl else nullcontext()
+
+
+class Watcher(TrainerCallback):
+    """Looks at a model every so many steps and after the last, and writes down what it sees."""
+
+    def __init__(self, model: Any, watched: tuple[Watched, ...], logbook: Logbook, *, every: int) -> None:
+        self.model = model
+        self.watched = watched
+        self.logbook = logbook
+        self.every = every
+
+    def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: object) -> None:
+        """Before a checkpoint of this step is saved, so that no step that is gone on from lacks its lines."""
+        if state.global_step % self.every == 0 or state.global_step == state.max_steps:
+            self.logbook.add(look(self.model, self.watched, state.global_step))
