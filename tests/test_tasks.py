@@ -6,9 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from headreuse.tasks import BLANK, TASKS, Task
-from headreuse.tasks.mazes import MazeTask
 
-MAZE = "[2][3][10][1],[9][1],[10][2],[1][9][2],[3][2],[9][10]="
 MAZE = "[2][3][10][1],[9][1],[10][2],[1][9][2],[3][2],[9][10]="
 WORKED = [
     ("copy", "aBcD=", "aBcD"),
@@ -22,8 +20,6 @@ WORKED = [
     ("multiply_cot", "7654*321=", "10731+04319+007654=147165"),
     ("copy_first_operand", "356+94=", "3560"),
     ("mqar", "aBcDcAeB|D|A=", "DcAe"),
-    ("shortest_path", MAZE, "[9][1][2][10]"),
-    ("dfs_trace", MAZE, "[9][1][2][3][2][10]"),
     ("shortest_path", MAZE, "[9][1][2][10]"),
     ("dfs_trace", MAZE, "[9][1][2][3][2][10]"),
 ]
@@ -72,15 +68,13 @@ def test_the_corrupted_partner_differs_in_one_input_symbol_and_has_another_answe
 ):
     task = TASKS[name](alphabet_size=alphabet_size)
     _, examples = generated(task, extra, seed)
-    layout = np.array([symbol in task.separators for symbol in task.alphabet])
     for row in range(len(extra)):
-        clean, corrupted = examples.prompt[row], examples.corrupted_prompt[row]
-        differing = [*zip(clean[clean != corrupted].tolist(), corrupted[clean != corrupted].tolist(), strict=True)]
-        # A node of a maze is named wherever one of its neighbours is.
-        assert len(set(differing)) == 1 if isinstance(task, MazeTask) else len(differing) == 1
-        assert not layout[[*differing[0]]].any()
-        assert task.answer(task.text(clean)) != task.answer(task.text(corrupted))
-        assert ((examples.answer[row] == BLANK) == (examples.corrupted_answer[row] == BLANK)).all()
+        clean, corrupted = task.text(examples.prompt[row]), task.text(examples.corrupted_prompt[row])
+        differing = [(a, b) for a, b in zip(clean, corrupted, strict=True) if a != b]
+        assert len(differing) == 1
+        assert not task.separators & {*differing[0]}
+        assert task.answer(clean) != task.answer(corrupted)
+        assert len(task.answer(clean)) == len(task.answer(corrupted))
 
 
 @pytest.mark.parametrize("name", TASKS)
