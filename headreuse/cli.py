@@ -31,7 +31,8 @@ Folder = Annotated[Path, typer.Argument(metavar="FOLDER", help="A run folder, fo
 Folders = Annotated[list[Path], typer.Argument(metavar="FOLDER...", help="One run folder, or several together.")]
 Out = Annotated[Path | None, typer.Option(help="The run folder; runs/NAME where none is given.", show_default=False)]
 Workers = Annotated[
-    int | None, typer.Option(min=0, help="Processes side by side; 0 works in this one. [default: one per core]")
+    int | None,
+    typer.Option(min=0, help="Processes side by side; 0 works in this one. [default: one per core, 4 per GPU]"),
 ]
 Engine = Annotated[str, typer.Option(help="`processes` on this machine, or `ray` (extra `ray`) on a cluster.")]
 Shard = Annotated[str | None, typer.Option(metavar="I/N", help="Do only the I-th of N parts of the work (1/4 … 4/4).")]
@@ -139,16 +140,18 @@ def tasks(
     show: Annotated[int, typer.Option(min=1, help="Number of examples.")] = 3,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the examples.")] = 0,
     alphabet_size: Annotated[int, typer.Option(min=2, max=26, help="Letters of the string tasks.")] = 26,
+    own: Annotated[
+        list[Path] | None, typer.Option("--from", help="A Python file of tasks of your own; checked, and listed last.")
+    ] = None,
 ) -> None:
     """List the tasks, or print examples of one; into a pipe, one a line as `prompt<TAB>answer`."""
-    from headreuse.listing import example_lines, task_lines
+    from headreuse.listing import choices, example_lines, task_lines
 
+    known = choices(own or [], alphabet_size=alphabet_size)
     if name is None:
-        lines = task_lines(alphabet_size=alphabet_size, seed=seed)
+        lines = task_lines(known, seed=seed)
     else:
-        lines = example_lines(
-            name, length=length, n=show, seed=seed, alphabet_size=alphabet_size, plain=not sys.stdout.isatty()
-        )
+        lines = example_lines(known[name], length=length, n=show, seed=seed, plain=not sys.stdout.isatty())
     for line in lines:
         print(line)
 
@@ -208,10 +211,16 @@ def _open(folder: Path) -> "RunFolder":
 def _work(folder: "RunFolder", resources: Resources, *, train: bool, measure: bool) -> list[str]:
     """Do what is missing of these stages; one line for each piece that failed."""
     from headreuse.engines import choose_engine
+    from headreuse.ranks import n_ranks
     from headreuse.study import Shard, missing, progress
-    from headreuse.working import work
+    from headreuse.working import train_together, work
 
     shard, found = Shard.parse(resources.shard), progress(folder.study(), folder)
+    if n_ranks() > 1:
+        if measure or resources.engine != "processes":
+            raise HeadreuseError("processes started by torchrun only train: use `train`, then `run` without torchrun")
+        train_together(folder, found, shard=shard)
+        return []
     engine = choose_engine(resources.engine, n_workers=resources.workers, n_runs=len(found))
     lacking = missing(found, train=train, measure=measure)
     if not lacking:

@@ -6,9 +6,19 @@ from pathlib import Path
 from pkgutil import iter_modules
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    PrivateAttr,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
 from headreuse.arms import unfolded
+from headreuse.own_tasks import TaskFile, check_files, read_files
 from headreuse.problems import StudyError, explain, nearest
 from headreuse.tasks import TASKS, Task
 
@@ -30,16 +40,20 @@ class TaskRange(_Frozen):
 
     task: str
     max_length: Count
+    _min_length: int = PrivateAttr(1)
 
     @field_validator("task")
     @classmethod
-    def _known(cls, name: str) -> str:
-        if name not in TASKS:
-            raise ValueError(f"unknown task {name!r}{nearest(name, list(TASKS))}; choose from: {', '.join(TASKS)}")
+    def _known(cls, name: str, info: ValidationInfo) -> str:
+        known = [*TASKS, *(info.context or {})]
+        if name not in known:
+            raise ValueError(f"unknown task {name!r}{nearest(name, known)}; choose from: {', '.join(known)}")
         return name
 
     @model_validator(mode="after")
-    def _long_enough(self) -> "TaskRange":
+    def _long_enough(self, info: ValidationInfo) -> "TaskRange":
+        known = info.context or {}
+        self._min_length = (known if self.task in known else TASKS)[self.task].min_length
         if self.max_length < self.min_length:
             raise ValueError(f"max_length {self.max_length} is below the shortest {self.task}, {self.min_length}")
         return self
@@ -47,7 +61,7 @@ class TaskRange(_Frozen):
     @property
     def min_length(self) -> int:
         """The task's smallest length."""
-        return TASKS[self.task].min_length
+        return self._min_length
 
 
 class ModelSpec(_Frozen):
@@ -228,6 +242,8 @@ class Study(_Frozen):
     """A whole study: what is trained, how, and what is measured."""
 
     name: Name
+    tasks: Annotated[tuple[TaskFile, ...], Field(strict=False)] = ()
+    """Files of tasks of the user's own; given in a study file by their paths from there."""
     seeds: Annotated[tuple[Annotated[int, Field(ge=0)], ...], Field(min_length=1, strict=False)] = (0,)
     alphabet_size: Annotated[int, Field(ge=2, le=26)] = 26
     """Letters of the string tasks."""
@@ -241,6 +257,14 @@ class Study(_Frozen):
     measures: MeasureSpec = MeasureSpec()
     groups: Annotated[tuple[Group, ...], Field(min_length=1, strict=False)]
 
+    @field_validator("tasks")
+    @classmethod
+    def _known_to_groups(cls, files: tuple[TaskFile, ...], info: ValidationInfo) -> tuple[TaskFile, ...]:
+        """Groups are checked after this, in the same context."""
+        if info.context is not None:
+            info.context.update({own.name: own for file in files for own in file.tasks})
+        return files
+
     def group(self, name: str) -> Group:
         """The group of that name."""
         by_name = {group.name: group for group in self.groups}
@@ -251,8 +275,20 @@ class Study(_Frozen):
         return by_name[name]
 
     def task(self, name: str) -> Task:
-        """The task of that name as this study has it."""
-        return TASKS[name](alphabet_size=self.alphabet_size, grid_size=self.grid_size)
+        """The task of that name as this study has it; of a user's own only the lengths, unless it is loaded."""
+        sizes = {"alphabet_size": self.alphabet_size, "grid_size": self.grid_size}
+        own = (file.task(entry, **sizes) for file in self.tasks for entry in file.tasks if entry.name == name)
+        return next(own, None) or TASKS[name](**sizes)
+
+    def loaded(self) -> "Study":
+        """This study, the files of its own tasks executed in this process: for commands that train or measure."""
+        for file in self.tasks:
+            file.load()
+        return self
+
+    def source_of(self, task: str) -> str | None:
+        """The text of the file that a task of the user's own comes from; None for a task of the package."""
+        return next((file.source for file in self.tasks for own in file.tasks if own.name == task), None)
 
     def model_of(self, group: Group) -> ModelSpec:
         """The model that a group trains."""
@@ -262,11 +298,16 @@ class Study(_Frozen):
         """The length at which this group's heads are scored; within the training range of all its tasks."""
         return self.measures.score_length or min(entry.max_length for entry in group.tasks)
 
+    def longest(self, task: str) -> int | None:
+        """The greatest length at which a task is asked for; None where no group has it."""
+        lengths = [self.eval_lengths(group, task)[-1] for group in self.groups if task in group.task_names]
+        return max(lengths, default=None)
+
     def eval_lengths(self, group: Group, task: str) -> range:
         """The lengths of the task's accuracy curve: from its smallest to `beyond` past the longest trained on."""
         last = group.max_length + self.measures.beyond
-        limit = self.task(task).max_length
-        return range(TASKS[task].min_length, (last if limit is None else min(last, limit)) + 1)
+        asked = self.task(task)
+        return range(asked.min_length, (last if asked.max_length is None else min(last, asked.max_length)) + 1)
 
 
 def parse_study(raw: dict[str, Any], source: str) -> Study:
@@ -275,7 +316,7 @@ def parse_study(raw: dict[str, Any], source: str) -> Study:
     filled = _with_shared(_with_shared(raw, "training", TrainingSpec, {}), "model", ModelSpec, None)
     problems += _problems_across(raw)
     try:
-        study = Study.model_validate(filled)
+        study = Study.model_validate(filled, context={})
     except ValidationError as error:
         raise StudyError(source, explain(error, Study) + problems) from None
     problems += _problems_of_lengths(study)
@@ -285,7 +326,7 @@ def parse_study(raw: dict[str, Any], source: str) -> Study:
 
 
 def read_study(path: Path) -> Study:
-    """The study of a TOML file."""
+    """The study of a TOML file; executes the files of tasks that it names, and checks them."""
     try:
         raw = tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
@@ -294,7 +335,15 @@ def read_study(path: Path) -> Study:
         raise StudyError(str(path), ["this is a folder; give the path of a study file (TOML)"]) from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise StudyError(str(path), [f"not valid TOML: {error}"]) from None
-    return parse_study(raw, str(path))
+    files, problems = read_files(raw.get("tasks", []), path.parent, raw)
+    if problems:
+        raise StudyError(str(path), problems)
+    study = parse_study(raw | {"tasks": files}, str(path))
+    if problems := check_files(
+        study.tasks, study.longest, alphabet_size=study.alphabet_size, grid_size=study.grid_size
+    ):
+        raise StudyError(str(path), problems)
+    return study
 
 
 def _with_shared(raw: dict[str, Any], key: str, spec: type[BaseModel], absent: Any) -> dict[str, Any]:

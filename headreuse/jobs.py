@@ -40,7 +40,7 @@ class TrainJob:
         """Train; a run that another process is training is waited for briefly, then left to it."""
         from headreuse.training import train
 
-        study, group, seed = self.folder.study(), self.run_of.group, self.run_of.seed
+        study, group, seed = self.folder.study().loaded(), self.run_of.group, self.run_of.seed
         series = self.folder.series_folder(group.name, seed)
         n_steps = group.training.steps
         with alone_in(series) if is_writer() else nullcontext():

@@ -1,37 +1,64 @@
 """What `headreuse tasks` prints."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 import numpy as np
 
+from headreuse.own_tasks import SIZES, check_files, read_files
 from headreuse.problems import HeadreuseError
+from headreuse.registry import Registry
 from headreuse.tasks import TASKS, Task
 
 
-def task_lines(*, alphabet_size: int, seed: int) -> Iterator[str]:
-    """A line for each task: name, smallest length, an example, what it asks."""
-    width = max(map(len, TASKS))
+def choices(own: Sequence[Path], *, alphabet_size: int) -> Registry[Task]:
+    """All tasks of the package, then those of a user's own files, which are executed and checked."""
+    sizes = SIZES | {"alphabet_size": alphabet_size}
+    files, problems = read_files([str(path) for path in own], Path(), sizes)
+    problems = problems or check_files(files, lambda _name: None, **sizes)
+    if problems:
+        raise HeadreuseError("\n".join(problems))
+    found: Registry[Task] = Registry("task")
     for name, cls in TASKS.items():
-        task = cls(alphabet_size=alphabet_size)
-        prompt, answer, _ = _examples(task, max(6, task.min_length), 1, seed)[0]
-        about = (cls.__doc__ or "").strip().splitlines()[0]
-        yield f"{name:{width}}  length {task.min_length}+   {prompt} {answer}   {about}"
+        found.add(name, cls(**sizes))
+    for file in files:
+        for entry in file.tasks:
+            found.add(entry.name, file.task(entry, **sizes))
+    return found
 
 
-def example_lines(
-    name: str, *, length: int | None, n: int, seed: int, alphabet_size: int, plain: bool
-) -> Iterator[str]:
+def task_lines(tasks: Registry[Task], *, seed: int) -> Iterator[str]:
+    """A line for each task: name, smallest length, an example, what it asks."""
+    width = max(map(len, tasks))
+    for name, task in tasks.items():
+        prompt, answer, _ = _examples(task, _usual_length(task), 1, seed)[0]
+        about = (type(task).__doc__ or "").strip().partition("\n")[0]
+        yield f"{name:{width}}  length {_lengths(task)}   {prompt} {answer}   {about}"
+
+
+def example_lines(task: Task, *, length: int | None, n: int, seed: int, plain: bool) -> Iterator[str]:
     """Examples of one task: `prompt<TAB>answer` alone where `plain`, else with the corrupted partner beside them."""
-    task = TASKS[name](alphabet_size=alphabet_size)
     if length is not None and length < task.min_length:
-        raise HeadreuseError(f"--length {length}: the shortest {name} is {task.min_length}")
-    rows = _examples(task, length or max(6, task.min_length), n, seed)
+        raise HeadreuseError(f"--length {length}: the shortest {task.name} is {task.min_length}")
+    if length is not None and task.max_length is not None and length > task.max_length:
+        raise HeadreuseError(f"--length {length}: the longest {task.name} is {task.max_length}")
+    rows = _examples(task, length or _usual_length(task), n, seed)
     if plain:
         yield from (f"{prompt}\t{answer}" for prompt, answer, _ in rows)
         return
-    yield f"{name}, marker {task.marker}, shortest length {task.min_length}: {(task.__doc__ or '').strip()}"
+    about = (type(task).__doc__ or "").strip()
+    yield f"{task.name}, marker {task.marker}, lengths {_lengths(task)}: {about}"
     yield "prompt  answer  corrupted partner"
     yield from (f"{prompt}  {answer}  {corrupted}" for prompt, answer, corrupted in rows)
+
+
+def _usual_length(task: Task) -> int:
+    length = max(6, task.min_length)
+    return length if task.max_length is None else min(length, task.max_length)
+
+
+def _lengths(task: Task) -> str:
+    return f"{task.min_length}+" if task.max_length is None else f"{task.min_length}-{task.max_length}"
 
 
 def _examples(task: Task, length: int, n: int, seed: int) -> list[tuple[str, str, str]]:

@@ -22,7 +22,6 @@ from headreuse.records import Checkpoint, HeadScores, Prompts
 from headreuse.scores import SCORES
 from headreuse.store import RunFolder, Unit
 from headreuse.study import DRAWN_WITH
-from headreuse.tasks import TASKS
 from headreuse.vocabulary import make_prompts
 
 EVALUATION_STREAM, RANDOM_SETS_STREAM = 1, 3
@@ -35,6 +34,7 @@ class Measuring:
     def __init__(self, folder: RunFolder, checkpoint: Checkpoint, *, micro_batch: int) -> None:
         verify(checkpoint.path)
         self.folder = folder
+        self.study = folder.study().loaded()
         self.checkpoint = checkpoint
         self.micro_batch = micro_batch
         self.device = "cuda" if torch.cuda.is_available() else "cpu"
@@ -60,8 +60,7 @@ class Measuring:
         """
         settings = unit.settings
         generator = np.random.default_rng([settings["data_seed"], EVALUATION_STREAM, length])
-        task = TASKS[unit.task](alphabet_size=settings["alphabet_size"], grid_size=settings["grid_size"])
-        return make_prompts(task, np.full(settings["n"], length), generator, self.vocabulary)
+        return make_prompts(self.study.task(unit.task), np.full(settings["n"], length), generator, self.vocabulary)
 
     def _evaluation(self, unit: Unit) -> pd.DataFrame:
         lengths = unit.settings["lengths"]

@@ -285,6 +285,9 @@ def _training_differences(earlier: Study, later: Study) -> Iterator[str]:
             tasks, tasks_now = [[entry.model_dump() for entry in g.tasks] for g in (group, now)]
             if tasks != tasks_now:
                 yield f"{group.name}: other tasks or lengths"
+            for task in group.task_names:
+                if earlier.source_of(task) != later.source_of(task):
+                    yield f"{group.name}: the file of its task {task} was another"
     for place, there, now_values in pairs:
         for name in there:
             if there[name] != now_values[name]:

@@ -2,16 +2,30 @@
 that a run folder holds executed by those who read it.
 """
 
+import json
+import os
+import pickle
 import re
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
+from headreuse.cli import main
+from headreuse.config import parse_study
 from headreuse.own_tasks import check_files, read_files
 from headreuse.own_tasks.checking import check_declared, check_shown, check_task
+from headreuse.problems import HeadreuseError, StudyError
 from headreuse.tasks import TASKS, Task
 
 README = (Path(__file__).parent.parent / "README.md").read_text()
+SMALL = """\
+model = { n_layers = 1, n_heads = 2, d_model = 16 }
+training = { steps = 4, batch_size = 8, checkpoints = { every = 4 } }
+measures = { n_examples = 8, n_score_examples = 8, beyond = 1, functional_sets = 2 }
+"""
 WHOLE = '''\
 import numpy as np
 
@@ -214,7 +228,7 @@ BROKEN = {
 def test_a_broken_file_is_told_in_one_line_with_its_place(what, tmp_path):
     text, expected = BROKEN[what]
     (line,) = told(tmp_path, my=text)
-    assert line.startswith("tasks[0]: my.py")
+    assert line.startswith("my.py")
     assert "\n" not in line
     assert expected in line or re.search(expected, line), line
 
@@ -232,12 +246,12 @@ def test_what_a_file_registers_is_not_left_among_the_packages_tasks(tmp_path):
 
 def test_two_files_may_not_have_a_task_of_one_name(tmp_path):
     (line,) = told(tmp_path, one=WHOLE, other=WHOLE)
-    assert line == "tasks[1]: other.py: the task name 'double' is taken: it is in one.py, too; choose another"
+    assert line == "other.py: the task name 'double' is taken: it is in one.py, too; choose another"
 
 
 def test_every_fault_of_several_files_is_told(tmp_path):
     lines = told(tmp_path, one="1 +", other="import nothing_of_this_name", third=WHOLE)
-    assert [line.split(":")[1].strip() for line in lines] == ["one.py line 1", "other.py line 1"]
+    assert [line.split(":")[0] for line in lines] == ["one.py line 1", "other.py line 1"]
 
 
 @pytest.mark.parametrize("name", TASKS)
@@ -246,3 +260,145 @@ def test_the_packages_own_tasks_pass_the_checks(name):
     check_declared(task)
     check_shown(TASKS[name]())
     check_task(task, longest=16)
+
+
+def headreuse(monkeypatch, *arguments: object) -> int:
+    """The exit status of the command, run in this process."""
+    monkeypatch.setattr(sys, "argv", ["headreuse", *map(str, arguments)])
+    try:
+        main()
+    except SystemExit as ended:
+        return int(ended.code or 0)
+    return 0
+
+
+def readme_example(folder: Path) -> Path:
+    """The README's task and study, written as it says, the study made small."""
+    section = README.split("## Tasks of your own")[1]
+    python, toml = (section.split(f"```{kind}\n")[1].split("```")[0] for kind in ("python", "toml"))
+    (folder / "my_tasks.py").write_text(python, encoding="utf-8")
+    study = folder / "study.toml"
+    study.write_text(toml.replace("[[groups]]", SMALL + "[[groups]]"), encoding="utf-8")
+    return study
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory) -> Path:
+    """The README's example, run by a worker to its report; `my_tasks.py` and the study lie beside the run folder."""
+    folder = tmp_path_factory.mktemp("own")
+    study = readme_example(folder)
+    command = [sys.executable, "-m", "headreuse.cli", "run", study, "--out", folder / "run", "--workers", "1"]
+    environment = os.environ | {"OMP_NUM_THREADS": "1"}
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, cwd=folder.parent)
+    assert done.returncode == 0, done.stderr
+    return folder
+
+
+def test_the_readmes_example_runs_to_a_report(finished):
+    assert "double" in (finished / "run" / "report.html").read_text()
+    accuracy = (finished / "run" / "tables" / "accuracy.csv").read_text()
+    assert {line.split(",")[3] for line in accuracy.splitlines()[1:]} == {"double", "copy"}
+
+
+def test_a_study_whose_file_has_changed_is_refused(finished, tmp_path, monkeypatch, capsys):
+    shutil.copytree(finished, tmp_path / "own")
+    study, file = tmp_path / "own" / "study.toml", tmp_path / "own" / "my_tasks.py"
+    file.write_text(file.read_text() + "# a change\n")
+    assert headreuse(monkeypatch, "run", study, "--out", tmp_path / "own" / "run", "--workers", "0") == 2
+    told = capsys.readouterr().err
+    assert "trained with other settings (double: the file of its task double was another); give another" in told
+
+
+READING = (["status"], ["report"], ["overlap"], ["correlate"], ["export", "--out", "exported"])
+
+
+def test_reading_a_run_folder_executes_nothing_that_it_holds(finished, tmp_path, monkeypatch, capsys):
+    folder, marker = tmp_path / "run", tmp_path / "executed"
+    shutil.copytree(finished / "run", folder)
+    planted = f"open({str(marker)!r}, 'w').close()  # </script><b>planted</b>\n"
+    record = json.loads((folder / "study.json").read_text())
+    record["study"]["tasks"][0]["source"] += planted
+    (folder / "study.json").write_text(json.dumps(record))
+    for name in ("my_tasks.py", "__init__.py", "conftest.py", "sitecustomize.py", "tasks/my_tasks.py"):
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).write_text(planted)
+    monkeypatch.chdir(tmp_path)
+    shutil.rmtree(folder / "tables")
+    for command, *options in READING:
+        assert headreuse(monkeypatch, command, folder, *options) == 0, capsys.readouterr().err
+        assert not marker.exists(), command
+    assert "<b>planted" not in (folder / "report.html").read_text()
+    next(folder.glob("scores/**/evaluation-double-*.parquet")).unlink()
+    assert headreuse(monkeypatch, "score", folder, "--workers", "0") == 0, capsys.readouterr().err
+    assert marker.exists(), "the plant would not have shown itself"
+
+
+def test_a_run_folder_that_names_a_file_in_place_of_its_text_is_refused(finished, tmp_path, monkeypatch, capsys):
+    record = json.loads((finished / "run" / "study.json").read_text())
+    record["study"]["tasks"] = ["my_tasks.py"]
+    (tmp_path / "study.json").write_text(json.dumps(record))
+    (tmp_path / "my_tasks.py").write_text("raise SystemExit(7)")
+    assert headreuse(monkeypatch, "status", tmp_path) == 2
+    assert "tasks[0]: 'my_tasks.py' should be a table" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("what", ["no oracle", "answers of another length than stated", "a name of the package"])
+def test_a_study_with_a_broken_file_ends_with_one_line_and_status_2(what, tmp_path, monkeypatch, capsys):
+    study = readme_example(tmp_path)
+    (tmp_path / "my_tasks.py").write_text(BROKEN[what][0], encoding="utf-8")
+    assert headreuse(monkeypatch, "run", study, "--out", tmp_path / "run") == 2
+    told = capsys.readouterr().err.splitlines()
+    assert told[0] == f"headreuse: {study}: 1 problem"
+    assert len(told) == 2
+    assert told[1].startswith("  my_tasks.py line ")
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    ("tasks", "expected"),
+    [
+        ('["nowhere.py"]', "  nowhere.py: no such file ("),
+        ('["."]', "  .: could not be read: Is a directory; give a Python file"),
+        ('"my_tasks.py"', "  tasks: 'my_tasks.py' is not a list of Python files, such as"),
+        ('["my_tasks.py", "my_tasks.py"]', "  my_tasks.py: the task name 'double' is taken: it is named twice"),
+        ("[]", "unknown task 'double'"),
+    ],
+)
+def test_a_study_that_names_no_usable_file_ends_with_one_line_and_status_2(
+    tasks, expected, tmp_path, monkeypatch, capsys
+):
+    study = readme_example(tmp_path)
+    study.write_text(study.read_text().replace('["my_tasks.py"]', tasks))
+    assert headreuse(monkeypatch, "run", study, "--out", tmp_path / "run") == 2
+    told = capsys.readouterr().err.splitlines()
+    assert len(told) == 2
+    assert expected in told[1]
+
+
+def test_own_tasks_are_listed_and_shown_with_the_packages(tmp_path, monkeypatch, capsys):
+    readme_example(tmp_path)
+    file = tmp_path / "my_tasks.py"
+    assert headreuse(monkeypatch, "tasks", "--from", file) == 0
+    listed = capsys.readouterr().out.splitlines()
+    assert [line.split()[0] for line in listed] == [*TASKS, "double"]
+    assert headreuse(monkeypatch, "tasks", "double", "--from", file, "--length", "4", "--show", "20") == 0
+    rows = [line.split("\t") for line in capsys.readouterr().out.splitlines()]
+    assert len(rows) == 20
+    assert all(answer == "".join(2 * letter for letter in prompt[:4]) for prompt, answer in rows)
+    file.write_text(BROKEN["no oracle"][0], encoding="utf-8")
+    assert headreuse(monkeypatch, "tasks", "--from", file) == 2
+    assert capsys.readouterr().err.startswith(f"headreuse: {file} line 7: task 'double': no oracle: define answer(")
+
+
+def test_groups_know_the_lengths_of_own_tasks_where_nothing_is_loaded(tmp_path):
+    file = {"file": "f.py", "source": "raise SystemExit", "tasks": [{"name": "own", "min_length": 3, "max_length": 9}]}
+    groups = [{"name": "g", "main": {"task": "own", "max_length": 6}, "evaluate_to": 30}]
+    study = parse_study({"name": "s", "tasks": [file], "groups": groups}, "study.json")
+    assert study.eval_lengths(study.groups[0], "own") == range(3, 10)
+    assert pickle.loads(pickle.dumps(study.groups[0])).main.min_length == 3
+    with pytest.raises(StudyError, match="max_length 2 is below the shortest own, 3"):
+        parse_study(
+            {"name": "s", "tasks": [file], "groups": [{"name": "g", "main": {"task": "own", "max_length": 2}}]}, "s"
+        )
+    with pytest.raises(HeadreuseError, match="task 'own' is a user's own and not loaded here"):
+        study.task("own").answer("a=")

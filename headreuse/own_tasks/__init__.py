@@ -9,7 +9,7 @@ from headreuse.own_tasks.faults import TaskError
 from headreuse.own_tasks.files import OwnTask, TaskFile, describe, told
 from headreuse.problems import HeadreuseError
 
-__all__ = ["OwnTask", "TaskFile", "check_files", "read_files"]
+__all__ = ["SIZES", "OwnTask", "TaskFile", "check_files", "read_files"]
 
 SIZES = {"alphabet_size": 26, "grid_size": 8}
 """What a task is made with where nothing else is said."""
@@ -21,26 +21,26 @@ def read_files(names: Any, beside: Path, sizes: Mapping[str, Any]) -> tuple[list
         return [], [f'tasks: {names!r} is not a list of Python files, such as ["my_tasks.py"]']
     files: list[TaskFile] = []
     problems: list[str] = []
-    for index, name in enumerate(names):
+    for name in names:
         try:
             file = describe(name, _source(beside / name, name), **_usable(sizes))
             _check_names(file, files)
             files.append(file)
         except HeadreuseError as error:
-            problems.append(f"tasks[{index}]: {error}")
+            problems.append(str(error))
     return files, problems
 
 
 def check_files(files: Sequence[TaskFile], longest: Callable[[str], int | None], **sizes: int) -> list[str]:
     """What is wrong with the examples of tasks that are loaded, one line each; tried up to `longest` of each name."""
     problems = []
-    for index, file in enumerate(files):
+    for file in files:
         for own in file.tasks:
             task = file.task(own, **sizes)
             try:
                 check_task(task, longest=longest(own.name))
             except TaskError as error:
-                problems.append(f"tasks[{index}]: {told(error, file.file, file.source, type(task))}")
+                problems.append(str(told(error, file.file, file.source, type(task))))
     return problems
 
 

@@ -122,7 +122,9 @@ def _control_label(choice: Choice) -> str:
 def _settings(inputs: ReportInputs) -> list[tuple[str, str]]:
     """Every setting with its place in the study file; below the label of the study where there are several."""
     studies = inputs.studies or {"": inputs.study}
-    return [entry for label, study in studies.items() for entry in _flat(study.model_dump(mode="json"), label)]
+    sources = {"tasks": {"__all__": {"source"}}}
+    shown = {label: study.model_dump(mode="json", exclude=sources) for label, study in studies.items()}
+    return [entry for label, study in shown.items() for entry in _flat(study, label)]
 
 
 def _raw_study(inputs: ReportInputs) -> str:
