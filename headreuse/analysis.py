@@ -1,4 +1,4 @@
-"""From measurements to the five tables; a table is made anew only when something that it is made from changed."""
+"""From measurements to the tables; a table is made anew only when something that it is made from changed."""
 
 from collections.abc import Sequence
 
@@ -51,6 +51,7 @@ def compute_tables(measured: Measured) -> dict[str, pd.DataFrame]:
     tables["functional_overlap"] = pd.concat(functional, ignore_index=True)
     tables["transfer"] = transfer_table(tables["accuracy"], study.groups)
     tables["correlation"] = correlation_table(tables["overlap"], tables["transfer"], study.groups)
+    tables["training_log"] = measured.training_log()
     return {name: tables[name] for name in TABLES}
 
 

@@ -6,9 +6,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
+import pandas as pd
+
 from headreuse import __version__
 from headreuse.config import Group, Study
 from headreuse.frames import frame_to_evaluations, frame_to_head_scores, frame_to_pattern, frame_to_set_losses
+from headreuse.logbook import COLUMNS, Logbook
 from headreuse.overlap.functional import SetAblations
 from headreuse.records import Checkpoint, Evaluation, HeadScores, MeanPattern
 from headreuse.store import RunFolder, Unit
@@ -86,8 +89,18 @@ class Measured:
     def key(self) -> str:
         """Changes when anything does that the tables are made from."""
         done = sorted(unit.key for entry in self.progress for unit in entry.done)
-        told = json.dumps([done, self.study.model_dump_json(), __version__])
+        logged = hashlib.sha256(self.training_log().to_csv().encode()).hexdigest()
+        told = json.dumps([done, logged, self.study.model_dump_json(), __version__])
         return hashlib.sha256(told.encode()).hexdigest()
+
+    def training_log(self) -> pd.DataFrame:
+        """Columns group, seed and those of `LogLine`: accuracy during each run, in the study's order."""
+        logs = [
+            Logbook(self.folder.training_log_file(group.name, seed)).read().assign(group=group.name, seed=seed)
+            for group in self.study.groups
+            for seed in self.study.seeds
+        ]
+        return pd.concat(logs, ignore_index=True)[["group", "seed", *COLUMNS]]
 
     def checkpoints(self) -> Iterator[MeasuredCheckpoint]:
         """Every checkpoint with a finished measurement: group by group, seed by seed, step by step."""

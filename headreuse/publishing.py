@@ -18,7 +18,7 @@ from headreuse.report import ReportInputs, correlation_page, markdown, render
 from headreuse.several import Joined
 from headreuse.store import RunFolder, written_whole
 
-REPORTED = ("accuracy", "head_scores", "transfer", "overlap", "functional_overlap", "correlation")
+REPORTED = ("accuracy", "head_scores", "transfer", "overlap", "functional_overlap", "correlation", "training_log")
 
 
 def write_report(folder: RunFolder) -> None:

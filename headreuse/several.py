@@ -12,7 +12,7 @@ from headreuse.correlation import correlation_table
 from headreuse.problems import HeadreuseError
 from headreuse.store import RunFolder
 
-JOINED = ("accuracy", "head_scores", "transfer", "overlap", "functional_overlap")
+JOINED = ("accuracy", "head_scores", "transfer", "overlap", "functional_overlap", "training_log")
 """Tables that are stacked; the correlation is worked out anew over all groups."""
 
 

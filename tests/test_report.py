@@ -112,6 +112,7 @@ def test_the_page_has_every_part_in_order(page):
         "correlation",
         "estimates",
         "stability",
+        "log",
         "study",
         "glossary",
     ]

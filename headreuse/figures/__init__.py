@@ -14,6 +14,7 @@ from headreuse.figures.patterns import HeadOfInterest, RunPattern, attention_pat
 from headreuse.figures.seeds import seed_colours
 from headreuse.figures.specificity import functional_specificity
 from headreuse.figures.style import escaped, task_colours
+from headreuse.figures.training_log import training_log
 from headreuse.figures.trajectories import overlap_and_gap, regimes
 from headreuse.figures.views import with_slider
 
@@ -35,5 +36,6 @@ __all__ = [
     "seed_bands",
     "seed_colours",
     "task_colours",
+    "training_log",
     "with_slider",
 ]

@@ -28,6 +28,8 @@ class ReportInputs:
     """What failed or was left out, one line each."""
     functional_overlap: pd.DataFrame = field(default_factory=pd.DataFrame)
     """What ablating one task's top heads costs another."""
+    training_log: pd.DataFrame = field(default_factory=pd.DataFrame)
+    """Accuracy while each model was trained."""
     studies: Mapping[str, Study] = field(default_factory=dict)
     """Where several are joined: each by its label, while `study` has the groups of all."""
 

@@ -49,6 +49,8 @@ SECTIONS = (
             training.correlation),
     Section("estimates", "How sure is that, group by group?", "Every estimate with its interval.", estimates.forest),
     Section("stability", "How stable is training?", "Main's accuracy in three ranges of length.", training.stability),
+    Section("log", "How does accuracy come and go?", "Looks at a few examples while each model was trained.",
+            training.training_log),
 )  # fmt: skip
 
 

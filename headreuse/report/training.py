@@ -13,6 +13,7 @@ ACCURACIES = ["seed", "step", "task", "role", "length", "n", "accuracy", "ci_low
 OVERLAPS = [
     *("measure", "seed", "step", "auxiliary", "value", "ci_low", "ci_high", "chance", "noise_floor", "usable", "reason")
 ]
+LOG_LINES = ["seed", "step", "task", "role", "length", "regime", "n", "accuracy", "loss"]
 POINTS = ["measure", "group", "seed", "step", "overlap", "gap", "transfer_fraction", "usable"]
 ESTIMATES = [
     *("measure", "transfer_metric", "group", "kind", "statistic", "value", "ci_low", "ci_high", "interval"),
@@ -58,6 +59,23 @@ def trajectories(inputs: ReportInputs) -> Iterator[Exhibit]:
             ),
             is_wide=True,
         )
+
+
+def training_log(inputs: ReportInputs) -> Iterator[Exhibit]:
+    """Accuracy during training, one figure per group."""
+    for number, group in enumerate(inputs.study.groups):
+        rows = inputs.of_group("training_log", group)
+        if len(rows):
+            yield Exhibit(
+                f"log-{number}",
+                title(group),
+                f"When is each length learned, does it stay learned, and do seeds agree? A look every "
+                f"{group.training.log_every} steps at {rows['n'].max()} examples of each length, so a line is noisier "
+                "than the curves above.",
+                figures.training_log(rows),
+                (table(rows, LOG_LINES),),
+                is_wide=True,
+            )
 
 
 def correlation(inputs: ReportInputs) -> Iterator[Exhibit]:
