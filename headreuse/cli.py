@@ -137,6 +137,7 @@ def tasks(
     length: Annotated[
         int | None, typer.Option(min=1, help="Length of the examples.", show_default="6, or the smallest")
     ] = None,
+    *,
     show: Annotated[int, typer.Option(min=1, help="Number of examples.")] = 3,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the examples.")] = 0,
     alphabet_size: Annotated[int, typer.Option(min=2, max=26, help="Letters of the string tasks.")] = 26,
