@@ -76,8 +76,10 @@ def frame_to_set_losses(frame: pd.DataFrame) -> dict[str, dict[str, np.ndarray]]
     return losses
 
 
-def pattern_to_frame(mean: MeanPattern) -> pd.DataFrame:
-    """One row per head, query and key: layer, head, query, key, role of the query, value."""
+def pattern_to_frame(mean: MeanPattern | None) -> pd.DataFrame:
+    """One row per head, query and key: layer, head, query, key, role of the query, value; none without a mean."""
+    if mean is None:
+        return pd.DataFrame({name: [] for name in ("layer", "head", "query", "key", "role", "n_prompts", "value")})
     layer, head, query, key = (index.ravel() for index in np.indices(mean.pattern.shape))
     columns = {"layer": layer, "head": head, "query": query, "key": key}
     frame = pd.DataFrame({name: index.astype(np.int16) for name, index in columns.items()})
@@ -87,8 +89,10 @@ def pattern_to_frame(mean: MeanPattern) -> pd.DataFrame:
     return frame
 
 
-def frame_to_pattern(frame: pd.DataFrame, *, task: str, length: int) -> MeanPattern:
-    """The mean pattern that `pattern_to_frame` wrote."""
+def frame_to_pattern(frame: pd.DataFrame, *, task: str, length: int) -> MeanPattern | None:
+    """The mean pattern that `pattern_to_frame` wrote; None where prompts did not line up, so that there was none."""
+    if not len(frame):
+        return None
     shape = tuple(int(frame[name].max()) + 1 for name in ("layer", "head", "query", "key"))
     layout = tuple(frame["role"].to_numpy()[:: shape[3]][: shape[2]])
     return MeanPattern(task, length, int(frame["n_prompts"].iloc[0]), layout, frame["value"].to_numpy().reshape(shape))

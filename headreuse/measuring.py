@@ -1,6 +1,7 @@
 """Everything that is measured of one checkpoint, with its model and prompts loaded once."""
 
 from functools import cached_property
+from inspect import signature
 from typing import Any
 
 import numpy as np
@@ -17,7 +18,7 @@ from headreuse.frames import (
     set_losses_to_frame,
 )
 from headreuse.head_sets import random_sets_like, set_ablation
-from headreuse.recording import mean_pattern
+from headreuse.recording import is_aligned, mean_pattern
 from headreuse.records import Checkpoint, HeadScores, Prompts
 from headreuse.scores import SCORES
 from headreuse.store import RunFolder, Unit
@@ -68,12 +69,16 @@ class Measuring:
         return evaluations_to_frame([evaluate(self.model, b, micro_batch=self.micro_batch) for b in batches])
 
     def _pattern(self, unit: Unit) -> pd.DataFrame:
+        """Of prompts that do not line up there is no mean pattern."""
         prompts = self.prompts(unit, unit.settings["length"])
-        return pattern_to_frame(mean_pattern(self.model, prompts, micro_batch=self.micro_batch))
+        aligned = is_aligned(prompts)
+        return pattern_to_frame(mean_pattern(self.model, prompts, micro_batch=self.micro_batch) if aligned else None)
 
     def _head_scores(self, unit: Unit) -> pd.DataFrame:
-        score = SCORES[unit.settings["method"]]
-        return head_scores_to_frame(score(self.model, self.prompts(unit, unit.settings["length"])))
+        """Replacements are taken position by position, or pooled over positions where prompts do not line up."""
+        score, prompts = SCORES[unit.settings["method"]], self.prompts(unit, unit.settings["length"])
+        pooled = "position" in signature(score).parameters and not is_aligned(prompts)
+        return head_scores_to_frame(score(self.model, prompts, **({"position": "pooled"} if pooled else {})))
 
     def _set_ablation(self, unit: Unit) -> pd.DataFrame:
         """What the task loses without each source task's top heads, and without random sets like them."""
@@ -84,7 +89,10 @@ class Measuring:
             top = self._scores_of(unit, source).top(settings["top_k"])
             sets[source] = [top, *random_sets_like(top, self._n_heads, settings["n_sets"], generator)]
         every = [heads for several in sets.values() for heads in several]
-        effects = set_ablation(self.model, self.prompts(unit, settings["length"]), every).effects
+        prompts = self.prompts(unit, settings["length"])
+        effects = set_ablation(
+            self.model, prompts, every, replacement="mean" if is_aligned(prompts) else "pooled_mean"
+        ).effects
         parts = {outcome: np.split(values, len(sets)) for outcome, values in effects.items()}
         return set_losses_to_frame(
             {source: {outcome: parts[outcome][place] for outcome in parts} for place, source in enumerate(sets)}

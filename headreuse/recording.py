@@ -33,6 +33,11 @@ def mean_pattern(model: Any, prompts: Prompts, *, micro_batch: int = 32) -> Mean
     return MeanPattern(prompts.task, length, len(prompts), layout, pattern.astype(np.float32))
 
 
+def is_aligned(prompts: Prompts) -> bool:
+    """Whether every position has one role in all prompts."""
+    return bool((prompts.roles == prompts.roles[0]).all())
+
+
 def layout_of(prompts: Prompts) -> tuple[str, ...]:
     """The name of each position's role; prompts whose positions do not line up are refused."""
     different = (prompts.roles != prompts.roles[0]).any(axis=0)

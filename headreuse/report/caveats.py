@@ -1,7 +1,7 @@
 """What the numbers of a study cannot say, in plain sentences."""
 
 from headreuse.report.inputs import ReportInputs
-from headreuse.report.wording import counted
+from headreuse.report.wording import counted, listed
 
 SEEDS_TO_TEST = 4
 """Pairing one seed's overlap with another's transfer cannot reach the 5 % level with fewer."""
@@ -10,7 +10,7 @@ NUMBER_WORDS = {1: "One", 2: "Two", 3: "Three"}
 
 def caveats(inputs: ReportInputs) -> list[str]:
     """Of seeds, checkpoints, causes, unusable checkpoints and failures."""
-    return [_seeds(len(inputs.study.seeds)), *general_caveats(inputs)]
+    return [_seeds(len(inputs.study.seeds)), *general_caveats(inputs), *_pooled(inputs)]
 
 
 def general_caveats(inputs: ReportInputs) -> list[str]:
@@ -33,6 +33,18 @@ def _seeds(n: int) -> str:
         f"{NUMBER_WORDS[n]} seed{'' if n == 1 else 's'} {verb} not test: the seed is the unit of replication, and at "
         f"least {SEEDS_TO_TEST} are needed before a relation over training can be told from chance."
     )
+
+
+def _pooled(inputs: ReportInputs) -> list[str]:
+    """Tasks with head scores and no mean pattern: their prompts do not line up."""
+    scored = set(inputs.head_scores["task"]) if len(inputs.head_scores) else set()
+    tasks = sorted(scored - {entry.mean.task for entry in inputs.patterns})
+    if not tasks:
+        return []
+    return [
+        f"Prompts of {listed(tasks)} do not line up: ablated heads write their mean over all positions together, and "
+        "attention patterns are not compared."
+    ]
 
 
 def _unusable(inputs: ReportInputs) -> list[str]:
