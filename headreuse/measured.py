@@ -59,11 +59,12 @@ class MeasuredCheckpoint:
                     yield SetAblations(source, unit.task, outcome, unit.settings["top_k"], loss[0], own, loss[1:])
 
     def patterns(self) -> list[MeanPattern]:
-        """The mean pattern of each task."""
-        return [
+        """The mean pattern of each task whose prompts line up."""
+        found = (
             frame_to_pattern(self.folder.read_unit(unit), task=unit.task, length=unit.settings["length"])
             for unit in self._of("pattern")
-        ]
+        )
+        return [pattern for pattern in found if pattern is not None]
 
     def _of(self, kind: str) -> list[Unit]:
         return [unit for unit in self.units if unit.kind == kind]
