@@ -191,25 +191,25 @@ def test_the_products_that_are_not_drawn_are_those_without_a_partner():
     assert tuple(map(tuple, alone.tolist())) == WITHOUT_PARTNER
 
 
-def test_a_product_that_is_not_to_be_drawn_makes_way_for_another():
-    task = TASKS["multiply_cot"]()
-
+@pytest.mark.parametrize(("first", "prompt"), [("21", "21*097="), ("2101", "2101*098=")])
+def test_a_product_that_is_not_to_be_drawn_makes_way_for_another_and_no_longer_one_does(first, prompt):
     class Rigged:
-        """Draws nothing but 12 · 890 and asks a true generator for all else."""
+        """Draws nothing but that number times 890, and asks a true generator for all else."""
 
         def __init__(self):
             self.true, self.n_drawn = np.random.default_rng(0), 0
 
         def integers(self, *arguments, size=None, **settings):
             self.n_drawn += 1
+            digits = np.array([[*map(int, number.ljust(max(len(first), 3), "0"))] for number in (first, "098")])
             if self.n_drawn == 1:
-                return np.tile(np.array([[2, 1, 0, 0], [0, 9, 8, 0]], dtype=np.int16), (size[0], 1, 1))
+                return np.tile(np.pad(digits, ((0, 0), (0, 1))).astype(np.int16), (size[0], 1, 1))
             if self.n_drawn == 2:
-                return np.tile(np.array([1, 8], dtype=np.int16), (size[0], 1))
+                return np.tile(np.array([int(first[-1]), 8], dtype=np.int16), (size[0], 1))
             return self.true.integers(*arguments, size=size, **settings)
 
-    examples = task.generate(np.array([2, 2]), Rigged())
-    assert rows(task, examples.prompt) == ["21*097="] * 2
+    task = TASKS["multiply_cot"]()
+    assert rows(task, task.generate(np.full(2, len(first)), Rigged()).prompt) == [prompt] * 2
 
 
 @given(lengths=many_lengths, seed=seeds)
