@@ -50,9 +50,8 @@ def main() -> None:
     parser.add_argument("--json", type=Path, help="write a list of {name, value, unit} to this file")
     arguments = parser.parse_args()
     numbers = []
-    print(
-        f"{'task':20} {'generate':>12} {'for training':>13}   (batches of {N_EXAMPLES:,}, length {LENGTH}, processor time)"
-    )
+    about = f"batches of {N_EXAMPLES:,}, length {LENGTH}, processor time"
+    print(f"{'task':20} {'generate':>12} {'for training':>13}   ({about})")
     for name, cls in TASKS.items():
         alone, training = measured(name)
         limit = LIMIT_OF_MAZES if issubclass(cls, MazeTask) else LIMIT
