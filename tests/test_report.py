@@ -183,7 +183,7 @@ def test_an_unfinished_study_gives_a_page_that_says_so(inputs):
     names = ("accuracy", "head_scores", "transfer", "overlap", "functional_overlap")
     empty = {name: getattr(inputs, name).iloc[:0] for name in names}
     page = Page(render(report_inputs(n_checkpoints=2, **empty, correlation=pd.DataFrame(), patterns=[])))
-    assert page.text.count("Nothing to show: this has not been measured.") == 9
+    assert page.text.count("Nothing to show: this has not been measured.") == 10
     assert "has not been measured at lengths 9 to 16" in page.text
 
 

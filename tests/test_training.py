@@ -456,7 +456,7 @@ def test_two_processes_train_as_one_does_and_only_one_writes(undisturbed, tmp_pa
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", str(program)]
     for stop_at in ("5", "-1"):
         arguments = [str(study), str(tmp_path / "series"), stop_at]
-        done = subprocess.run([*command, *arguments], capture_output=True, text=True, timeout=120)
+        done = subprocess.run([*command, *arguments], capture_output=True, text=True, timeout=400)
         assert (done.returncode == 0) == (stop_at == "-1"), done.stderr
     assert everything(tmp_path / "series") == [
         tmp_path / "series" / path.relative_to(undisturbed) for path in everything(undisturbed)
