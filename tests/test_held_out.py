@@ -43,9 +43,10 @@ def test_held_out_examples_are_examples_of_the_lengths_asked_for(name):
     lengths = shortest(task) + 2
     examples = evaluation_examples(task, lengths, np.random.default_rng(1))
     alone = task.generate(lengths, np.random.default_rng(2))
+    answer, corrupted = examples.counted(examples.answer), examples.counted(examples.corrupted_answer)
     for row in range(ROWS):
-        assert task.text(examples.answer[row]) == task.answer(task.text(examples.prompt[row]))
-        assert task.text(examples.corrupted_answer[row]) == task.answer(task.text(examples.corrupted_prompt[row]))
+        assert task.text(answer[row]) == task.answer(task.text(examples.prompt[row]))
+        assert task.text(corrupted[row]) == task.answer(task.text(examples.corrupted_prompt[row]))
     assert ((examples.prompt != BLANK).sum(axis=1) == (alone.prompt != BLANK).sum(axis=1)).all()
 
 

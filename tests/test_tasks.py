@@ -19,7 +19,7 @@ WORKED = [
     ("reverse_subtract", "356-94=", "4060"),
     ("multiply_cot", "7654*321=", "10731+04319+007654=147165"),
     ("copy_first_operand", "356+94=", "3560"),
-    ("mqar", "aBcDcAeB|D|A=", "DcAe"),
+    ("mqar", "aBcDcAeB|D|A=", "ce"),
     ("shortest_path", MAZE, "[9][1][2][10]"),
     ("dfs_trace", MAZE, "[9][1][2][3][2][10]"),
 ]
@@ -54,8 +54,8 @@ def test_the_generator_agrees_with_the_oracle(name, extra, seed, alphabet_size):
     task = TASKS[name](alphabet_size=alphabet_size)
     _, examples = generated(task, extra, seed)
     for prompt, answer in [
-        *zip(examples.prompt, examples.answer, strict=True),
-        *zip(examples.corrupted_prompt, examples.corrupted_answer, strict=True),
+        *zip(examples.prompt, examples.counted(examples.answer), strict=True),
+        *zip(examples.corrupted_prompt, examples.counted(examples.corrupted_answer), strict=True),
     ]:
         assert task.text(answer) == task.answer(task.text(prompt))
 

@@ -27,6 +27,10 @@ class Examples:
     scored: Bool[np.ndarray, "example answer_width"] | None = None
     """Answer symbols that count; None for all of them and EOS."""
 
+    def counted(self, answer: Int[np.ndarray, "example answer_width"]) -> Int[np.ndarray, "example answer_width"]:
+        """Of these examples' answers, or of their corrupted ones, the symbols that count; the others are blank."""
+        return answer if self.scored is None else np.where(self.scored, answer, BLANK)
+
 
 class Task(ABC):
     """A mapping from prompts to answers, of any length from `min_length` on."""
@@ -62,7 +66,7 @@ class Task(ABC):
 
     @abstractmethod
     def answer(self, prompt: str) -> str:
-        """The right answer to a prompt's text, worked out without the generator."""
+        """The right answer to a prompt's text, of which all counts, worked out without the generator."""
 
     @abstractmethod
     def generate(self, lengths: Int[np.ndarray, "example"], generator: np.random.Generator) -> Examples:

@@ -1,7 +1,7 @@
 """Associative recall: which letter comes after a piece of a string?
 
-The queries stand in the prompt, so that it says by itself what is asked; and again in the answer, each right before its
-letter, so that the letter is predicted where the query ends. Only those letters are scored.
+The queries stand in the prompt, so that it says by itself what is asked. In the sequence each stands again, right before
+its letter, so that the letter is predicted where the query ends: `aBcDcAeB|D|A=DcAe`. Only the letters are scored.
 """
 
 import re
@@ -17,7 +17,7 @@ from headreuse.tasks.strings import LOWER
 
 @task("mqar")
 class Recall(Task):
-    """Each query, then the letter after it in the string: `aBcDcAeB|D|A=` → `DcAe` (after `D` comes `c`).
+    """The letter after each query in the string: `aBcDcAeB|D|A=` → `ce` (after `D` comes `c`, after `A` comes `e`).
 
     A query is a piece of the string that occurs in it once, and not at its end. A string of n letters has n // 4
     queries, at least one, in random order. All have the least length at which there are 2n different pieces, so that
@@ -34,9 +34,9 @@ class Recall(Task):
         return (*lower, *lower.upper(), "=", "|")
 
     def answer(self, prompt: str) -> str:
-        """Each query and what follows its one occurrence."""
+        """What follows each query's one occurrence."""
         string, *queries = self.string_and_queries(prompt)
-        return "".join(query + _letter_after(query, string) for query in queries)
+        return "".join(_letter_after(query, string) for query in queries)
 
     def string_and_queries(self, prompt: str) -> list[str]:
         """The parts of a prompt's text, or a `ValueError` that says why it is none."""
