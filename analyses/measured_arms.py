@@ -1,0 +1,126 @@
+"""The arms of finished run folders: what was trained, and how far main got at the last step of each seed."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from headreuse.analysis import make_tables
+from headreuse.config import Group, Study, TaskRange
+from headreuse.problems import HeadreuseError
+from headreuse.store import RunFolder
+from headreuse.transfer import curves
+from headreuse.vocabulary import Vocabulary
+
+REACHED = 0.5
+"""A length is reached where main is right on this share of it and of every shorter length."""
+
+Auxiliaries = frozenset[tuple[str, int]]
+
+
+@dataclass(frozen=True)
+class Arm:
+    """One way to train a main task, and how far it got."""
+
+    name: str
+    """`folder/group`."""
+    main: TaskRange
+    auxiliary: Auxiliaries
+    """Tasks with their longest training lengths."""
+    kind: str
+    position: str
+    end: int
+    """Where the transfer range ends."""
+    settings: Mapping[str, Any]
+    """All else that training depends on."""
+    vocabulary: Vocabulary
+    main_symbols: tuple[str, ...]
+    measured: pd.DataFrame
+    """By seed (index), at the last step: accuracy_transfer, accuracy_beyond, gap, reach (0 is main's own, 1 `end`)."""
+
+    def is_comparable(self, other: "Arm") -> bool:
+        """Whether both train one main task to one length and are evaluated to one length."""
+        return self.main == other.main and self.end == other.end
+
+    def starts_like(self, other: "Arm") -> bool:
+        """Whether the same seed gives both the same initial weights, the same rows for main's tokens included."""
+        own, others = self.vocabulary, other.vocabulary
+        alike = len(own) == len(others) and all(own.id(s) == others.id(s) for s in self.main_symbols)
+        return alike and not any(name.startswith("model.") for name in self.differences(other))
+
+    def differences(self, other: "Arm") -> dict[str, str]:
+        """Settings that differ, with both values."""
+        return {
+            name: f"{name} {value} / {other.settings[name]}"
+            for name, value in self.settings.items()
+            if value != other.settings[name]
+        }
+
+
+def read_arms(paths: Sequence[Path]) -> list[Arm]:
+    """The arms of finished run folders; runs that have not come to their last step are left out."""
+    by_kind: dict[tuple[Any, ...], Arm] = {}
+    names = [path.resolve().name for path in paths]
+    if len(set(names)) < len(names):
+        raise HeadreuseError(f"{', '.join(map(str, paths))}: two folders of one name; copy one under another name")
+    for path in paths:
+        folder = RunFolder.open(path)
+        study, tables = folder.study(), make_tables(folder)
+        for group in study.groups:
+            arm = arm_of(path.resolve().name, study, group, tables)
+            told = tuple(arm.settings.items())
+            key = (arm.main, arm.auxiliary, arm.kind, arm.position, arm.end, told)
+            by_kind[key] = _joined(by_kind[key], arm) if key in by_kind else arm
+    return list(by_kind.values())
+
+
+def arm_of(label: str, study: Study, group: Group, tables: Mapping[str, pd.DataFrame]) -> Arm:
+    """A group's arm from the tables accuracy and transfer."""
+    model = study.model_of(group)
+    sizes = model.model_dump(exclude={"position"})
+    sizes |= {"d_mlp": model.d_mlp or 4 * model.d_model, "n_key_value_heads": model.n_key_value_heads or model.n_heads}
+    training = group.training.model_dump(exclude={"checkpoints", "log_every"})
+    tasks = [study.task(entry.task) for entry in group.tasks]
+    settings = {f"model.{name}": value for name, value in sizes.items()}
+    settings |= {f"training.{name}": value for name, value in training.items()}
+    settings |= {"data_seed": study.data_seed, "n_symbols": len(tasks[0].alphabet)}
+    return Arm(
+        name=f"{label}/{group.name}",
+        main=group.main,
+        auxiliary=frozenset((entry.task, entry.max_length) for entry in group.auxiliary),
+        kind=group.kind,
+        position=model.position,
+        end=group.max_length,
+        settings=settings,
+        vocabulary=Vocabulary.of(tasks),
+        main_symbols=(tasks[0].marker, *tasks[0].alphabet),
+        measured=_last_step(group, tables),
+    )
+
+
+def _joined(first: Arm, second: Arm) -> Arm:
+    """One arm of both; a seed that both have is the same run twice and counts once."""
+    more = second.measured[~second.measured.index.isin(first.measured.index)]
+    return replace(first, measured=pd.concat([first.measured, more]).sort_index())
+
+
+def _last_step(group: Group, tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
+    accuracy, transfer = tables["accuracy"], tables["transfer"]
+    last = group.training.steps
+    rows = transfer[(transfer["group"] == group.name) & (transfer["step"] == last)].set_index("seed")
+    of_main = curves(accuracy[accuracy["step"] == last], group)[group.main.task].dropna()
+    reach = of_main.groupby(level="seed").apply(_reached).reindex(rows.index)
+    way = group.max_length - group.main.max_length
+    measured = rows[["accuracy_transfer", "accuracy_beyond", "gap"]]
+    return measured.assign(reach=(reach - group.main.max_length) / way if way else np.nan)
+
+
+def _reached(curve: pd.Series) -> float:
+    """The longest length to which one seed's accuracy stays; one below the smallest where there is none."""
+    by_length = curve.sort_index(level="length")
+    lengths = by_length.index.get_level_values("length")
+    n_reached = int(np.logical_and.accumulate(by_length.to_numpy() >= REACHED).sum())
+    return float(lengths[0] - 1 + n_reached)
