@@ -34,7 +34,7 @@ def parts_of(prompt: str) -> tuple[str, list[str]]:
         ("ab|a=", "b"),
         ("aab|aa=", "b"),
         ("aBbA|Bb|a=", "AB"),
-        ("abcABC|A|c|a=", "BA"),
+        ("abcABC|A|c|a=", "BAb"),
         ("aaab|aaa=", "b"),
     ],
 )
