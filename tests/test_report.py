@@ -272,7 +272,7 @@ def correlations(estimates) -> pd.DataFrame:
 
 def test_the_question_names_every_group_and_its_lengths():
     told = " ".join(asked(small_study()))
-    assert "Group capitalize_reverse (related): capitalize_reverse (trained to length 8) with capitalize (to 16)" in told
+    assert "Group capitalize_reverse (related): capitalize_reverse (trained to length 8) with capitalize (to 16" in told
     assert "Group copy_control (control): copy (trained to length 8) with reverse (to 16)." in told
 
 

@@ -28,7 +28,7 @@ def training_log(log: pd.DataFrame) -> go.Figure:
     """
     seeds = sorted(log["seed"].unique())
     shown = [regime for regime in REGIMES if (log["regime"] == regime).any()]
-    choices = [choice("task", log.sort_values("role", ascending=False, kind="stable")["task"].unique())]
+    choices = [choice("task", list(log.sort_values("role", ascending=False, kind="stable")["task"].unique()))]
     wide = Arrangement(columns=3, height=220, column_gap=0.06)
     titles = panel_titles([TITLES[regime] for regime in shown])
     legend = [f"seed {seed}" for seed in seeds]
@@ -43,7 +43,7 @@ def training_log(log: pd.DataFrame) -> go.Figure:
     figure.update_yaxes(range=[-0.03, 1.05])
     figure.update_layout(yaxis={"title": {"text": "exact-match accuracy"}})
     rows = dict(list(log.sort_values("step").groupby(["task", "regime", "seed"])))
-    views = {
+    views: dict[tuple[str, ...], View] = {
         (task,): View([_points(rows.get((task, regime, seed), log.iloc[:0])) for regime in shown for seed in seeds])
         for task in choices[0].values
     }

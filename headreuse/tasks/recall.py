@@ -1,7 +1,7 @@
 """Associative recall: which letter comes after a piece of a string?
 
-The queries stand in the prompt, so that it says by itself what is asked. In the sequence each stands again, right before
-its letter, so that the letter is predicted where the query ends: `aBcDcAeB|D|A=DcAe`. Only the letters are scored.
+The queries stand in the prompt, so that it says by itself what is asked. In the sequence each stands again, right
+before its letter, so that the letter is predicted where the query ends: `aBcDcAeB|D|A=DcAe`. Only letters are scored.
 """
 
 import re
