@@ -14,10 +14,11 @@ from pathlib import Path
 import pytest
 
 from headreuse.cli import main
-from headreuse.config import parse_study
+from headreuse.config import parse_study, read_study
 from headreuse.own_tasks import check_files, read_files
 from headreuse.own_tasks.checking import check_declared, check_shown, check_task
 from headreuse.problems import HeadreuseError, StudyError
+from headreuse.store import RunFolder
 from headreuse.tasks import TASKS, Task
 
 README = (Path(__file__).parent.parent / "README.md").read_text()
@@ -298,6 +299,7 @@ def test_the_readmes_example_runs_to_a_report(finished):
     assert "double" in (finished / "run" / "report.html").read_text()
     accuracy = (finished / "run" / "tables" / "accuracy.csv").read_text()
     assert {line.split(",")[3] for line in accuracy.splitlines()[1:]} == {"double", "copy"}
+    assert RunFolder.open(finished / "run").study() == read_study(finished / "study.toml")
 
 
 def test_a_study_whose_file_has_changed_is_refused(finished, tmp_path, monkeypatch, capsys):

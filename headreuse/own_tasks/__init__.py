@@ -52,7 +52,7 @@ def _usable(sizes: Mapping[str, Any]) -> dict[str, int]:
 
 def _source(path: Path, name: str) -> str:
     try:
-        return path.read_text(encoding="utf-8")
+        return path.read_text(encoding="utf-8-sig")
     except FileNotFoundError:
         raise HeadreuseError(f"{name}: no such file ({path}); give its path from the study file") from None
     except UnicodeDecodeError as error:

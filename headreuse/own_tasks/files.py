@@ -139,7 +139,7 @@ def _executed(file: str, source: str) -> Mapping[str, type[Task]]:
     sys.modules[name] = module
     try:
         with TASKS.apart() as found:
-            exec(compile(source, name, "exec"), module.__dict__)
+            exec(compile(source, name, "exec", dont_inherit=True), module.__dict__)
     except (Exception, SystemExit) as error:
         del sys.modules[name]
         raise HeadreuseError(f"{_place(file, line_of(error))}: {one_line(error)}") from error
