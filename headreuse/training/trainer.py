@@ -54,6 +54,9 @@ class JointTrainer(Trainer):
         """Not counted: walking through all parameters at each step takes time."""
         return 0
 
+    def store_flos(self) -> None:
+        """Nothing to add up, which would have all processes wait for each other at a save."""
+
     def _prepare_input(self, data: Any) -> Any:
         """Onto the device without waiting for it; from pinned memory the order of the stream is enough."""
         if isinstance(data, Tensor):
@@ -136,7 +139,7 @@ def training_arguments(spec: TrainingSpec, *, seed: int, drafts: str) -> Trainin
 
 def _together() -> dict[str, Any]:
     backend = "nccl" if torch.cuda.is_available() else "gloo"
-    return {"ddp_backend": backend, "ddp_find_unused_parameters": False, "ddp_broadcast_buffers": False}
+    return {"ddp_backend": backend, "ddp_find_unused_parameters": False}
 
 
 def check_supported(spec: TrainingSpec) -> None:
