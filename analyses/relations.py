@@ -188,7 +188,7 @@ def as_markdown(table: pd.DataFrame, left_out: Sequence[str]) -> str:
         "|---|---|---|---|---|---|---|---|---|",
     ]
     for row in table.to_dict("records"):
-        arms = f"{row['group_a']} / {row['group_b'] or '(number)'}"
+        arms = f"{row['group_a']} / {row['group_b'] or 'itself'}"
         interval = f"{row['difference']:+.3f} [{row['ci_low']:+.3f}, {row['ci_high']:+.3f}]"
         p = "none" if np.isnan(row["p"]) else f"{row['p']:.3f} ({row['smallest_p']:.3f})"
         seeds = f"{row['n_seeds_a']}" + (f", {row['n_seeds_b']}" if row["n_seeds_b"] else "")

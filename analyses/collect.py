@@ -1,0 +1,96 @@
+"""What is kept of a finished study: its settings, its small tables, and a picture of how far each task reaches.
+
+python -m analyses.collect RUN_FOLDER --out analyses/results/NAME
+
+writes study.json, transfer.csv, accuracy.csv, correlation.csv, functional_overlap.csv and accuracy.png. A table that is
+too large is kept at the last step of each group; of the correlation, the gap with exact match, log probability and
+pattern. The picture, of the section on accuracy in the study's report, needs the extra `browser` and a Chromium;
+without them, give `--no-picture`.
+"""
+
+import argparse
+import json
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pandas as pd
+
+from headreuse.analysis import make_tables
+from headreuse.problems import HeadreuseError
+from headreuse.publishing import write_report
+from headreuse.store import RunFolder, written_whole
+
+KEPT = ("transfer", "accuracy", "correlation", "functional_overlap")
+MAX_BYTES = 100_000
+"""Of one table; so a study stays below 300 kB."""
+DECIMALS = 5
+HEADLINE_OUTCOMES = ("exact_match", "log_prob", "pattern")
+"""Of a correlation table that is too large these are kept, and of the measures of transfer the gap."""
+PICTURE = "#accuracy"
+"""The section of the report that is kept as a picture."""
+ARGS = ["--no-sandbox", "--disable-gpu"]
+"""The page is our own and fetches nothing; as root a Chromium starts only without its sandbox."""
+
+
+def kept_tables(tables: dict[str, pd.DataFrame]) -> Iterator[tuple[str, str]]:
+    """Names and CSV texts of the tables that are kept, each whole or, where that is too large, at the last step."""
+    for name in KEPT:
+        table = tables[name].round(DECIMALS)
+        text = table.to_csv(index=False)
+        if len(text.encode()) > MAX_BYTES and "step" in table:
+            last = table.groupby("group")["step"].transform("max")
+            text = table[table["step"] == last].to_csv(index=False)
+        elif len(text.encode()) > MAX_BYTES:
+            kept = table["outcome"].isin(HEADLINE_OUTCOMES) & (table["transfer_metric"] == "gap")
+            text = table[kept].to_csv(index=False)
+        yield name, text
+
+
+def collect(folder: RunFolder, out: Path) -> list[Path]:
+    """Write study.json and the small tables; returns what was written."""
+    record = json.dumps(folder.study_record(), indent=2) + "\n"
+    texts = {"study.json": record} | {f"{name}.csv": text for name, text in kept_tables(make_tables(folder))}
+    for name, text in texts.items():
+        with written_whole(out / name) as draft:
+            draft.write_text(text, encoding="utf-8")
+    return [out / name for name in texts]
+
+
+def picture(folder: RunFolder, file: Path) -> None:
+    """The report's section on accuracy as PNG, as a browser shows it."""
+    try:
+        from playwright.sync_api import sync_playwright
+    except ImportError:
+        raise HeadreuseError("a picture needs the extra `browser`: pip install 'headreuse[browser]'") from None
+    chromium = shutil.which("chromium")
+    if chromium is None:
+        raise HeadreuseError("a picture needs a Chromium (on Debian: apt-get install chromium); or give --no-picture")
+    write_report(folder)
+    with sync_playwright() as started, started.chromium.launch(executable_path=chromium, args=ARGS) as browser:
+        page = browser.new_page(viewport={"width": 1180, "height": 900}, color_scheme="light")
+        page.goto(folder.report_file.resolve().as_uri())
+        page.wait_for_selector(f"{PICTURE} .main-svg")
+        page.locator(PICTURE).screenshot(path=file)
+
+
+def main() -> None:
+    """Collect from a run folder."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", type=Path, metavar="RUN_FOLDER")
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--no-picture", action="store_true")
+    arguments = parser.parse_args()
+    try:
+        folder = RunFolder.open(arguments.folder)
+        written = collect(folder, arguments.out)
+        if not arguments.no_picture:
+            picture(folder, arguments.out / "accuracy.png")
+    except HeadreuseError as error:
+        parser.error(str(error))
+    for path in written:
+        print(f"{path}: {path.stat().st_size // 1000} kB")
+
+
+if __name__ == "__main__":
+    main()
