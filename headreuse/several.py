@@ -64,4 +64,4 @@ def _labels(folders: Sequence[RunFolder]) -> list[str]:
 
 
 def _labelled(table: pd.DataFrame, label: str) -> pd.DataFrame:
-    return table.assign(group=label + "/" + table["group"])
+    return table.assign(group=label + "/" + table["group"]) if len(table) else table

@@ -199,7 +199,7 @@ def hostile() -> ReportInputs:
     named = {
         name: table.assign(group=table["group"].map(renamed))
         for name, table in vars(plain_inputs).items()
-        if isinstance(table, pd.DataFrame)
+        if isinstance(table, pd.DataFrame) and len(table)
     }
     groups: tuple[Group, ...] = tuple(group.model_copy(update={"name": renamed[group.name]}) for group in study.groups)
     study = study.model_copy(update={"name": HOSTILE, "groups": groups})

@@ -22,6 +22,7 @@ TABLES = {
     "overlap": "group seed step task_a task_b length method outcome metric value ci_low ci_high chance p_chance "
     "noise_floor usable",
     "functional_overlap": "group seed step source target outcome n_heads value ci_low ci_high chance p_chance usable",
+    "training_log": "group seed step task length regime accuracy loss",
     "correlation": "group overlap_metric transfer_metric statistic value ci_low ci_high p q n_runs n_points",
 }
 """The columns that every table has; it may have more."""
@@ -31,7 +32,7 @@ name = "tiny"
 seeds = [0, 1]
 alphabet_size = 3
 model = { n_layers = 1, n_heads = 2, d_model = 16 }
-training = { steps = 24, batch_size = 8, checkpoints = { every = 8 } }
+training = { steps = 24, batch_size = 8, log_every = 8, checkpoints = { every = 8 } }
 measures = { n_examples = 8, n_score_examples = 8, beyond = 1 }
 [[groups]]
 name = "related"
