@@ -8,7 +8,7 @@ import hashlib
 import json
 import os
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -17,9 +17,10 @@ from typing import Any
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
+from pydantic import BaseModel
 
 from headreuse import __version__
-from headreuse.config import Study, parse_study
+from headreuse.config import Group, Study, parse_study
 from headreuse.problems import HeadreuseError
 from headreuse.records import Checkpoint
 
@@ -272,23 +273,25 @@ def _training_differences(earlier: Study, later: Study) -> Iterator[str]:
     for name in ("alphabet_size", "grid_size", "data_seed"):
         if getattr(earlier, name) != getattr(later, name):
             yield f"{name}: {getattr(earlier, name)} there, {getattr(later, name)} now"
-    pairs: list[tuple[str, Mapping[str, Any], Mapping[str, Any]]] = []
     kept = {group.name: group for group in later.groups}
     for group in earlier.groups:
         if group.name in kept:
-            now = kept[group.name]
-            pairs.append(
-                (f"{group.name}.model", earlier.model_of(group).model_dump(), later.model_of(now).model_dump())
-            )
-            trained, to_train = (g.training.model_dump(exclude={"log_every"}) for g in (group, now))
-            pairs.append((f"{group.name}.training", trained, to_train))
-            tasks, tasks_now = [[entry.model_dump() for entry in g.tasks] for g in (group, now)]
-            if tasks != tasks_now:
-                yield f"{group.name}: other tasks or lengths"
-            for task in group.task_names:
-                if earlier.source_of(task) != later.source_of(task):
-                    yield f"{group.name}: the file of its task {task} was another"
-    for place, there, now_values in pairs:
-        for name in there:
-            if there[name] != now_values[name]:
-                yield f"{place}.{name}: {there[name]} there, {now_values[name]} now"
+            yield from _group_differences(earlier, group, later, kept[group.name])
+
+
+def _group_differences(earlier: Study, group: Group, later: Study, now: Group) -> Iterator[str]:
+    yield from _changed(f"{group.name}.model", earlier.model_of(group), later.model_of(now))
+    yield from _changed(f"{group.name}.training", group.training, now.training, but={"log_every"})
+    if group.tasks != now.tasks:
+        yield f"{group.name}: other tasks or lengths"
+    for task in group.task_names:
+        if earlier.source_of(task) != later.source_of(task):
+            yield f"{group.name}: the file of its task {task} was another"
+
+
+def _changed(place: str, there: BaseModel, now: BaseModel, *, but: Collection[str] = ()) -> Iterator[str]:
+    """A line for each field of two settings of one kind that differs."""
+    for name in type(there).model_fields:
+        if name not in but and getattr(there, name) != getattr(now, name):
+            values = [settings.model_dump(mode="json")[name] for settings in (there, now)]
+            yield f"{place}.{name}: {values[0]} there, {values[1]} now"
