@@ -82,7 +82,16 @@ class Bench:
 
 def paper(bench: Bench) -> Iterator[Number]:
     """All-head mean ablation at the paper's scale against full passes and against the floor."""
-    setting = bench.of(PAPER)
+    yield from _against_rivals_and_floor(bench, "paper", bench.of(PAPER), "at most 1.25")
+
+
+def small(bench: Bench) -> Iterator[Number]:
+    """The same for a small model and many short prompts."""
+    more_often = replace(bench, n_repeats=max(5, bench.n_repeats))
+    yield from _against_rivals_and_floor(more_often, "small", bench.of(SMALL), "")
+
+
+def _against_rivals_and_floor(bench: Bench, part: str, setting: Setting, wanted: str) -> Iterator[Number]:
     model, prompts = setting.model(bench.device), setting.prompts()
     rates: list[float] = []
     works = {
@@ -92,26 +101,9 @@ def paper(bench: Bench) -> Iterator[Number]:
     with rivals(setting, bench.device) as others:
         taken = bench.seconds(works, others)
     floor = suffix_flops(setting) / median(rates)
-    yield from _against(bench, "paper", taken)
-    yield bench.number("paper.floor", floor, "s", f"{median(rates) / 1e9:.0f} GFLOP/s on the model's own shapes")
-    yield bench.number("paper.vs_floor", taken["ours"] / floor, "ratio", "at most 1.25")
-
-
-def small(bench: Bench) -> Iterator[Number]:
-    """The same for a small model and many short prompts."""
-    setting = bench.of(SMALL)
-    model, prompts = setting.model(bench.device), setting.prompts()
-    rates: list[float] = []
-    works = {
-        "rate": lambda: rates.append(matmul_rate(setting, bench.device, torch.float32)),
-        "ours": lambda: mean_ablation(model, prompts),
-    }
-    with rivals(setting, bench.device) as others:
-        taken = replace(bench, n_repeats=max(5, bench.n_repeats)).seconds(works, others)
-    floor = suffix_flops(setting) / median(rates)
-    yield from _against(bench, "small", taken)
-    yield bench.number("small.floor", floor, "s", f"{median(rates) / 1e9:.0f} GFLOP/s on the model's own shapes")
-    yield bench.number("small.vs_floor", taken["ours"] / floor, "ratio")
+    yield from _against(bench, part, taken)
+    yield bench.number(f"{part}.floor", floor, "s", f"{median(rates) / 1e9:.0f} GFLOP/s on the model's own shapes")
+    yield bench.number(f"{part}.vs_floor", taken["ours"] / floor, "ratio", wanted)
 
 
 def _against(bench: Bench, part: str, taken: dict[str, float]) -> Iterator[Number]:
