@@ -8,12 +8,15 @@ from headreuse.anatomy.calls import (
     main_output,
     with_first_tensor,
 )
-from headreuse.anatomy.decoder import Anatomy, Block, device_of, is_linear, unwrapped
-from headreuse.anatomy.probe import UnrecognisedModelError, find_anatomy
+from headreuse.anatomy.decoder import Anatomy, Block, FeedForward, device_of, is_linear, unwrapped, weight_of
+from headreuse.anatomy.finding import UnrecognisedModelError, find_anatomy
+from headreuse.anatomy.norms import Norm, read_norm
 
 __all__ = [
     "Anatomy",
     "Block",
+    "FeedForward",
+    "Norm",
     "UnrecognisedModelError",
     "device_of",
     "find_anatomy",
@@ -23,6 +26,8 @@ __all__ = [
     "is_linear",
     "logits_of",
     "main_output",
+    "read_norm",
     "unwrapped",
+    "weight_of",
     "with_first_tensor",
 ]

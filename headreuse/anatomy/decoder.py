@@ -1,6 +1,6 @@
 """A decoder with its heads found, as records."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -9,6 +9,15 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 from transformers.pytorch_utils import Conv1D
+
+
+@dataclass(frozen=True)
+class FeedForward:
+    """The way into a feed-forward that reads the sum of stream and attention through a norm."""
+
+    norm: nn.Module
+    readers: tuple[nn.Module, ...]
+    """The linear maps that read the norm's output; nothing else does."""
 
 
 @dataclass(frozen=True)
@@ -22,6 +31,8 @@ class Block:
     """The linear map whose input is `z`, the heads side by side."""
     pointwise: tuple[nn.Module, ...]
     """Linear maps in the attention that serve only their own position: the queries', where it is a map of its own."""
+    feed_forward: FeedForward | None
+    """None where the block is built otherwise: in parallel, with a norm after the attention, of experts."""
     n_returned: int | None
     """How many things the block returns as a tuple; None where it returns the stream alone."""
     n_attention_returned: int | None
@@ -29,7 +40,7 @@ class Block:
     @property
     def W_O(self) -> Float[Tensor, "z d_model"]:
         """The output projection's weight, input dimension first."""
-        return self.out_proj.weight if isinstance(self.out_proj, Conv1D) else self.out_proj.weight.T
+        return weight_of(self.out_proj)
 
     def returning(self, stream: Tensor) -> Any:
         """`stream` in the form in which the block returns it."""
@@ -56,6 +67,10 @@ class Anatomy:
     def n_layers(self) -> int:
         """Number of blocks."""
         return len(self.blocks)
+
+    def without_feed_forwards(self) -> "Anatomy":
+        """The same with nothing known about the feed-forwards."""
+        return replace(self, blocks=tuple(replace(block, feed_forward=None) for block in self.blocks))
 
     @cached_property
     def d_widest(self) -> int:
@@ -90,3 +105,8 @@ def device_of(model: Any) -> torch.device:
 def is_linear(module: nn.Module) -> bool:
     """Whether a module is a plain linear map."""
     return isinstance(module, (nn.Linear, Conv1D))
+
+
+def weight_of(linear: Any) -> Float[Tensor, "d_in d_out"]:
+    """A linear map's weight, input dimension first."""
+    return linear.weight if isinstance(linear, Conv1D) else linear.weight.T

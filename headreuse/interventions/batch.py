@@ -2,7 +2,8 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 import torch
 from jaxtyping import Float, Int
@@ -33,6 +34,8 @@ class CleanRun:
     attended: tuple[Float[Tensor, "prompt pos d_model"], ...]
     """What each block's attention said."""
     logits: Float[Tensor, "prompt slot d_vocab"]
+    latest: dict[int, Any] = field(default_factory=dict)
+    """What was worked out last about one layer, for the sets that begin in it."""
 
 
 @dataclass(frozen=True)

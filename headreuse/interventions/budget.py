@@ -16,7 +16,7 @@ KEPT_BYTES = 2**28
 """Freed memory up to this stays with the process."""
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
 """Settings of glibc's `mallopt`."""
-STREAM_COPIES, WIDE_COPIES, LOGIT_COPIES, PATTERN_COPIES = 8, 4, 4, 4
+STREAM_COPIES, WIDE_COPIES, LOGIT_COPIES, PATTERN_COPIES = 8, 6, 4, 4
 """How many arrays of each kind are alive at once while a block runs, at most."""
 
 

@@ -67,7 +67,7 @@ def direct_path(anatomy: Anatomy, run: CleanRun) -> DirectPath:
     ]
     if not norms:
         raise HeadreuseError(f"{type(anatomy.model).__name__}: no final norm was found right before its unembedding")
-    through_norm = frozen_norm(norms[0], packing.unpack(final[0]), packing.unpack(unembedded))
+    through_norm = frozen_norm(norms[0], packing.unpack(final[0]))
     weight = unembed.weight.float()
     parts = torch.stack([through_norm(written[layer]) @ weight.T for layer in range(anatomy.n_layers)])
     return DirectPath(packing.unpack(answers), parts)
@@ -146,7 +146,7 @@ def _hold(
             "so it cannot be held fixed; a head's direct effect is undefined there"
         )
     norms = {
-        module: _affine(frozen_norm(module, first.flatten(0, 1), output.flatten(0, 1)), first, output, n_folds)
+        module: _affine(frozen_norm(module, first.flatten(0, 1)), first, output, n_folds)
         for module, ((first, output), *_) in calls.items()
         if first is attended and not torch.equal(output, attended) and module not in linears
     }

@@ -19,14 +19,22 @@ class _Attended(Exception):  # noqa: N818
 
 
 def rest_of_block(
-    block: Block, forward: Callable[..., Any], call: tuple[Any, Any], *, stream: Tensor, attended: Tensor
+    block: Block,
+    forward: Callable[..., Any],
+    call: tuple[Any, Any],
+    *,
+    stream: Tensor,
+    attended: Tensor,
+    instead: Mapping[nn.Module, Callable[..., Any]] | None = None,
 ) -> Any:
     """What the block returns where it reads `stream` and its attention says `attended`.
 
-    `forward` is the block's own forward, and `call` the arguments that the model gave it.
+    `forward` is the block's own forward, and `call` the arguments that the model gave it; `instead` replaces
+    forwards of other parts.
     """
     args, kwargs = with_first_tensor(stream, *call)
-    with forwards_replaced({block.attention: lambda *_args, **_kwargs: block.attention_returning(attended)}):
+    said = block.attention_returning(attended)
+    with forwards_replaced({block.attention: lambda *_args, **_kwargs: said, **(instead or {})}):
         return forward(*args, **kwargs)
 
 

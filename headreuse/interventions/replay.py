@@ -15,8 +15,9 @@ from torch import Tensor
 
 from headreuse.anatomy import Anatomy, Block, forwards_replaced, hooked, logits_of
 from headreuse.evaluation import Slots
+from headreuse.interventions.ablated_block import from_attention_on
 from headreuse.interventions.batch import CleanRun, HeadSet, Packing, Z, editing, editing_z, unedited
-from headreuse.interventions.last_block import narrowed, rest_of_block, stream_of
+from headreuse.interventions.last_block import narrowed, stream_of
 
 
 def clean_run(anatomy: Anatomy, tokens: Int[Tensor, "prompt pos"], slots: Slots) -> CleanRun:
@@ -67,7 +68,7 @@ def replay(anatomy: Anatomy, run: CleanRun, sets: Sequence[HeadSet], z: Z) -> Fl
     forwards = {block.module: _skipping(block) for block in blocks[:first]}
     if first < last:
         forwards[blocks[last].module] = narrowed(blocks[last], packing, edits.pop(last, unedited))
-    forwards[blocks[first].module] = _from_attention_on(anatomy, run, sets, z[first], packing)
+    forwards[blocks[first].module] = from_attention_on(anatomy, run, sets, z[first], packing)
     with ExitStack() as stack:
         stack.enter_context(forwards_replaced(forwards))
         for layer, edit in edits.items():
@@ -78,31 +79,3 @@ def replay(anatomy: Anatomy, run: CleanRun, sets: Sequence[HeadSet], z: Z) -> Fl
 
 def _skipping(block: Block) -> Callable[..., Any]:
     return lambda *args, **kwargs: block.returning(stream_of((args, kwargs)))
-
-
-def _from_attention_on(
-    anatomy: Anatomy, run: CleanRun, sets: Sequence[HeadSet], z: Tensor, packing: Packing
-) -> Callable[..., Any]:
-    """A forward for the sets' first block that takes its stream and its attention's output as given."""
-    layer = min(head.layer for head in sets[0])
-    block = anatomy.blocks[layer]
-    stream = run.streams[layer].repeat(len(sets), 1, 1)
-    attended = _attended(anatomy, run, sets, z).flatten(0, 1)
-    if layer == anatomy.n_layers - 1:
-        stream, attended = packing.pack(stream), packing.pack(attended)
-    forward = block.module.forward
-    return lambda *args, **kwargs: rest_of_block(block, forward, (args, kwargs), stream=stream, attended=attended)
-
-
-def _attended(
-    anatomy: Anatomy, run: CleanRun, sets: Sequence[HeadSet], z: Float[Tensor, "#prompt #pos head d_head"]
-) -> Float[Tensor, "set prompt pos d_model"]:
-    """What the attention of the sets' first block says: the clean output plus (z′ − z)_h W_O[h] for each head."""
-    layer = min(head.layer for head in sets[0])
-    W_O = anatomy.blocks[layer].W_O.unflatten(0, (anatomy.n_heads, anatomy.d_head))
-    attended = run.attended[layer].repeat(len(sets), 1, 1, 1)
-    for row, heads in zip(attended, sets, strict=True):
-        for index in (head.head_index for head in heads if head.layer == layer):
-            change = z[..., index, :].to(row) - run.z[layer][..., index, :]
-            row.flatten(0, 1).addmm_(change.flatten(0, 1), W_O[index])
-    return attended

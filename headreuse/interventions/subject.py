@@ -61,16 +61,14 @@ class Subject:
 
     def runs(self) -> Iterator[tuple[slice, CleanRun]]:
         """Clean runs of all prompts, some rows at a time; kept for the next time where memory allows."""
-        if self._kept:
-            yield from self._kept
-            return
+        runs = self._kept or ((rows, self.run_on(self.tokens[rows], rows)) for rows in self.batches())
         made = []
-        for rows in self.batches():
-            run = self.run_on(self.tokens[rows], rows)
+        for rows, run in runs:
             if self.plan.keeps_runs:
                 made.append((rows, run))
             yield rows, run
-        self._kept.extend(made)
+            run.latest.clear()
+        self._kept[:] = made
 
     def run_on(self, tokens: Int[Tensor, "prompt pos"], rows: slice) -> CleanRun:
         """The untouched model on other tokens in the place of these rows' own."""
@@ -109,14 +107,14 @@ def prepare(
     anatomy = anatomy_of(network)
     slots = slots_of(prompts, anatomy.device)
     tokens = torch.as_tensor(prompts.tokens, device=anatomy.device).long()
-    engine = _fitting_engine(anatomy, tokens[:CHECKED_PROMPTS], slots[:CHECKED_PROMPTS])
+    anatomy, engine = _fitting_engine(anatomy, tokens[:CHECKED_PROMPTS], slots[:CHECKED_PROMPTS])
     n_positions, n_slots = slots.n_needed, slots.position.shape[1]
     size = plan(anatomy, len(prompts), n_positions, n_slots, memory_budget=memory_budget)
     return Subject(model, anatomy, engine, prompts, tokens, slots, size)
 
 
 _FOUND: WeakKeyDictionary[PreTrainedModel, tuple[object, Anatomy]] = WeakKeyDictionary()
-_CHECKED: WeakKeyDictionary[PreTrainedModel, tuple[object, Engine]] = WeakKeyDictionary()
+_CHECKED: WeakKeyDictionary[PreTrainedModel, tuple[object, tuple[Anatomy, Engine]]] = WeakKeyDictionary()
 
 
 def anatomy_of(network: PreTrainedModel) -> Anatomy:
@@ -127,8 +125,10 @@ def anatomy_of(network: PreTrainedModel) -> Anatomy:
     return _FOUND[network][1]
 
 
-def _fitting_engine(anatomy: Anatomy, tokens: Tensor, slots: Slots) -> Engine:
+def _fitting_engine(anatomy: Anatomy, tokens: Tensor, slots: Slots) -> tuple[Anatomy, Engine]:
     """The replay where it gives what full passes give in every layer; else full passes, and a warning that says so.
+
+    Where the replay fits only without the shortcut into the feed-forward, the anatomy comes back without it.
 
     Checked again when weights were changed.
     """
@@ -139,21 +139,31 @@ def _fitting_engine(anatomy: Anatomy, tokens: Tensor, slots: Slots) -> Engine:
     return _CHECKED[network][1]
 
 
-def _check(anatomy: Anatomy, tokens: Tensor, slots: Slots) -> Engine:
-    try:
-        worst = _largest_difference(anatomy, tokens, slots)
-        reason = f"a replayed logit is off by {worst:.1g} of the largest"
-    except (RuntimeError, TypeError, ValueError, IndexError, AttributeError, AssertionError) as error:
-        worst, reason = float("inf"), f"{type(error).__name__}: {error}"
-    if worst <= TOLERANCE.get(anatomy.model.dtype, LOW_PRECISION_TOLERANCE):
-        return REPLAY
+def _check(anatomy: Anatomy, tokens: Tensor, slots: Slots) -> tuple[Anatomy, Engine]:
+    reasons = []
+    for found in dict.fromkeys([anatomy, anatomy.without_feed_forwards()]):
+        reason = _misfit(found, tokens, slots)
+        if reason is None:
+            return found, REPLAY
+        reasons.append(reason)
     warnings.warn(
-        f"{type(anatomy.model).__name__}: its structure does not fit the replay ({reason}); using full passes, which "
-        "give the same numbers more slowly",
+        f"{type(anatomy.model).__name__}: its structure does not fit the replay ({reasons[-1]}); using full passes, "
+        "which give the same numbers more slowly",
         FullPassWarning,
         stacklevel=2,
     )
-    return FULL_PASSES
+    return anatomy, FULL_PASSES
+
+
+def _misfit(anatomy: Anatomy, tokens: Tensor, slots: Slots) -> str | None:
+    """Why the replay is not to be used; None where it is."""
+    try:
+        worst = _largest_difference(anatomy, tokens, slots)
+    except (RuntimeError, TypeError, ValueError, IndexError, AttributeError, AssertionError) as error:
+        return f"{type(error).__name__}: {error}"
+    if worst <= TOLERANCE.get(anatomy.model.dtype, LOW_PRECISION_TOLERANCE):
+        return None
+    return f"a replayed logit is off by {worst:.1g} of the largest"
 
 
 @torch.inference_mode()
@@ -166,5 +176,7 @@ def _largest_difference(anatomy: Anatomy, tokens: Tensor, slots: Slots) -> float
         index = layer % anatomy.n_heads
         sets = [frozenset({Head(layer, index)}), frozenset({Head(layer, index - 1 if index else 0)})]
         pairs.append((replay(anatomy, run, sets, made_up), full_passes(anatomy, run, sets, made_up)))
+    if any((ours.isnan() > oracle.isnan()).any() for ours, oracle in pairs):
+        return float("inf")
     differences = [(ours - oracle).abs().nan_to_num().max() / oracle.abs().nan_to_num().max() for ours, oracle in pairs]
     return float(torch.stack(differences).nan_to_num().max())

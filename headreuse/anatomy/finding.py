@@ -1,21 +1,15 @@
 """Where are a decoder's blocks, their attention and its output projection? Found by what the parts do, not by names."""
 
-from contextlib import ExitStack
-from dataclasses import dataclass
 from typing import Any
 
 import torch
-from torch import Tensor, nn
-from torch.nn.attention import SDPBackend, sdpa_kernel
+from torch import nn
 from transformers import PreTrainedModel
 from transformers.pytorch_utils import Conv1D
 
-from headreuse.anatomy.calls import first_tensor, hooked, main_output, with_first_tensor
-from headreuse.anatomy.decoder import Anatomy, Block, device_of, is_linear, unwrapped
+from headreuse.anatomy.decoder import Anatomy, Block, FeedForward, is_linear, unwrapped
+from headreuse.anatomy.probing import Call, is_nan, is_stream, probed
 from headreuse.problems import HeadreuseError
-
-PROBE_LENGTH = 3
-"""Tokens of the probe; two would do."""
 
 
 class UnrecognisedModelError(HeadreuseError):
@@ -37,12 +31,21 @@ def find_anatomy(model: Any) -> Anatomy:
             "give a Hugging Face decoder or a TransformerLens bridge"
         )
     layers = _blocks(network, n_layers)
-    calls = _probe(network, layers, taint=set(layers))
+    calls = probed(network, layers, taint=set(layers))
     dissected = [_dissect(layer, calls, config) for layer in layers]
     pointwise = _pointwise(network, layers, dissected)
     n_returned = {call.module: call.n_returned for call in calls}
+    calls = probed(network, layers, taint=set())
     blocks = tuple(
-        Block(layer, attention, out_proj, tuple(pointwise[attention]), n_returned[layer], n_returned[attention])
+        Block(
+            layer,
+            attention,
+            out_proj,
+            tuple(pointwise[attention]),
+            _feed_forward(layer, attention, calls),
+            n_returned[layer],
+            n_returned[attention],
+        )
         for layer, (attention, out_proj) in zip(layers, dissected, strict=True)
     )
     width, d_model = blocks[0].W_O.shape
@@ -58,69 +61,7 @@ def _blocks(network: PreTrainedModel, n_layers: int) -> list[nn.Module]:
     return list(lists[0])
 
 
-@dataclass(frozen=True)
-class _Call:
-    """One module call of the probe."""
-
-    module: nn.Module
-    input: Tensor | None
-    output: Any
-    n_returned: int | None
-
-    @property
-    def mixes(self) -> bool:
-        """Whether position 1 became NaN although only position 0 was."""
-        if not _is_stream(self.input) or not _is_stream(self.output):
-            return False
-        return _is_nan(self.output, 1) and not _is_nan(self.input, 1)
-
-
-def _is_stream(value: Any) -> bool:
-    return isinstance(value, Tensor) and value.ndim == 3 and value.shape[:2] == (1, PROBE_LENGTH)
-
-
-def _is_nan(stream: Any, position: int) -> bool:
-    return bool(stream[0, position].isnan().any())
-
-
-def _probe(network: PreTrainedModel, layers: list[nn.Module], taint: set[nn.Module]) -> list[_Call]:
-    """The calls in blocks that each read made-up values, with NaN at position 0 of what the `taint` modules handle.
-
-    A block is tainted at its input, any other module at its output.
-    """
-    calls: list[_Call] = []
-
-    def feed(module: nn.Module, args: Any, kwargs: Any) -> Any:
-        hidden = first_tensor(args, kwargs)
-        assert hidden is not None
-        fresh = torch.linspace(-1, 1, hidden.numel(), device=hidden.device, dtype=hidden.dtype).reshape(hidden.shape)
-        fresh[:, 0] = float("nan") if module in taint else 0.5
-        return with_first_tensor(fresh, args, kwargs)
-
-    def record(module: nn.Module, args: Any, kwargs: Any, output: Any) -> Any:
-        value = main_output(output)
-        if isinstance(value, Tensor):
-            # Some blocks add to a part's output in place, after the part has returned it.
-            value = value.clone()
-        if module in taint and module not in layers:
-            value[:, 0] = float("nan")
-            output = value.clone()
-        n_returned = len(output) if isinstance(output, tuple) else None
-        calls.append(_Call(module, first_tensor(args, kwargs), value, n_returned))
-        return output
-
-    ids = torch.arange(PROBE_LENGTH, device=device_of(network)).remainder(network.config.vocab_size)[None]
-    # Fused kernels for the processor let a NaN query reach other positions; the plain arithmetic does not.
-    with ExitStack() as stack, torch.no_grad(), sdpa_kernel(SDPBackend.MATH):
-        for layer in layers:
-            stack.enter_context(hooked(layer.register_forward_pre_hook(feed, with_kwargs=True)))
-            for part in set(layer.modules()):
-                stack.enter_context(hooked(part.register_forward_hook(record, with_kwargs=True)))
-        network(input_ids=ids, use_cache=False)
-    return calls
-
-
-def _dissect(layer: nn.Module, calls: list[_Call], config: Any) -> tuple[nn.Module, nn.Linear | Conv1D]:
+def _dissect(layer: nn.Module, calls: list[Call], config: Any) -> tuple[nn.Module, nn.Linear | Conv1D]:
     """The attention of one block and the output projection in it."""
     parts = set(layer.modules())
     mixing = {call.module for call in calls if call.module in parts and call.mixes}
@@ -132,7 +73,7 @@ def _dissect(layer: nn.Module, calls: list[_Call], config: Any) -> tuple[nn.Modu
     attention = smallest[0]
     inside = set(attention.modules())
     output = next(call.output for call in calls if call.module is attention)
-    linears = [call for call in calls if call.module in inside and is_linear(call.module) and _is_stream(call.input)]
+    linears = [call for call in calls if call.module in inside and is_linear(call.module) and is_stream(call.input)]
     width = config.num_attention_heads * (
         getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
     )
@@ -158,8 +99,26 @@ def _pointwise(
     columns = [[m for m in a.modules() if is_linear(m) and m is not out_proj] for a, out_proj in dissected]
     for index in range(max(map(len, columns))):
         tainted = {column[index] for column in columns if index < len(column)}
-        outputs = {call.module: call.output for call in _probe(network, layers, tainted) if call.module in found}
+        outputs = {call.module: call.output for call in probed(network, layers, tainted) if call.module in found}
         for (attention, _), column in zip(dissected, columns, strict=True):
-            if index < len(column) and _is_nan(outputs[attention], 0) and not _is_nan(outputs[attention], 1):
+            if index < len(column) and is_nan(outputs[attention], 0) and not is_nan(outputs[attention], 1):
                 found[attention].append(column[index])
     return found
+
+
+def _feed_forward(layer: nn.Module, attention: nn.Module, calls: list[Call]) -> FeedForward | None:
+    """The norm that reads stream plus attention, and the linear maps that read what it returned."""
+    stream = next(call.input for call in calls if call.module is layer)
+    attended = next(call.output for call in calls if call.module is attention)
+    if stream is None or stream.shape != attended.shape:
+        return None
+    parts = set(layer.modules()) - set(attention.modules()) - {layer}
+    beside = [call for call in calls if call.module in parts]
+    linears = [call for call in beside if is_linear(call.module)]
+    for call in [call for call in beside if not is_linear(call.module)]:
+        read = call.input
+        reads_both = read is not None and read.shape == stream.shape and torch.allclose(read, stream + attended)
+        readers = [linear.module for linear in linears if linear.input is call.returned]
+        if reads_both and readers and len(readers) == len(set(readers)):
+            return FeedForward(call.module, tuple(readers))
+    return None

@@ -1,0 +1,158 @@
+import copy
+import warnings
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from decoders import D_VOCAB, N_HEADS, SIZE, answered_prompts, random_model
+from torch import nn
+from transformers import GPT2Config, GPT2LMHeadModel, LlamaConfig, LlamaForCausalLM
+from transformers.models.llama.modeling_llama import LlamaRMSNorm
+
+from headreuse.anatomy import find_anatomy, read_norm
+from headreuse.interventions.ablate import ablate
+from headreuse.interventions.sources import mean_at_each_position
+from headreuse.interventions.subject import REPLAY, FullPassWarning, prepare
+from headreuse.records import Head
+from headreuse.scores import mean_ablation
+
+SETS = [
+    frozenset({Head(0, 0), Head(0, 3), Head(2, 1)}),
+    frozenset({Head(0, 2)}),
+    frozenset({Head(2, 0), Head(2, 1), Head(2, 2)}),
+]
+
+
+def varied(norm: nn.Module) -> nn.Module:
+    """The norm with a weight, and a bias where it has one, that are no constants."""
+    generator = torch.Generator().manual_seed(0)
+    with torch.no_grad():
+        for weight in norm.parameters():
+            weight.copy_(torch.randn(weight.shape, generator=generator))
+    return norm
+
+
+@pytest.mark.parametrize("epsilon", [1e-12, 1e-6, 1e-3])
+@pytest.mark.parametrize("kind", [LlamaRMSNorm, nn.LayerNorm, nn.RMSNorm])
+def test_a_norm_is_read_off_what_it_does(kind, epsilon):
+    norm = varied(kind(32, eps=epsilon))
+    x = torch.tensor([[0.01], [1.0], [30.0]]) * torch.randn(3, 32, generator=torch.Generator().manual_seed(1))
+    found = read_norm(norm, x)
+    assert found.centres == (kind is nn.LayerNorm)
+    torch.testing.assert_close(found.direction(x) * found.scale(x) + found.bias, norm(x), rtol=1e-4, atol=1e-4)
+    assert found.epsilon == pytest.approx(epsilon, rel=1e-2, abs=1e-9)
+
+
+@pytest.mark.parametrize("part", [nn.Identity(), nn.Tanh(), nn.Linear(32, 32)])
+def test_what_is_no_norm_is_not_read_as_one(part):
+    assert read_norm(part, torch.zeros(1, 32)) is None
+
+
+@pytest.mark.parametrize(("name", "n_readers"), [("llama", 2), ("qwen3", 2), ("gpt2", 1), ("gpt_neox_sequential", 1)])
+def test_norm_and_linear_maps_of_a_sequential_block_are_found(name, n_readers):
+    for block in find_anatomy(random_model(name)).blocks:
+        assert len(block.feed_forward.readers) == n_readers
+        assert block.feed_forward.norm in block.module.modules()
+
+
+@pytest.mark.parametrize("name", ["gpt_neox", "gemma2", "olmo2", "phi", "gptj", "mixtral"])
+def test_a_feed_forward_that_reads_something_else_is_left_alone(name):
+    assert all(block.feed_forward is None for block in find_anatomy(random_model(name)).blocks)
+
+
+@pytest.mark.parametrize("name", ["llama_gqa", "gpt2", "gpt_neox_sequential"])
+def test_the_shortcut_gives_what_the_whole_feed_forward_gives(name, generator):
+    model = random_model(name)
+    subject = prepare(model, answered_prompts(model, generator))
+    assert all(block.feed_forward for block in subject.anatomy.blocks)
+    whole = replace(subject, anatomy=subject.anatomy.without_feed_forwards(), _kept=[])
+    short, long = (ablate(each, SETS, mean_at_each_position(each)) for each in (subject, whole))
+    np.testing.assert_array_equal(short.outcomes["exact_match"], long.outcomes["exact_match"])
+    np.testing.assert_allclose(short.outcomes["log_prob"], long.outcomes["log_prob"], atol=1e-4)
+
+
+def test_the_shortcut_spares_the_norm_and_most_of_the_maps(generator, monkeypatch):
+    model = random_model("llama")
+    prompts = answered_prompts(model, generator)
+    subject = prepare(model, prompts)
+    list(subject.runs())
+    last = model.model.layers[-1]
+    rows = []
+    for part in (last.post_attention_layernorm, last.mlp.gate_proj):
+        forward = part.forward
+        monkeypatch.setattr(part, "forward", lambda x, forward=forward: (rows.append(len(x)), forward(x))[1])
+    ablate(subject, [frozenset({Head(2, index)}) for index in range(N_HEADS)], mean_at_each_position(subject))
+    of_prompts = [n_rows for n_rows in rows if n_rows == len(prompts)]
+    assert len(of_prompts) == 2, "once for each part, whatever the number of heads"
+
+
+class Doubling(nn.Module):
+    """A feed-forward whose linear map is not the only reader of the norm."""
+
+    def __init__(self, mlp: nn.Module) -> None:
+        super().__init__()
+        self.mlp = mlp
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.mlp(x) + 0.5 * x
+
+
+def test_where_something_else_reads_the_norm_the_whole_feed_forward_is_worked_out(generator):
+    model = random_model("llama")
+    for layer in model.model.layers:
+        layer.mlp = Doubling(layer.mlp).eval()
+    prompts = answered_prompts(model, generator)
+    assert find_anatomy(model).blocks[0].feed_forward is not None
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", FullPassWarning)
+        subject = prepare(model, prompts)
+    assert subject.engine is REPLAY
+    assert all(block.feed_forward is None for block in subject.anatomy.blocks)
+
+
+def test_a_structure_that_weights_of_zero_hid_is_seen_when_weights_change(generator):
+    """Parallel blocks whose attention says nothing look sequential."""
+    model, other = random_model("gpt_neox"), random_model("gpt_neox")
+    prompts = answered_prompts(other, generator)
+    with torch.no_grad():
+        for weight in model.parameters():
+            weight.zero_()
+    prepare(model, prompts)
+    model.load_state_dict(other.state_dict())
+    found, expected = (mean_ablation(each, prompts).effects["log_prob"] for each in (model, other))
+    np.testing.assert_allclose(found, expected, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    "model_class_and_config",
+    [
+        (LlamaForCausalLM, LlamaConfig(**SIZE, mlp_bias=True, attention_bias=True, rms_norm_eps=0.1)),
+        (GPT2LMHeadModel, GPT2Config(n_embd=32, n_layer=3, n_head=N_HEADS, vocab_size=D_VOCAB, layer_norm_epsilon=0.1)),
+    ],
+)
+def test_biases_and_a_large_epsilon_count(model_class_and_config, generator):
+    model_class, config = model_class_and_config
+    torch.manual_seed(0)
+    model = model_class(config).eval()
+    with torch.no_grad():
+        for weight in model.parameters():
+            weight.copy_(0.3 * torch.randn(weight.shape))
+    prompts = answered_prompts(model, generator)
+    subject = prepare(model, prompts)
+    assert all(block.feed_forward for block in subject.anatomy.blocks)
+    whole = replace(subject, anatomy=subject.anatomy.without_feed_forwards(), _kept=[])
+    short, long = (ablate(each, SETS, mean_at_each_position(each)).outcomes["log_prob"] for each in (subject, whole))
+    np.testing.assert_allclose(short, long, atol=1e-4)
+
+
+def test_the_shortcut_leaves_nothing_behind(generator):
+    model = random_model("llama")
+    prompts = answered_prompts(model, generator)
+    weights, before = copy.deepcopy(model.state_dict()), model(torch.as_tensor(prompts.tokens)).logits
+    subject = prepare(model, prompts)
+    ablate(subject, SETS, mean_at_each_position(subject))
+    assert all(not run.latest for _, run in subject.runs())
+    assert all("forward" not in part.__dict__ for part in model.modules())
+    assert torch.equal(model(torch.as_tensor(prompts.tokens)).logits, before)
+    assert all(torch.equal(weights[name], value) for name, value in model.state_dict().items())
