@@ -141,6 +141,7 @@ def tasks(
     show: Annotated[int, typer.Option(min=1, help="Number of examples.")] = 3,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the examples.")] = 0,
     alphabet_size: Annotated[int, typer.Option(min=2, max=26, help="Letters of the string tasks.")] = 26,
+    grid_size: Annotated[int, typer.Option(min=2, max=16, help="Side of the mazes' grid.")] = 8,
     own: Annotated[
         list[Path] | None, typer.Option("--from", help="A Python file of tasks of your own; checked, and listed last.")
     ] = None,
@@ -148,7 +149,7 @@ def tasks(
     """List the tasks, or print examples of one; into a pipe, one a line as `prompt<TAB>answer`."""
     from headreuse.listing import choices, example_lines, task_lines
 
-    known = choices(own or [], alphabet_size=alphabet_size)
+    known = choices(own or [], alphabet_size=alphabet_size, grid_size=grid_size)
     if name is None:
         lines = task_lines(known, seed=seed)
     else:

@@ -5,15 +5,15 @@ from pathlib import Path
 
 import numpy as np
 
-from headreuse.own_tasks import SIZES, check_files, read_files
+from headreuse.own_tasks import check_files, read_files
 from headreuse.problems import HeadreuseError
 from headreuse.registry import Registry
 from headreuse.tasks import TASKS, Task
 
 
-def choices(own: Sequence[Path], *, alphabet_size: int) -> Registry[Task]:
+def choices(own: Sequence[Path], *, alphabet_size: int, grid_size: int) -> Registry[Task]:
     """All tasks of the package, then those of a user's own files, which are executed and checked."""
-    sizes = SIZES | {"alphabet_size": alphabet_size}
+    sizes = {"alphabet_size": alphabet_size, "grid_size": grid_size}
     files, problems = read_files([str(path) for path in own], Path(), sizes)
     problems = problems or check_files(files, lambda _name: None, **sizes)
     if problems:

@@ -9,7 +9,7 @@ from headreuse.own_tasks.faults import TaskError
 from headreuse.own_tasks.files import OwnTask, TaskFile, describe, told
 from headreuse.problems import HeadreuseError
 
-__all__ = ["SIZES", "OwnTask", "TaskFile", "check_files", "read_files"]
+__all__ = ["OwnTask", "TaskFile", "check_files", "read_files"]
 
 SIZES = {"alphabet_size": 26, "grid_size": 8}
 """What a task is made with where nothing else is said."""
