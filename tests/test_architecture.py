@@ -44,6 +44,8 @@ def files_of(module: str) -> list[Path]:
 
 def test_readme_tree_names_every_module_once():
     assert sorted(tree()) == sorted(modules())
+    for name, kind, _ in ENTRY.findall((ROOT / "README.md").read_text()):
+        assert (PACKAGE / f"{name}{kind}").exists(), f"the README has {name}{kind}"
 
 
 @pytest.mark.parametrize("module", tree())
