@@ -185,6 +185,17 @@ def test_a_wrong_input_gets_one_clear_line_and_status_2(arguments, told, tmp_pat
     assert "Traceback" not in err
 
 
+def test_processes_of_torchrun_only_train(study_file, tmp_path, monkeypatch, capsys):
+    folder = tmp_path / "tiny"
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    monkeypatch.setattr(sys, "argv", ["headreuse", "run", str(study_file), "--out", str(folder)])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert ended.value.code == 2
+    assert capsys.readouterr().err.strip().endswith("use `train`, then `run` without torchrun")
+    assert not (folder / "checkpoints").exists()
+
+
 def test_a_full_disk_costs_only_what_could_not_be_written(study_file, undisturbed, tmp_path, monkeypatch, capsys):
     """Some results of the checkpoint at step 16 cannot be written; the rest goes on, and the next run mends it."""
     folder = tmp_path / "tiny"
