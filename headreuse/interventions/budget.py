@@ -61,7 +61,8 @@ def plan(anatomy: Anatomy, n_prompts: int, n_positions: int, n_slots: int, *, me
     pattern = anatomy.n_heads * n_positions**2 * torch.float32.itemsize
     working = STREAM_COPIES * stream + WIDE_COPIES * wide + LOGIT_COPIES * logits + PATTERN_COPIES * pattern
     kept = anatomy.n_layers * n_positions * (2 * anatomy.d_model + anatomy.n_heads * anatomy.d_head) * itemsize
-    n_sequences = budget // 2 // (working + kept)
+    # While one clean run is made, the one before it is still in use.
+    n_sequences = budget // 2 // (working + 2 * kept)
     if anatomy.device.type == "cpu":
         n_sequences = min(n_sequences, CACHE_BYTES // wide)
     return Plan(max(1, n_sequences), keeps_runs=n_prompts * kept <= budget // 2)
