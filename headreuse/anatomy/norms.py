@@ -28,10 +28,11 @@ class Norm:
 
     def scale(self, x: Float[Tensor, "*row d_model"]) -> Float[Tensor, "*row 1"]:
         """What a row is multiplied with."""
-        x = x.to(self.weight.dtype)
+        single = self.weight.dtype
         if self.centres:
-            return (x.var(-1, correction=0, keepdim=True) + self.epsilon).rsqrt()
-        return (torch.linalg.vector_norm(x, dim=-1, keepdim=True).square() / x.shape[-1] + self.epsilon).rsqrt()
+            return (x.to(single).var(-1, correction=0, keepdim=True) + self.epsilon).rsqrt()
+        length = torch.linalg.vector_norm(x, dim=-1, keepdim=True, dtype=single)
+        return (length.square() / x.shape[-1] + self.epsilon).rsqrt()
 
 
 @torch.no_grad()

@@ -13,6 +13,7 @@ def suffix_flops(setting: Setting) -> float:
 
     Of the head's own block the head's part of the output projection and the MLP; of later blocks everything; of the
     last block keys and values everywhere, all else and the unembedding where an answer is predicted.
+    The MLP of the head's own block is counted whole, although a head's change is narrow and costs less there.
     """
     d, layers = setting.d_model, setting.n_layers
     mlp, projection = 6 * d * setting.d_mlp, 2 * d * d

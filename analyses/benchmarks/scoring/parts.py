@@ -152,12 +152,13 @@ def depth(bench: Bench) -> Iterator[Number]:
     model, prompts = setting.model(bench.device), setting.prompts()
     layers = (0, 4, 8, 12, 16, 20, 22, 23)
     works: dict[str, Callable[[], object]] = {"none": lambda: set_ablation(model, prompts, [[]])}
+    n_heads = {layer: setting.n_heads if layer >= setting.n_layers - 4 else 4 for layer in layers}
     for layer in layers:
-        sets = [[Head(layer, index)] for index in range(4)]
+        sets = [[Head(layer, index)] for index in range(n_heads[layer])]
         works[str(layer)] = lambda sets=sets: set_ablation(model, prompts, sets)
     taken = bench.seconds(works)
     for layer in layers:
-        cost = (taken[str(layer)] - taken["none"]) / 4
+        cost = (taken[str(layer)] - taken["none"]) / n_heads[layer]
         yield bench.number(f"depth.layer_{layer}", cost, "s per head", f"{setting.n_layers - layer} blocks to the end")
 
 

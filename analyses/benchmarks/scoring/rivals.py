@@ -40,7 +40,7 @@ def rivals(setting: Setting, device: torch.device) -> Iterator[dict[str, Callabl
         names = here.recv()
         yield {name: partial(_seconds_of, here, name) for name in names}
     finally:
-        process.kill()
+        here.close()
         process.join()
 
 
@@ -59,13 +59,22 @@ def _serve(connection: Connection, setting: Setting, device_name: str) -> None:
         "hook_loop": lambda: by_hook_loop(model, prompts),
     }
     connection.send(list(works))
-    while True:
-        work = works[connection.recv()]
+    while (name := _next_name(connection)) is not None:
+        work = works[name]
         synchronise(device)
         start = time.perf_counter()
         work()
         synchronise(device)
         connection.send(time.perf_counter() - start)
+
+
+def _next_name(connection: Connection) -> str | None:
+    """None where the other end has been closed."""
+    try:
+        name: str = connection.recv()
+    except EOFError:
+        return None
+    return name
 
 
 def log_prob_of(prompts: Prompts, device: torch.device) -> LogProb:
