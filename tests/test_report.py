@@ -193,6 +193,7 @@ def test_a_study_of_a_main_task_alone_gives_a_page(inputs):
     given = report_inputs(study.model_copy(update={"groups": (alone,)}), n_checkpoints=2)
     text = Page(render(given)).text
     assert "trained with nothing else has no auxiliary with longer inputs" in text
+    assert "main and auxiliary?" not in text
 
 
 # Tables

@@ -26,11 +26,12 @@ def ablation(inputs: ReportInputs) -> Iterator[Exhibit]:
         if not len(rows):
             continue
         rows, note = on_slider(rows)
+        question = "Are the same cells red for main and auxiliary?" if group.auxiliary else "Which heads are needed?"
         yield Exhibit(
             f"ablation-{number}",
             title(group),
-            "Are the same cells red for main and auxiliary? Red: the outcome drops when the head is ablated; blue: it "
-            "rises; pale throughout: no single head is needed there (try an earlier checkpoint). One colour range for "
+            f"{question} Red: the outcome drops when the head is ablated; blue: it rises; pale throughout: "
+            "no single head is needed there (try an earlier checkpoint). One colour range for "
             f"all tasks, seeds and checkpoints of an outcome.{note}",
             figures.ablation_maps(rows, tasks=tasks(group), baseline_floor=inputs.study.measures.baseline_floor),
             (table(rows, EFFECTS),),
