@@ -18,6 +18,9 @@ from headreuse.vocabulary import Vocabulary
 REACHED = 0.5
 """A length is reached where main is right on this share of it and of every shorter length."""
 
+LEARNED = 0.9
+"""Main is learned where it is right on this share of its own lengths."""
+
 Auxiliaries = frozenset[tuple[str, int]]
 
 
@@ -39,7 +42,19 @@ class Arm:
     vocabulary: Vocabulary
     main_symbols: tuple[str, ...]
     measured: pd.DataFrame
-    """By seed (index), at the last step: accuracy_transfer, accuracy_beyond, gap, reach (0 is main's own, 1 `end`)."""
+    """By seed (index), at the last step: accuracy_in_distribution, accuracy_transfer, accuracy_beyond, gap, and reach
+    (0 is main's own longest length, 1 `end`)."""
+
+    @property
+    def unlearned(self) -> list[int]:
+        """Seeds whose main task is not right on its own lengths, so that nothing could carry further."""
+        own = self.measured["accuracy_in_distribution"]
+        return list(own.index[own < LEARNED])
+
+    def values(self, quantity: str) -> pd.Series:
+        """A quantity by seed; the gap only where main is learned, for two tasks that both fail have none."""
+        values = self.measured[quantity].dropna()
+        return values.drop(self.unlearned, errors="ignore") if quantity == "gap" else values
 
     def is_comparable(self, other: "Arm") -> bool:
         """Whether both train one main task to one length and are evaluated to one length."""
@@ -114,7 +129,7 @@ def _last_step(group: Group, tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame
     of_main = curves(accuracy[accuracy["step"] == last], group)[group.main.task].dropna()
     reach = of_main.groupby(level="seed").apply(_reached).reindex(rows.index)
     way = group.max_length - group.main.max_length
-    measured = rows[["accuracy_transfer", "accuracy_beyond", "gap"]]
+    measured = rows[["accuracy_in_distribution", "accuracy_transfer", "accuracy_beyond", "gap"]]
     return measured.assign(reach=(reach - group.main.max_length) / way if way else np.nan)
 
 

@@ -80,7 +80,7 @@ def relations(arms: Sequence[Arm], *, despite: Sequence[str] = ()) -> tuple[pd.D
                 for partner in partners
             ]
     rows += [row for arm in arms for row in _within(arm, is_joint=_is_joint(arm, arms))]
-    table = pd.DataFrame([row for row in rows if row["n_seeds_a"] > 0])
+    table = pd.DataFrame(rows)
     return (table.sort_values("relation", kind="stable", ignore_index=True) if len(table) else table), left_out
 
 
@@ -131,7 +131,7 @@ TWO_ARMS: tuple[tuple[Claim, Callable[[Arm, Arm], bool]], ...] = (
 
 
 def _between(claim: Claim, a: Arm, b: Arm) -> dict[str, Any]:
-    values = [arm.measured[claim.quantity].dropna() for arm in (a, b)]
+    values = [arm.values(claim.quantity) for arm in (a, b)]
     common = values[0].index.intersection(values[1].index)
     paired = a.starts_like(b) and len(common) > 1
     if paired:
@@ -139,23 +139,35 @@ def _between(claim: Claim, a: Arm, b: Arm) -> dict[str, Any]:
     how = "paired by seed: same initial weights" if paired else "unpaired: other initial weights"
     if a.starts_like(b) and not paired:
         how = "unpaired: no two seeds in common"
-    notes = [how, *a.differences(b).values()]
-    return _row(claim, a.name, b.name, values, compare_seeds(*values, paired=paired), notes)
+    notes = [how, *a.differences(b).values(), *_not_learned(a), *_not_learned(b)]
+    estimate = compare_seeds(*values, paired=paired) if all(map(len, values)) else Estimate(np.nan, np.nan, np.nan)
+    return _row(claim, a.name, b.name, values, estimate, notes)
+
+
+def _not_learned(arm: Arm) -> list[str]:
+    """A note of the seeds whose main task is not learned."""
+    seeds = ", ".join(map(str, arm.unlearned))
+    return [f"{arm.name}: main is not learned on its own lengths in seeds {seeds}"] if seeds else []
 
 
 def _within(arm: Arm, *, is_joint: bool) -> Iterator[dict[str, Any]]:
     """What is claimed of one arm by itself."""
-    transfer, beyond, reach = (
-        arm.measured[name].dropna() for name in ("accuracy_transfer", "accuracy_beyond", "reach")
-    )
+    transfer, beyond, reach = map(arm.values, ("accuracy_transfer", "accuracy_beyond", "reach"))
     if is_joint and len(transfer):
         best = arm.main.max_length + reach.max() * (arm.end - arm.main.max_length)
-        note = f"the best seed reaches {best:.0f}, the auxiliaries {arm.end}"
-        yield _row(REACHES, arm.name, "", [reach, 1.0], seeds_against(reach, 1.0), [note])
+        notes = [f"the best seed reaches {best:.0f}, the auxiliaries {arm.end}", *_not_learned(arm)]
+        yield _row(REACHES, arm.name, "", [reach, 1.0], seeds_against(reach, 1.0), notes)
     if is_joint and len(transfer) and len(beyond):
-        yield _row(FALLS, arm.name, "", [transfer, beyond], compare_seeds(transfer, beyond, paired=True), ["by seed"])
+        yield _row(
+            FALLS,
+            arm.name,
+            "",
+            [transfer, beyond],
+            compare_seeds(transfer, beyond, paired=True),
+            ["by seed", *_not_learned(arm)],
+        )
     if arm.kind == "alone" and len(transfer):
-        yield _row(NEAR_ZERO, arm.name, "", [transfer, 0.0], seeds_against(transfer, 0.0), [])
+        yield _row(NEAR_ZERO, arm.name, "", [transfer, 0.0], seeds_against(transfer, 0.0), _not_learned(arm))
 
 
 def _row(claim: Claim, a: str, b: str, values: list[Any], estimate: Estimate, notes: list[str]) -> dict[str, Any]:
@@ -166,8 +178,8 @@ def _row(claim: Claim, a: str, b: str, values: list[Any], estimate: Estimate, no
         "group_a": a,
         "group_b": b,
         "quantity": claim.quantity,
-        "value_a": np.mean(values[0]),
-        "value_b": np.mean(values[1]),
+        "value_a": np.mean(values[0]) if np.size(values[0]) else np.nan,
+        "value_b": np.mean(values[1]) if np.size(values[1]) else np.nan,
         "difference": estimate.difference,
         "ci_low": estimate.ci_low,
         "ci_high": estimate.ci_high,
@@ -192,7 +204,9 @@ def as_markdown(table: pd.DataFrame, left_out: Sequence[str]) -> str:
         interval = f"{row['difference']:+.3f} [{row['ci_low']:+.3f}, {row['ci_high']:+.3f}]"
         p = "none" if np.isnan(row["p"]) else f"{row['p']:.3f} ({row['smallest_p']:.3f})"
         seeds = f"{row['n_seeds_a']}" + (f", {row['n_seeds_b']}" if row["n_seeds_b"] else "")
-        cells = [row["relation"], arms, row["quantity"], f"{row['value_a']:.3f}", f"{row['value_b']:.3f}", interval]
+        values = ["none" if np.isnan(value) else f"{value:.3f}" for value in (row["value_a"], row["value_b"])]
+        interval = "none" if np.isnan(row["difference"]) else interval
+        cells = [row["relation"], arms, row["quantity"], *values, interval]
         lines.append("| " + " | ".join([*cells, seeds, p, f"{row['verdict']}: {row['seen']}; {row['note']}"]) + " |")
     if left_out:
         lines += ["", "Not compared, since other settings differ:", "", *(f"- {line}" for line in left_out)]

@@ -41,6 +41,8 @@ class Estimate:
     @property
     def seen(self) -> str:
         """`differs` where the interval leaves out 0, else `no difference seen`; never that there is none."""
+        if np.isnan(self.difference):
+            return "nothing to compare"
         if np.isnan(self.ci_low):
             return "no interval from one seed"
         return "differs" if self.ci_low > 0 or self.ci_high < 0 else "no difference seen"

@@ -17,6 +17,7 @@ from headreuse.transfer import transfer_table
 
 LOW, MIDDLE = [0.0, 0.02, 0.01], [0.4, 0.45, 0.42]
 HIGH = [0.98, 1.0, 0.97]
+GAPS = "rotary position has the smaller gap"
 
 
 def make_study(*groups, **changes):
@@ -297,3 +298,29 @@ def test_a_seed_without_a_twin_is_left_out_of_pairs():
     row = only(relations([rope, fewer])[0], "rotary position has the smaller gap")
     assert (row["n_seeds_a"], row["n_seeds_b"]) == (2, 2)
     assert row["value_a"] == pytest.approx(0.1)
+
+
+def test_a_gap_counts_only_where_main_is_learned():
+    """Two tasks that both fail have no gap, which is no transfer."""
+    group = make_group("g", "reverse", positions=["rope", "nope"])
+    study = make_study(group)
+    tables = make_tables(study, {"g-rope": [0.5, 0.6, 0.5], "g-nope": [0.0, 0.0, 0.0]})
+    dead = (tables["accuracy"]["group"] == "g-nope") & (tables["accuracy"]["seed"] < 2)
+    tables["accuracy"].loc[dead, "accuracy"] = 0.0
+    tables["transfer"] = transfer_table(tables["accuracy"], study.groups)
+    assert set(tables["transfer"].query("group == 'g-nope' and seed < 2")["gap"]) == {0.0}
+    row = only(relations([arm_of("runs", study, each, tables) for each in study.groups])[0], GAPS)
+    assert (row["n_seeds_a"], row["n_seeds_b"], row["value_b"]) == (3, 1, pytest.approx(0.5))
+    assert "runs/g-nope: main is not learned on its own lengths in seeds 0, 1" in row["note"]
+
+
+def test_where_an_arm_learned_nothing_its_gap_is_not_compared():
+    study = make_study(make_group("g", "reverse", positions=["rope", "nope"]))
+    tables = make_tables(study, {"g-rope": [0.5, 0.6, 0.5], "g-nope": [0.0, 0.0, 0.0]})
+    tables["accuracy"].loc[tables["accuracy"]["group"] == "g-nope", "accuracy"] = 0.0
+    tables["transfer"] = transfer_table(tables["accuracy"], study.groups)
+    table, _ = relations([arm_of("runs", study, each, tables) for each in study.groups])
+    row = only(table, GAPS)
+    assert (row["verdict"], row["seen"], row["n_seeds_b"]) == ("not settled", "nothing to compare", 0)
+    line = next(line for line in as_markdown(table, []).splitlines() if line.startswith(f"| {GAPS}"))
+    assert "| none | none |" in line
