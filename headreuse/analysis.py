@@ -47,7 +47,9 @@ def compute_tables(measured: Measured) -> dict[str, pd.DataFrame]:
         compared = overlap_table(scores, entry.patterns(), entry.group, settings=settings, generator=generator)
         overlap.append(_placed(entry, compared))
         functional.append(_placed(entry, functional_table(entry.set_ablations(), generator)))
-    tables = {"accuracy": _stacked(accuracy), "head_scores": _stacked(head_scores), "overlap": _stacked(overlap)}
+    tables = {"accuracy": _stacked(accuracy), "head_scores": _stacked(head_scores)}
+    # Tasks trained alone have nothing to overlap with.
+    tables["overlap"] = pd.concat(overlap, ignore_index=True)
     tables["functional_overlap"] = pd.concat(functional, ignore_index=True)
     tables["transfer"] = transfer_table(tables["accuracy"], study.groups)
     tables["correlation"] = correlation_table(tables["overlap"], tables["transfer"], study.groups)

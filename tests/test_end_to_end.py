@@ -185,6 +185,22 @@ def test_a_wrong_input_gets_one_clear_line_and_status_2(arguments, told, tmp_pat
     assert "Traceback" not in err
 
 
+def test_a_study_of_tasks_trained_alone_is_reported_too(tmp_path, monkeypatch, capsys):
+    groups = STUDY.index("[[groups]]")
+    alone = '[[groups]]\nname = "alone"\nmain = { task = "copy", max_length = 2 }\nevaluate_to = 4\n'
+    (tmp_path / "alone.toml").write_text(STUDY[:groups] + alone)
+    folder = tmp_path / "alone"
+    arguments = ["headreuse", "run", str(tmp_path / "alone.toml"), "--out", str(folder), "--workers", "0"]
+    monkeypatch.setattr(sys, "argv", arguments)
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert ended.value.code == 0, capsys.readouterr().err
+    assert capsys.readouterr().out.strip().endswith("report.html")
+    for name, columns in TABLES.items():
+        assert set(columns.split()) <= set(pd.read_csv(folder / "tables" / f"{name}.csv").columns)
+    assert len(pd.read_csv(folder / "tables" / "overlap.csv")) == 0
+
+
 def test_processes_of_torchrun_only_train(study_file, tmp_path, monkeypatch, capsys):
     folder = tmp_path / "tiny"
     monkeypatch.setenv("WORLD_SIZE", "2")
