@@ -207,7 +207,11 @@ def as_markdown(table: pd.DataFrame, left_out: Sequence[str]) -> str:
         values = ["none" if np.isnan(value) else f"{value:.3f}" for value in (row["value_a"], row["value_b"])]
         interval = "none" if np.isnan(row["difference"]) else interval
         cells = [row["relation"], arms, row["quantity"], *values, interval]
-        lines.append("| " + " | ".join([*cells, seeds, p, f"{row['verdict']}: {row['seen']}; {row['note']}"]) + " |")
+        lines.append(
+            "| "
+            + " | ".join([*cells, seeds, p, f"{row['verdict']}: {'; '.join(filter(None, (row['seen'], row['note'])))}"])
+            + " |"
+        )
     if left_out:
         lines += ["", "Not compared, since other settings differ:", "", *(f"- {line}" for line in left_out)]
     return "\n".join(lines) + "\n"
