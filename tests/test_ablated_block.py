@@ -12,6 +12,7 @@ from transformers.models.llama.modeling_llama import LlamaRMSNorm
 
 from headreuse.anatomy import find_anatomy, read_norm
 from headreuse.interventions.ablate import ablate
+from headreuse.interventions.replay import replay
 from headreuse.interventions.sources import mean_at_each_position
 from headreuse.interventions.subject import REPLAY, FullPassWarning, prepare
 from headreuse.records import Head
@@ -42,6 +43,19 @@ def test_a_norm_is_read_off_what_it_does(kind, epsilon):
     assert found.centres == (kind is nn.LayerNorm)
     torch.testing.assert_close(found.direction(x) * found.scale(x) + found.bias, norm(x), rtol=1e-4, atol=1e-4)
     assert found.epsilon == pytest.approx(epsilon, rel=1e-2, abs=1e-9)
+
+
+def test_a_model_in_double_precision_is_measured_in_it(generator):
+    model = random_model("gpt2").double()  # Llama's own norm is single
+    subject = prepare(model, answered_prompts(model, generator))
+    assert all(block.feed_forward for block in subject.anatomy.blocks)
+    (_, run), *_ = subject.runs()
+    sets, z = [frozenset({Head(1, 2)})], [torch.zeros_like(each) for each in run.z]
+    with torch.inference_mode():
+        short, long = (
+            replay(each, run, sets, z) for each in (subject.anatomy, subject.anatomy.without_feed_forwards())
+        )
+    torch.testing.assert_close(short, long, rtol=0, atol=1e-10)
 
 
 @pytest.mark.parametrize("part", [nn.Identity(), nn.Tanh(), nn.Linear(32, 32)])

@@ -13,7 +13,7 @@ LARGE, SMALL = 100.0, 1e-3
 
 @dataclass(frozen=True)
 class Norm:
-    """`weight * centre(x) * scale(x) + bias`, worked out in single precision."""
+    """`weight * centre(x) * scale(x) + bias`, worked out in single precision, of a double model in double."""
 
     centres: bool
     """Whether the row's mean is taken off first: LayerNorm."""
@@ -28,10 +28,10 @@ class Norm:
 
     def scale(self, x: Float[Tensor, "*row d_model"]) -> Float[Tensor, "*row 1"]:
         """What a row is multiplied with."""
-        single = self.weight.dtype
+        dtype = self.weight.dtype
         if self.centres:
-            return (x.to(single).var(-1, correction=0, keepdim=True) + self.epsilon).rsqrt()
-        length = torch.linalg.vector_norm(x, dim=-1, keepdim=True, dtype=single)
+            return (x.to(dtype).var(-1, correction=0, keepdim=True) + self.epsilon).rsqrt()
+        length = torch.linalg.vector_norm(x, dim=-1, keepdim=True, dtype=dtype)
         return (length.square() / x.shape[-1] + self.epsilon).rsqrt()
 
 
@@ -39,9 +39,10 @@ class Norm:
 def read_norm(norm: nn.Module, like: Float[Tensor, "... d_model"]) -> Norm | None:
     """The norm that a module works out on tensors of the kind of `like`; None where it is neither of the two."""
     generator = torch.Generator().manual_seed(0)
-    rows = torch.randn(N_PROBES, like.shape[-1], generator=generator).to(like.device)
-    bias = norm(torch.zeros_like(rows[:1]).to(like)).float()
-    made, made_small = (norm((size * rows).to(like)).float() - bias for size in (LARGE, SMALL))
+    dtype = torch.promote_types(like.dtype, torch.float32)
+    rows = torch.randn(N_PROBES, like.shape[-1], generator=generator).to(like.device, dtype)
+    bias = norm(torch.zeros_like(rows[:1]).to(like)).to(dtype)
+    made, made_small = (norm((size * rows).to(like)).to(dtype) - bias for size in (LARGE, SMALL))
     tolerance = 5e-2 if norm(rows.to(like)).dtype.itemsize < torch.float32.itemsize else 1e-3
     for centres in (False, True):
         centred = rows - rows.mean(-1, keepdim=True) if centres else rows

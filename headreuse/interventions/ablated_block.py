@@ -94,10 +94,12 @@ class ReadByFeedForward:
 
 def _read_by_feed_forward(anatomy: Anatomy, run: CleanRun, layer: int) -> ReadByFeedForward | None:
     """None where the block has no norm and linear maps that read stream plus attention. One layer is remembered."""
+    feed_forward = anatomy.blocks[layer].feed_forward
+    if feed_forward is None:
+        return None
     if layer not in run.latest:
         run.latest.clear()
-        feed_forward = anatomy.blocks[layer].feed_forward
-        run.latest[layer] = None if feed_forward is None else _read(anatomy, run, layer, feed_forward)
+        run.latest[layer] = _read(anatomy, run, layer, feed_forward)
     return run.latest[layer]
 
 
