@@ -47,10 +47,10 @@ def compute_tables(measured: Measured) -> dict[str, pd.DataFrame]:
         compared = overlap_table(scores, entry.patterns(), entry.group, settings=settings, generator=generator)
         overlap.append(_placed(entry, compared))
         functional.append(_placed(entry, functional_table(entry.set_ablations(), generator)))
-    tables = {"accuracy": _stacked(accuracy), "head_scores": _stacked(head_scores)}
-    # Tasks trained alone have nothing to overlap with.
-    tables["overlap"] = pd.concat(overlap, ignore_index=True)
-    tables["functional_overlap"] = pd.concat(functional, ignore_index=True)
+    if not any(map(len, accuracy)) or not head_scores:
+        raise HeadreuseError("nothing has been measured yet; `headreuse run` trains and measures what is missing")
+    tables = {"accuracy": _stacked(accuracy), "head_scores": _stacked(head_scores), "overlap": _stacked(overlap)}
+    tables["functional_overlap"] = _stacked(functional)
     tables["transfer"] = transfer_table(tables["accuracy"], study.groups)
     tables["correlation"] = correlation_table(tables["overlap"], tables["transfer"], study.groups)
     tables["training_log"] = measured.training_log()
@@ -85,6 +85,5 @@ def _with_role(entry: MeasuredCheckpoint, rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def _stacked(frames: Sequence[pd.DataFrame]) -> pd.DataFrame:
-    if not any(len(frame) for frame in frames):
-        raise HeadreuseError("nothing has been measured yet; `headreuse run` trains and measures what is missing")
-    return pd.concat([frame for frame in frames if len(frame)], ignore_index=True)
+    """One table of all; frames without rows, as of a task trained alone, have no say in the columns' types."""
+    return pd.concat([frame for frame in frames if len(frame)] or frames[:1], ignore_index=True)

@@ -13,7 +13,10 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from headreuse.analysis import compute_tables
 from headreuse.cli import main
+from headreuse.measured import Measured
+from headreuse.store import RunFolder
 
 TABLES = {
     "accuracy": "group seed step task role length n accuracy ci_low ci_high",
@@ -185,20 +188,32 @@ def test_a_wrong_input_gets_one_clear_line_and_status_2(arguments, told, tmp_pat
     assert "Traceback" not in err
 
 
-def test_a_study_of_tasks_trained_alone_is_reported_too(tmp_path, monkeypatch, capsys):
-    groups = STUDY.index("[[groups]]")
-    alone = '[[groups]]\nname = "alone"\nmain = { task = "copy", max_length = 2 }\nevaluate_to = 4\n'
-    (tmp_path / "alone.toml").write_text(STUDY[:groups] + alone)
-    folder = tmp_path / "alone"
-    arguments = ["headreuse", "run", str(tmp_path / "alone.toml"), "--out", str(folder), "--workers", "0"]
-    monkeypatch.setattr(sys, "argv", arguments)
+def run_here(study: str, folder: Path, monkeypatch, capsys) -> None:
+    file = folder.with_suffix(".toml")
+    file.write_text(study)
+    monkeypatch.setattr(sys, "argv", ["headreuse", "run", str(file), "--out", str(folder), "--workers", "0"])
     with pytest.raises(SystemExit) as ended:
         main()
-    assert ended.value.code == 0, capsys.readouterr().err
-    assert capsys.readouterr().out.strip().endswith("report.html")
+    told = capsys.readouterr()
+    assert ended.value.code == 0, told.err
+    assert told.out.strip().endswith("report.html")
+
+
+def test_a_study_of_tasks_trained_alone_is_reported_too(tmp_path, monkeypatch, capsys):
+    alone = '[[groups]]\nname = "alone"\nmain = { task = "copy", max_length = 2 }\nevaluate_to = 4\n'
+    run_here(STUDY[: STUDY.index("[[groups]]")] + alone, tmp_path / "alone", monkeypatch, capsys)
     for name, columns in TABLES.items():
-        assert set(columns.split()) <= set(pd.read_csv(folder / "tables" / f"{name}.csv").columns)
-    assert len(pd.read_csv(folder / "tables" / "overlap.csv")) == 0
+        assert set(columns.split()) <= set(pd.read_csv(tmp_path / "alone" / "tables" / f"{name}.csv").columns)
+    assert len(pd.read_csv(tmp_path / "alone" / "tables" / "overlap.csv")) == 0
+
+
+def test_a_group_trained_alone_beside_others_leaves_the_columns_their_types(tmp_path, monkeypatch, capsys):
+    study = STUDY[: STUDY.rindex("[[groups]]")].replace("seeds = [0, 1]", "seeds = [0]")
+    run_here(study + 'arms = ["alone", "joint"]\n', tmp_path / "mixed", monkeypatch, capsys)
+    tables = compute_tables(Measured(RunFolder.open(tmp_path / "mixed")))
+    for name in ("overlap", "functional_overlap"):
+        types = tables[name].dtypes
+        assert (types["value"], types["usable"]) == (float, bool)
 
 
 def test_processes_of_torchrun_only_train(study_file, tmp_path, monkeypatch, capsys):
