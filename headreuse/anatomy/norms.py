@@ -42,8 +42,9 @@ def read_norm(norm: nn.Module, like: Float[Tensor, "... d_model"]) -> Norm | Non
     dtype = torch.promote_types(like.dtype, torch.float32)
     rows = torch.randn(N_PROBES, like.shape[-1], generator=generator).to(like.device, dtype)
     bias = norm(torch.zeros_like(rows[:1]).to(like)).to(dtype)
-    made, made_small = (norm((size * rows).to(like)).to(dtype) - bias for size in (LARGE, SMALL))
-    tolerance = 5e-2 if norm(rows.to(like)).dtype.itemsize < torch.float32.itemsize else 1e-3
+    returned = [norm((size * rows).to(like)) for size in (LARGE, SMALL)]
+    made, made_small = (values.to(dtype) - bias for values in returned)
+    tolerance = 5e-2 if returned[0].dtype.itemsize < torch.float32.itemsize else 1e-3
     for centres in (False, True):
         centred = rows - rows.mean(-1, keepdim=True) if centres else rows
         size = centred.square().mean(-1, keepdim=True).sqrt()

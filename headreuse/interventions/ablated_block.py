@@ -13,7 +13,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from headreuse.anatomy import Anatomy, FeedForward, Norm, read_norm, weight_of
-from headreuse.interventions.batch import CleanRun, HeadSet, Packing
+from headreuse.interventions.batch import CleanRun, HeadSet, Packing, unedited
 from headreuse.interventions.last_block import rest_of_block
 
 Change = tuple[int, Float[Tensor, "prompt pos d_head"]]
@@ -33,7 +33,7 @@ def from_attention_on(
     W_O = block.W_O.unflatten(0, (anatomy.n_heads, anatomy.d_head))
     changes = [_changes(run, heads, layer, z) for heads in sets]
     in_last = layer == anatomy.n_layers - 1
-    shape = packing.pack if in_last else _as_it_is
+    shape = packing.pack if in_last else unedited
     stream = shape(run.streams[layer].expand(n_sets, -1, -1, -1).flatten(0, 1))
     attended = shape(_sums(run.attended[layer].expand(n_sets, -1, -1, -1), changes, W_O).flatten(0, 1))
     read = _read_by_feed_forward(anatomy, run, layer)
@@ -42,10 +42,6 @@ def from_attention_on(
     return lambda *args, **kwargs: rest_of_block(
         block, forward, (args, kwargs), stream=stream, attended=attended, instead=instead
     )
-
-
-def _as_it_is(rows: Tensor) -> Tensor:
-    return rows
 
 
 def _changes(run: CleanRun, heads: HeadSet, layer: int, z: Tensor) -> list[Change]:
@@ -59,7 +55,7 @@ def _sums(
     changes: list[list[Change]],
     weight: Float[Tensor, "head d_head width"],
 ) -> Float[Tensor, "set prompt pos width"]:
-    """Clean values plus change times weight for each head of each set."""
+    """Clean values plus change times weight for each head of each set; a copy first would be a pass more over both."""
     made = torch.empty(clean.shape, dtype=clean.dtype, device=clean.device)
     for row, own, ((index, change), *more) in zip(made, clean, changes, strict=True):
         flat = row.flatten(0, 1)
