@@ -16,10 +16,10 @@ from pathlib import Path
 
 import pandas as pd
 
-from headreuse.analysis import make_tables
-from headreuse.problems import HeadreuseError
-from headreuse.publishing import write_report
-from headreuse.store import RunFolder, written_whole
+from headreuse.errors import HeadreuseError
+from headreuse.report.publishing import write_report
+from headreuse.store.folder import RunFolder, written_whole
+from headreuse.tables.make import make_tables
 
 KEPT = ("transfer", "accuracy", "correlation", "functional_overlap")
 MAX_BYTES = 100_000

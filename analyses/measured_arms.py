@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from headreuse.analysis import make_tables
-from headreuse.config import Group, Study, TaskRange
-from headreuse.problems import HeadreuseError
-from headreuse.store import RunFolder
-from headreuse.transfer import curves
-from headreuse.vocabulary import Vocabulary
+from headreuse.errors import HeadreuseError
+from headreuse.prompts.vocabulary import Vocabulary
+from headreuse.store.folder import RunFolder
+from headreuse.study.config import Group, Study, TaskRange
+from headreuse.tables.make import make_tables
+from headreuse.tables.transfer import curves
 
 REACHED = 0.5
 """A length is reached where main is right on this share of it and of every shorter length."""

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
-from headreuse.head_sets import random_sets_like, set_ablation
+from headreuse.interventions.head_sets import random_sets_like, set_ablation
 from headreuse.overlap import OVERLAP_METRICS, SetAblations, functional_overlap
 from headreuse.scores import mean_ablation
 from tests.conftest import plant_sharing

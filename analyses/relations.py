@@ -21,8 +21,8 @@ import pandas as pd
 
 from analyses.measured_arms import Arm, Auxiliaries, read_arms
 from analyses.seeds import Estimate, compare_seeds, seeds_against
-from headreuse.problems import HeadreuseError
-from headreuse.store import written_whole
+from headreuse.errors import HeadreuseError
+from headreuse.store.folder import written_whole
 
 MARGIN = 0.1
 """A difference of accuracies or gaps below this is of no account."""

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from headreuse.problems import HeadreuseError
+from headreuse.errors import HeadreuseError
 
 if TYPE_CHECKING:
     from pandas import DataFrame
 
-    from headreuse.store import RunFolder
+    from headreuse.store.folder import RunFolder
 
 app = typer.Typer(
     help="Do two tasks use the same attention heads, and does that predict how well one extrapolates?",
@@ -85,7 +85,7 @@ def score(folder: Folder, workers: Workers = None, engine: Engine = "processes",
 @app.command()
 def overlap(folders: Folders) -> None:
     """How alike two tasks' heads are at each checkpoint: the overlap table of one run folder or several together."""
-    from headreuse.several import join
+    from headreuse.tables.join import join
 
     _print_table(join(folders).tables["overlap"])
 
@@ -98,8 +98,8 @@ def correlate(
     ] = None,
 ) -> None:
     """Does transfer go with overlap? The correlation table, and with --out a report as HTML, Markdown and CSV."""
-    from headreuse.publishing import write_correlation_report
-    from headreuse.several import join
+    from headreuse.report.publishing import write_correlation_report
+    from headreuse.tables.join import join
 
     joined = join(folders)
     if out is None:
@@ -120,7 +120,7 @@ def report(folder: Folder) -> None:
 @app.command()
 def status(folder: Folder) -> None:
     """What is done, what is missing, what failed."""
-    from headreuse.study import progress
+    from headreuse.work.states import progress
 
     opened = _open(folder)
     for entry in progress(opened.study(), opened):
@@ -147,7 +147,7 @@ def tasks(
     ] = None,
 ) -> None:
     """List the tasks, or print examples of one; into a pipe, one a line as `prompt<TAB>answer`."""
-    from headreuse.listing import choices, example_lines, task_lines
+    from headreuse.study.listing import choices, example_lines, task_lines
 
     known = choices(own or [], alphabet_size=alphabet_size, grid_size=grid_size)
     if name is None:
@@ -163,7 +163,7 @@ def checkpoints(
     folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="A folder of checkpoint-<step> folders.")],
 ) -> None:
     """List a series of checkpoints, and say of each that cannot be used why."""
-    from headreuse.checkpoints import discover
+    from headreuse.models.checkpoints import discover
 
     series = discover(folder)
     for checkpoint in series.checkpoints:
@@ -181,7 +181,7 @@ def export(
     ] = False,
 ) -> None:
     """Copy the tables of a run folder out as CSV, with the study, versions and seeds that they came from."""
-    from headreuse.publishing import export_netcdf, export_tables
+    from headreuse.report.publishing import export_netcdf, export_tables
 
     opened = _open(folder)
     _analyse(opened)
@@ -193,8 +193,8 @@ def export(
 
 def _begin(study: Path, out: Path | None) -> "RunFolder":
     """The run folder of a study file, begun where there is none, or of a run folder."""
-    from headreuse.config import read_study
-    from headreuse.store import RunFolder
+    from headreuse.store.folder import RunFolder
+    from headreuse.study.config import read_study
 
     if study.is_dir():
         if out is not None:
@@ -205,17 +205,17 @@ def _begin(study: Path, out: Path | None) -> "RunFolder":
 
 
 def _open(folder: Path) -> "RunFolder":
-    from headreuse.store import RunFolder
+    from headreuse.store.folder import RunFolder
 
     return RunFolder.open(folder)
 
 
 def _work(folder: "RunFolder", resources: Resources, *, train: bool, measure: bool) -> list[str]:
     """Do what is missing of these stages; one line for each piece that failed."""
-    from headreuse.engines import choose_engine
-    from headreuse.ranks import n_ranks
-    from headreuse.study import Shard, missing, progress
-    from headreuse.working import train_together, work
+    from headreuse.training.torchrun import n_ranks
+    from headreuse.work.engines import choose_engine
+    from headreuse.work.schedule import train_together, work
+    from headreuse.work.states import Shard, missing, progress
 
     shard, found = Shard.parse(resources.shard), progress(folder.study(), folder)
     if n_ranks() > 1:
@@ -232,13 +232,13 @@ def _work(folder: "RunFolder", resources: Resources, *, train: bool, measure: bo
 
 
 def _analyse(folder: "RunFolder") -> None:
-    from headreuse.analysis import make_tables
+    from headreuse.tables.make import make_tables
 
     make_tables(folder)
 
 
 def _report(folder: "RunFolder", problems: list[str]) -> None:
-    from headreuse.publishing import write_report
+    from headreuse.report.publishing import write_report
 
     write_report(folder)
     _end(problems, folder.report_file)

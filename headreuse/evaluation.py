@@ -13,8 +13,8 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from headreuse.anatomy import device_of, hooked, logits_of, unwrapped
-from headreuse.problems import HeadreuseError
+from headreuse.errors import HeadreuseError
+from headreuse.models.anatomy import device_of, hooked, logits_of, unwrapped
 from headreuse.records import OUTCOMES, Evaluation, Prompts
 
 

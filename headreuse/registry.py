@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Generic, TypeVar
 
-from headreuse.problems import UnknownNameError, nearest
+from headreuse.errors import UnknownNameError, nearest
 
 T = TypeVar("T")
 

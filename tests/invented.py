@@ -6,10 +6,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from headreuse.config import Group, Study, read_study
 from headreuse.figures import RunPattern
 from headreuse.records import MeanPattern
 from headreuse.report import ReportInputs
+from headreuse.study.config import Group, Study, read_study
 
 DEMO = Path(__file__).parent.parent / "analyses" / "demo.toml"
 OUTCOMES = {"exact_match": 1.0, "token_accuracy": 0.6, "log_prob": 6.0, "logit_diff": 9.0}

@@ -10,11 +10,11 @@ from torch import nn
 from transformers import GPT2Config, GPT2LMHeadModel, LlamaConfig, LlamaForCausalLM
 from transformers.models.llama.modeling_llama import LlamaRMSNorm
 
-from headreuse.anatomy import find_anatomy, read_norm
 from headreuse.interventions.ablate import ablate
 from headreuse.interventions.replay import replay
 from headreuse.interventions.sources import mean_at_each_position
 from headreuse.interventions.subject import REPLAY, FullPassWarning, prepare
+from headreuse.models.anatomy import find_anatomy, read_norm
 from headreuse.records import Head
 from headreuse.scores import mean_ablation
 

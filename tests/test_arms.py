@@ -2,8 +2,8 @@
 
 import pytest
 
-from headreuse.config import parse_study
-from headreuse.problems import StudyError
+from headreuse.errors import StudyError
+from headreuse.study.config import parse_study
 
 MAIN = {"task": "reverse_add"}
 AUXILIARIES = [{"task": "no_carry"}, {"task": "carry_only"}]

@@ -12,7 +12,8 @@ import torch
 from safetensors.torch import load_file, save_file
 from transformers import AutoModelForCausalLM, GPT2Config, GPT2LMHeadModel
 
-from headreuse.checkpoints import (
+from headreuse.models.architectures import build_model
+from headreuse.models.checkpoints import (
     CheckpointError,
     discover,
     load_bridge,
@@ -21,12 +22,11 @@ from headreuse.checkpoints import (
     swap_weights,
     verify,
 )
-from headreuse.config import CheckpointSchedule, Group, ModelSpec, Study, TaskRange, TrainingSpec
-from headreuse.models import build_model
+from headreuse.models.tokenizer import build_tokenizer
+from headreuse.prompts.vocabulary import Vocabulary
+from headreuse.study.config import CheckpointSchedule, Group, ModelSpec, Study, TaskRange, TrainingSpec
 from headreuse.tasks import TASKS
-from headreuse.tokenizer import build_tokenizer
-from headreuse.training import train
-from headreuse.vocabulary import Vocabulary
+from headreuse.training.joint import train
 
 TOKENS = torch.tensor([[1, 3, 5, 6, 7, 4], [1, 4, 7, 7, 5, 0]])
 

@@ -8,7 +8,6 @@ import pytest
 import statsmodels.api as sm
 from scipy import stats
 
-from headreuse.config import Group
 from headreuse.correlation import (
     STATISTIC_SUMMARIES,
     STATISTICS,
@@ -27,6 +26,7 @@ from headreuse.correlation.intervals import Interval, between_runs, cluster_boot
 from headreuse.correlation.mixed import fit_mixed
 from headreuse.correlation.permutation import null, p_value, slope_interval, stratified
 from headreuse.correlation.power import autoregressive
+from headreuse.study.config import Group
 
 
 def group(name: str, kind: str = "related", main: str = "copy", auxiliary: tuple[str, ...] = ("reverse",)) -> Group:

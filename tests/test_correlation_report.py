@@ -11,16 +11,16 @@ import pytest
 from invented import report_inputs, small_study
 
 from headreuse import figures, several
-from headreuse.config import Group
 from headreuse.figures.bands import means_over_seeds
 from headreuse.figures.views import choices_of
-from headreuse.overlap.summaries import specificity
-from headreuse.publishing import write_correlation_report
 from headreuse.report import ReportInputs, correlation_page, markdown, render
 from headreuse.report.evidence import FOUND, NOT_FOUND, OPPOSITE, evidence, headline_rows, limits
 from headreuse.report.markdown import plain
-from headreuse.several import Joined
-from headreuse.store import RunFolder
+from headreuse.report.publishing import write_correlation_report
+from headreuse.store.folder import RunFolder
+from headreuse.study.config import Group
+from headreuse.tables.join import Joined
+from headreuse.tables.summaries import specificity
 
 HOSTILE = "a|b\n<img src=x onerror=alert(1)>[c](javascript:x)"
 
@@ -260,7 +260,8 @@ def test_several_folders_give_one_report_of_all_their_groups(joined, tmp_path):
 
 def test_the_report_is_made_without_loading_torch():
     code = (
-        "import sys; import headreuse.cli, headreuse.several, headreuse.publishing; from invented import report_inputs;"
+        "import sys; import headreuse.cli, headreuse.tables.join, headreuse.report.publishing;"
+        "from invented import report_inputs;"
         "from headreuse.report import correlation_page, markdown, render; inputs = report_inputs(n_checkpoints=2);"
         "page = correlation_page(inputs); render(inputs, page); markdown(inputs, page, all_rows='x');"
         "print(sorted({'torch', 'transformers', 'transformer_lens'} & set(sys.modules)))"

@@ -13,10 +13,10 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from headreuse.analysis import compute_tables
 from headreuse.cli import main
-from headreuse.measured import Measured
-from headreuse.store import RunFolder
+from headreuse.store.folder import RunFolder
+from headreuse.tables.make import compute_tables
+from headreuse.tables.results import Measured
 
 TABLES = {
     "accuracy": "group seed step task role length n accuracy ci_low ci_high",

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from headreuse import engines
-from headreuse.engines import Event, n_side_by_side, run_here, run_in_processes, usable_gpus
-from headreuse.problems import HeadreuseError
+from headreuse.errors import HeadreuseError
+from headreuse.work.engines import Event, n_side_by_side, run_here, run_in_processes, usable_gpus
 
 
 @dataclass(frozen=True)

@@ -3,8 +3,8 @@ import pytest
 import torch
 from transformers import LlamaConfig, LlamaForCausalLM
 
+from headreuse.errors import HeadreuseError
 from headreuse.evaluation import Slots, evaluate, outcomes, slot_logits, slots_of
-from headreuse.problems import HeadreuseError
 from headreuse.records import Prompts, Role
 
 EOS = 2

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from headreuse.frames import (
+from headreuse.measurements.frames import (
     evaluations_to_frame,
     frame_to_evaluations,
     frame_to_head_scores,

@@ -3,8 +3,14 @@ import pytest
 import torch
 from decoders import N_HEADS, N_LAYERS, answered_prompts, random_model, slow_outcomes
 
-from headreuse.head_sets import cumulative_ablation, greedy_ablation, name_of, random_sets_like, set_ablation
-from headreuse.problems import HeadreuseError
+from headreuse.errors import HeadreuseError
+from headreuse.interventions.head_sets import (
+    cumulative_ablation,
+    greedy_ablation,
+    name_of,
+    random_sets_like,
+    set_ablation,
+)
 from headreuse.records import Head
 from headreuse.scores import mean_ablation, resample_ablation, zero_ablation
 

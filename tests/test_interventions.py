@@ -15,10 +15,10 @@ from decoders import (
     slow_outcomes,
 )
 
-from headreuse.anatomy import find_anatomy
+from headreuse.errors import HeadreuseError
 from headreuse.interventions.budget import GIBIBYTE
 from headreuse.interventions.subject import FULL_PASSES, REPLAY, FullPassWarning, prepare
-from headreuse.problems import HeadreuseError
+from headreuse.models.anatomy import find_anatomy
 from headreuse.records import Prompts, Role
 from headreuse.scores import mean_ablation, zero_ablation
 

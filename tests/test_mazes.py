@@ -12,8 +12,8 @@ from scipy.sparse import csr_array
 from scipy.sparse.csgraph import connected_components, depth_first_order, shortest_path
 from scipy.stats import chi2_contingency, chisquare
 
-from headreuse.listing import choices, example_lines
-from headreuse.problems import HeadreuseError
+from headreuse.errors import HeadreuseError
+from headreuse.study.listing import choices, example_lines
 from headreuse.tasks import BLANK, TASKS
 from headreuse.tasks._trees import grid_neighbours, joining_order, rerooted, uniform_spanning_trees, ways_to_root
 

@@ -4,9 +4,9 @@ import pytest
 import torch
 from transformers.utils import logging
 
-from headreuse.config import ModelSpec
-from headreuse.models import build_model, quiet_transformers
-from headreuse.vocabulary import BOS
+from headreuse.models.architectures import build_model, quiet_transformers
+from headreuse.prompts.vocabulary import BOS
+from headreuse.study.config import ModelSpec
 
 
 def model(position: str, *, seed: int = 0, **shape):

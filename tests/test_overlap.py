@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy import stats
 
-from headreuse.config import Group
+from headreuse.errors import HeadreuseError
 from headreuse.overlap import (
     OVERLAP_METRICS,
     ComparisonSettings,
@@ -21,11 +21,8 @@ from headreuse.overlap import (
     functional_overlap,
     functional_table,
     heads_with_effect,
-    overlap_matrix,
     overlap_metric,
     overlap_table,
-    seed_ceiling,
-    specificity,
     why_unusable,
 )
 from headreuse.overlap.chance import (
@@ -39,8 +36,9 @@ from headreuse.overlap.chance import (
 from headreuse.overlap.functional import matrix
 from headreuse.overlap.metrics import top_set
 from headreuse.overlap.resampling import draw_weights, resample
-from headreuse.problems import HeadreuseError
 from headreuse.records import HeadScores, MeanPattern
+from headreuse.study.config import Group
+from headreuse.tables.summaries import overlap_matrix, seed_ceiling, specificity
 
 SETTINGS = ComparisonSettings(n_resamples=200, n_permutations=200, n_splits=20)
 ALL = sorted(OVERLAP_METRICS)

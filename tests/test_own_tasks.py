@@ -14,11 +14,11 @@ from pathlib import Path
 import pytest
 
 from headreuse.cli import main
-from headreuse.config import parse_study, read_study
-from headreuse.own_tasks import check_files, read_files
-from headreuse.own_tasks.checking import check_declared, check_shown, check_task
-from headreuse.problems import HeadreuseError, StudyError
-from headreuse.store import RunFolder
+from headreuse.errors import HeadreuseError, StudyError
+from headreuse.store.folder import RunFolder
+from headreuse.study.config import parse_study, read_study
+from headreuse.study.own_tasks import check_files, read_files
+from headreuse.study.own_tasks.checking import check_declared, check_shown, check_task
 from headreuse.tasks import TASKS, Task
 
 README = (Path(__file__).parent.parent / "README.md").read_text()

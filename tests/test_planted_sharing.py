@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from headreuse.head_sets import random_sets_like, set_ablation
+from headreuse.interventions.head_sets import random_sets_like, set_ablation
 from headreuse.overlap import OVERLAP_METRICS, SetAblations, functional_overlap
 from headreuse.records import Head
 from headreuse.scores import mean_ablation

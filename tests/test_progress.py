@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 import pytest
 
-from headreuse.engines import Event
-from headreuse.progress import Ticker, duration
+from headreuse.work.engines import Event
+from headreuse.work.ticker import Ticker, duration
 
 
 @dataclass(frozen=True)

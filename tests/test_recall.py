@@ -5,10 +5,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from headreuse.prompts.vocabulary import Vocabulary, encode_examples, make_prompts
 from headreuse.records import Role
 from headreuse.tasks import BLANK, TASKS, Task, evaluation_examples
 from headreuse.tasks._pieces import draw_asked
-from headreuse.vocabulary import Vocabulary, encode_examples, make_prompts
 
 seeds = st.integers(0, 2**32)
 alphabet_sizes = st.integers(2, 26)

@@ -6,8 +6,8 @@ from tokenizers.models import WordLevel
 from transformer_lens.model_bridge import TransformerBridge
 from transformers import AutoModelForCausalLM, LlamaConfig, PreTrainedTokenizerFast
 
-from headreuse.problems import HeadreuseError
-from headreuse.recording import eager_attention, mean_pattern
+from headreuse.attention import eager_attention, mean_pattern
+from headreuse.errors import HeadreuseError
 from headreuse.records import Prompts, Role
 
 D_VOCAB, N_POSITIONS = 20, 7

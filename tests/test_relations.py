@@ -11,9 +11,9 @@ import pytest
 from analyses.measured_arms import arm_of, read_arms
 from analyses.relations import Claim, as_markdown, relations
 from analyses.seeds import Estimate, compare_seeds, seeds_against
-from headreuse.config import parse_study
-from headreuse.problems import HeadreuseError
-from headreuse.transfer import transfer_table
+from headreuse.errors import HeadreuseError
+from headreuse.study.config import parse_study
+from headreuse.tables.transfer import transfer_table
 
 LOW, MIDDLE = [0.0, 0.02, 0.01], [0.4, 0.45, 0.42]
 HIGH = [0.98, 1.0, 0.97]

@@ -6,8 +6,8 @@ import torch
 from decoders import D_VOCAB, N_HEADS, N_LAYERS, answered_prompts, bridge_of, random_model, slow_outcomes
 from transformer_lens import patching
 
+from headreuse.errors import HeadreuseError
 from headreuse.evaluation import evaluate
-from headreuse.problems import HeadreuseError
 from headreuse.records import OUTCOMES, Prompts
 from headreuse.scores import (
     SCORES,

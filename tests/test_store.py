@@ -6,10 +6,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from headreuse.config import parse_study
-from headreuse.problems import HeadreuseError
+from headreuse.errors import HeadreuseError
 from headreuse.records import Checkpoint
-from headreuse.store import RunFolder, Unit, alone_in, written_whole
+from headreuse.store.folder import RunFolder, Unit, alone_in, written_whole
+from headreuse.study.config import parse_study
 
 
 def study(**changed):

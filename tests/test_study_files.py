@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from headreuse.config import Study, read_study
+from headreuse.study.config import Study, read_study
 from headreuse.tasks import TASKS
 
 ANALYSES = Path(__file__).parent.parent / "analyses"

@@ -3,9 +3,9 @@
 import pytest
 from transformers import AutoTokenizer
 
+from headreuse.models.tokenizer import build_tokenizer, vocabulary_of
+from headreuse.prompts.vocabulary import SPECIALS, Vocabulary
 from headreuse.tasks import TASKS
-from headreuse.tokenizer import build_tokenizer, vocabulary_of
-from headreuse.vocabulary import SPECIALS, Vocabulary
 
 STRINGS = Vocabulary.of([TASKS["copy"](), TASKS["capitalize_reverse"]()])
 MAZES = Vocabulary((*SPECIALS, "<maze>", "[1]", "[17]", "[7]", "-", " ", "1", "7"))

@@ -6,14 +6,14 @@ import pytest
 from invented import report_inputs, small_study
 
 from headreuse import figures
-from headreuse.config import Group, TaskRange
+from headreuse.errors import HeadreuseError
 from headreuse.figures.views import choices_of
-from headreuse.logbook import COLUMNS, Logbook, LogLine, regime_of
-from headreuse.measured import Measured
-from headreuse.problems import HeadreuseError
 from headreuse.report import render
 from headreuse.report.page import study_page
-from headreuse.store import RunFolder
+from headreuse.store.folder import RunFolder
+from headreuse.store.training_log import COLUMNS, Logbook, LogLine, regime_of
+from headreuse.study.config import Group, TaskRange
+from headreuse.tables.results import Measured
 
 
 def line(step: int, **changes) -> LogLine:

@@ -5,9 +5,9 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from headreuse.config import Group
 from headreuse.records import Evaluation
-from headreuse.transfer import (
+from headreuse.study.config import Group
+from headreuse.tables.transfer import (
     accuracy_rows,
     clopper_pearson,
     gap_by_auxiliary,

@@ -6,14 +6,14 @@ import pytest
 import torch
 from scipy import stats
 
-from headreuse.config import Group
 from headreuse.correlation import STATISTICS, correlation_table, seed_permutation
 from headreuse.correlation.power import autoregressive
+from headreuse.errors import HeadreuseError
 from headreuse.overlap import OVERLAP_METRICS, ComparisonSettings, attention_difference, compare, overlap_table
 from headreuse.overlap.chance import chance_from, shuffles_over_all_layers, shuffles_within_layers
-from headreuse.problems import HeadreuseError
 from headreuse.records import Head, HeadScores, MeanPattern
 from headreuse.scores import mean_ablation
+from headreuse.study.config import Group
 
 SETTINGS = ComparisonSettings(n_resamples=100, n_permutations=100, n_splits=20)
 D_ABL = OVERLAP_METRICS["ablation_map_difference"]

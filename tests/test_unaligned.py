@@ -3,14 +3,14 @@
 import numpy as np
 import pytest
 
-from headreuse.config import parse_study
-from headreuse.frames import frame_to_head_scores, frame_to_pattern
-from headreuse.measuring import Measuring
+from headreuse.measurements.frames import frame_to_head_scores, frame_to_pattern
+from headreuse.measurements.measuring import Measuring
 from headreuse.records import OUTCOMES
 from headreuse.scores import mean_ablation
-from headreuse.store import RunFolder, own_checkpoint
-from headreuse.study import units_of
-from headreuse.training import train
+from headreuse.store.folder import RunFolder, own_checkpoint
+from headreuse.study.config import parse_study
+from headreuse.training.joint import train
+from headreuse.work.states import units_of
 
 STUDY = {
     "name": "unaligned",

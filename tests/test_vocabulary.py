@@ -5,9 +5,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from headreuse.prompts.vocabulary import BOS, EOS, PAD, Vocabulary, encode_examples, make_prompts
 from headreuse.records import Role
 from headreuse.tasks import TASKS, Examples, evaluation_examples
-from headreuse.vocabulary import BOS, EOS, PAD, Vocabulary, encode_examples, make_prompts
 
 FAMILY = [TASKS[name](alphabet_size=4) for name in ("copy", "reverse", "capitalize", "capitalize_reverse")]
 VOCABULARY = Vocabulary.of([cls(alphabet_size=4) for cls in TASKS.values()])

@@ -22,7 +22,6 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from headreuse.config import Group
 from headreuse.correlation.across import Combined, combine, contrast, together
 from headreuse.correlation.estimate import Estimate, why_no_interval, why_no_p
 from headreuse.correlation.further import MIXED_FROM, given_covariates, mixed_slopes, shifted
@@ -37,7 +36,8 @@ from headreuse.correlation.statistics import STATISTICS
 from headreuse.overlap import OVERLAP_METRICS, SetAblations, functional_overlap
 from headreuse.overlap.chance import chance_from, jaccard_chance, shuffles_over_all_layers, shuffles_within_layers
 from headreuse.overlap.resampling import draw_weights, interval
-from headreuse.transfer import transfer_table
+from headreuse.study.config import Group
+from headreuse.tables.transfer import transfer_table
 
 N_RUNS = (1, 2, 3, 4, 5, 6, 8)
 N_STEPS = (10, 20, 40)

@@ -19,9 +19,9 @@ from pathlib import Path
 
 import numpy as np
 
-from headreuse.config import Group
 from headreuse.overlap import HEADLINE_METRICS, OVERLAP_METRICS, ComparisonSettings, overlap_table, pairwise
 from headreuse.records import HeadScores
+from headreuse.study.config import Group
 from headreuse.tasks import TASKS
 
 N_LAYERS, N_HEADS, N_EXAMPLES, N_TASKS = 12, 12, 1024, 10

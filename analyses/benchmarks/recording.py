@@ -23,7 +23,7 @@ def peak_of_this_process(n_prompts: int) -> int:
     import torch
     from transformers import LlamaConfig, LlamaForCausalLM
 
-    from headreuse.recording import mean_pattern
+    from headreuse.attention import mean_pattern
     from headreuse.records import Prompts, Role
 
     torch.manual_seed(0)

@@ -23,10 +23,11 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import torch
 
-from headreuse.config import CheckpointSchedule, Group, ModelSpec, Study, TaskRange, TrainingSpec
-from headreuse.models import build_model, quiet_transformers
-from headreuse.training import Batches, train
-from headreuse.vocabulary import Vocabulary
+from headreuse.models.architectures import build_model, quiet_transformers
+from headreuse.prompts.vocabulary import Vocabulary
+from headreuse.study.config import CheckpointSchedule, Group, ModelSpec, Study, TaskRange, TrainingSpec
+from headreuse.training.batches import Batches
+from headreuse.training.joint import train
 
 N_WARM = 5
 """Steps before the clock starts."""

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Bool, Float, Int
 
-from headreuse.config import Group
+from headreuse.study.config import Group
 
 TRANSFER_METRICS = ("gap", "transfer_fraction")
 MEASURE = ["metric", "method", "outcome"]

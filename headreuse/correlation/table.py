@@ -7,7 +7,6 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from headreuse.config import Group
 from headreuse.correlation.across import by_measure, combine, contrast, together
 from headreuse.correlation.autocorrelation import effective_points
 from headreuse.correlation.estimate import MIN_POINTS, Estimate, correlation
@@ -15,6 +14,7 @@ from headreuse.correlation.further import LAGS, lagged, mixed_slopes, partial, s
 from headreuse.correlation.group_level import over_groups
 from headreuse.correlation.panels import MEASURE_COLUMNS, Panel, panels
 from headreuse.correlation.statistics import STATISTICS
+from headreuse.study.config import Group
 
 COLUMNS = (
     "group",

@@ -11,7 +11,7 @@ from headreuse.figures.panels import Arrangement, panel_axes, panel_layout, pane
 from headreuse.figures.rows import KIND_COLOURS
 from headreuse.figures.style import escaped, rounded, tinted
 from headreuse.figures.views import Key, View, add_views, choice, keys
-from headreuse.transfer import over_seeds
+from headreuse.tables.transfer import over_seeds
 
 BANDS = {"range of seeds": ("low", "high"), "95 % interval of their mean": ("ci_low", "ci_high")}
 """What a band may be, and the columns of `over_seeds` that are its edges."""

@@ -9,7 +9,7 @@ from headreuse.figures.panels import Arrangement, panel_axes, panel_layout, pane
 from headreuse.figures.seeds import seed_line
 from headreuse.figures.style import rounded
 from headreuse.figures.views import View, add_views, choice
-from headreuse.logbook import REGIMES
+from headreuse.store.training_log import REGIMES
 
 TITLES = {
     "in_distribution": "longest that the task is trained on",

@@ -9,11 +9,11 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from headreuse.errors import HeadreuseError
 from headreuse.evaluation import outcomes
 from headreuse.interventions.batch import CleanRun, HeadSet, Z
 from headreuse.interventions.sources import Source
 from headreuse.interventions.subject import Subject
-from headreuse.problems import HeadreuseError
 from headreuse.records import OUTCOMES, Head
 
 

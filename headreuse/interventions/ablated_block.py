@@ -12,9 +12,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from headreuse.anatomy import Anatomy, FeedForward, Norm, read_norm, weight_of
 from headreuse.interventions.batch import CleanRun, HeadSet, Packing, unedited
 from headreuse.interventions.last_block import rest_of_block
+from headreuse.models.anatomy import Anatomy, FeedForward, Norm, read_norm, weight_of
 
 Change = tuple[int, Float[Tensor, "prompt pos d_head"]]
 """The index of a head, and z′ − z."""

@@ -9,8 +9,8 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from headreuse.anatomy import Anatomy, hooked
 from headreuse.evaluation import Slots
+from headreuse.models.anatomy import Anatomy, hooked
 from headreuse.records import Head
 
 HeadSet = frozenset[Head]

@@ -7,7 +7,7 @@ from functools import cache
 
 import torch
 
-from headreuse.anatomy import Anatomy
+from headreuse.models.anatomy import Anatomy
 
 GIBIBYTE = 2**30
 CACHE_BYTES = 16_000_000

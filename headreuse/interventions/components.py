@@ -15,11 +15,11 @@ from jaxtyping import Int
 from torch import Tensor
 from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 
-from headreuse.anatomy import Anatomy, hooked
+from headreuse.errors import HeadreuseError
 from headreuse.interventions.batch import CleanRun, Packing, Z
 from headreuse.interventions.sources import Source, other_run
 from headreuse.interventions.subject import Subject
-from headreuse.problems import HeadreuseError
+from headreuse.models.anatomy import Anatomy, hooked
 
 Component = Literal["z", "q", "k", "v", "pattern"]
 """What of a head is taken from another run; under grouped-query attention, keys and values as this head reads them."""

@@ -10,11 +10,11 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from headreuse.anatomy import Anatomy, Block, forwards_replaced, is_linear, logits_of, main_output
+from headreuse.errors import HeadreuseError
 from headreuse.interventions.batch import CleanRun, Packing
 from headreuse.interventions.frozen import frozen_norm, held, recorded
 from headreuse.interventions.last_block import rest_of_block, stream_of
-from headreuse.problems import HeadreuseError
+from headreuse.models.anatomy import Anatomy, Block, forwards_replaced, is_linear, logits_of, main_output
 
 LINEARITY = 1e-2
 """How far, as a fraction, the reaction to a head's part may be from linear; far above rounding, far below a bend."""

@@ -7,8 +7,8 @@ from typing import Any
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from headreuse.anatomy import forwards_replaced, hooked, read_norm
-from headreuse.problems import HeadreuseError
+from headreuse.errors import HeadreuseError
+from headreuse.models.anatomy import forwards_replaced, hooked, read_norm
 
 
 def frozen_norm(

@@ -7,9 +7,9 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from headreuse.anatomy import Anatomy, hooked
 from headreuse.evaluation import Slots, slot_logits
 from headreuse.interventions.batch import CleanRun, Edit, HeadSet, Packing, Z, editing, editing_z
+from headreuse.models.anatomy import Anatomy, hooked
 
 
 def clean_pass(anatomy: Anatomy, tokens: Int[Tensor, "prompt pos"], slots: Slots) -> CleanRun:

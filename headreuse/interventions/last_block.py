@@ -6,8 +6,8 @@ from typing import Any
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from headreuse.anatomy import Block, first_tensor, forwards_replaced, with_first_tensor
 from headreuse.interventions.batch import Edit, Packing
+from headreuse.models.anatomy import Block, first_tensor, forwards_replaced, with_first_tensor
 
 
 class _Attended(Exception):  # noqa: N818

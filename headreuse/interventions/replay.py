@@ -13,11 +13,11 @@ from typing import Any
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from headreuse.anatomy import Anatomy, Block, forwards_replaced, hooked, logits_of
 from headreuse.evaluation import Slots
 from headreuse.interventions.ablated_block import from_attention_on
 from headreuse.interventions.batch import CleanRun, HeadSet, Packing, Z, editing, editing_z, unedited
 from headreuse.interventions.last_block import narrowed, stream_of
+from headreuse.models.anatomy import Anatomy, Block, forwards_replaced, hooked, logits_of
 
 
 def clean_run(anatomy: Anatomy, tokens: Int[Tensor, "prompt pos"], slots: Slots) -> CleanRun:

@@ -7,11 +7,11 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from headreuse.attention import layout_of
+from headreuse.errors import HeadreuseError
 from headreuse.interventions.batch import CleanRun, Packing, Z
 from headreuse.interventions.full_pass import all_z
 from headreuse.interventions.subject import Subject
-from headreuse.problems import HeadreuseError
-from headreuse.recording import layout_of
 from headreuse.records import Role
 
 Source = Callable[[CleanRun, slice], Z]

@@ -13,12 +13,12 @@ from jaxtyping import Float, Int
 from torch import Tensor
 from transformers import PreTrainedModel
 
-from headreuse.anatomy import Anatomy, find_anatomy, unwrapped
 from headreuse.evaluation import Slots, require_eval_mode, slots_of
 from headreuse.interventions.batch import CleanRun
 from headreuse.interventions.budget import Plan, keep_freed_memory, plan
 from headreuse.interventions.full_pass import clean_pass, full_passes
 from headreuse.interventions.replay import clean_run, replay
+from headreuse.models.anatomy import Anatomy, find_anatomy, unwrapped
 from headreuse.records import Head, Prompts
 
 CHECKED_PROMPTS = 2

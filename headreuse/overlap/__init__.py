@@ -9,7 +9,6 @@ from headreuse.overlap.attention import attention_chance, attention_difference, 
 from headreuse.overlap.compare import HEADLINE_METRICS, ComparisonSettings
 from headreuse.overlap.functional import FunctionalOverlap, SetAblations, functional_overlap, functional_table
 from headreuse.overlap.registry import OVERLAP_METRICS, OverlapMetric, overlap_metric
-from headreuse.overlap.summaries import overlap_matrix, seed_ceiling, specificity
 from headreuse.overlap.table import compare, overlap_table
 from headreuse.overlap.usable import heads_with_effect, why_unusable
 
@@ -27,10 +26,7 @@ __all__ = [
     "functional_table",
     "heads_with_effect",
     "misalignment",
-    "overlap_matrix",
     "overlap_metric",
     "overlap_table",
-    "seed_ceiling",
-    "specificity",
     "why_unusable",
 ]

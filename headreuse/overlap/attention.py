@@ -2,8 +2,8 @@
 
 import numpy as np
 
+from headreuse.errors import HeadreuseError
 from headreuse.overlap.chance import Chance, Shuffles, chance_from
-from headreuse.problems import HeadreuseError
 from headreuse.records import MeanPattern
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float
 
-from headreuse.config import MeasureSpec
+from headreuse.errors import HeadreuseError
 from headreuse.overlap.chance import (
     N_PERMUTATIONS,
     Chance,
@@ -24,8 +24,8 @@ from headreuse.overlap.resampling import (
     draw_weights,
     interval,
 )
-from headreuse.problems import HeadreuseError
 from headreuse.records import HeadScores
+from headreuse.study.config import MeasureSpec
 
 HEADLINE_METRICS = ("ablation_map_difference", "cosine", "spearman", "top_k_jaccard")
 """What a study computes unless asked for more."""

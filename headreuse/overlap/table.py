@@ -7,7 +7,6 @@ from itertools import combinations, permutations
 import numpy as np
 import pandas as pd
 
-from headreuse.config import Group
 from headreuse.overlap.attention import attention_chance, attention_difference, misalignment
 from headreuse.overlap.chance import Shuffles, shuffles_within_layers
 from headreuse.overlap.compare import ComparisonSettings, Draws, Overlap, draw, overlap, prepare
@@ -15,6 +14,7 @@ from headreuse.overlap.registry import OVERLAP_METRICS
 from headreuse.overlap.resampling import resample
 from headreuse.overlap.usable import below_floor, beyond_training, why_unusable
 from headreuse.records import HeadScores, MeanPattern
+from headreuse.study.config import Group
 
 ATTENTION = {"method": "attention", "outcome": "pattern"}
 """How D_attn, which is of no head score, stands in the table."""

@@ -4,8 +4,8 @@ import numpy as np
 from jaxtyping import Bool
 from scipy import stats
 
-from headreuse.config import Group
 from headreuse.records import HeadScores
+from headreuse.study.config import Group
 
 SATURATED = 0.95
 """A head whose ablation takes this fraction of the baseline accuracy takes all there is to take."""

@@ -7,9 +7,9 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Float
 
-from headreuse.config import Group, Study
 from headreuse.report.inputs import ReportInputs
 from headreuse.report.wording import counted, listed, percent, signed
+from headreuse.study.config import Group, Study
 
 HEADLINE = {"statistic": "within_run", "overlap_metric": "ablation_map_difference", "transfer_metric": "gap"}
 """What the answer is taken from: the published measures, within runs."""

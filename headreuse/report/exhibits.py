@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
-from headreuse.config import Group, Study
 from headreuse.report.tables import Table
+from headreuse.study.config import Group, Study
 
 MAX_SLIDER_STEPS = 24
 """Checkpoints that a slider has; more make a large page and are no easier to read."""

@@ -5,11 +5,11 @@ from collections.abc import Iterator, Mapping, Sequence
 import pandas as pd
 
 from headreuse import figures
-from headreuse.config import Group
 from headreuse.figures.measures import is_distance, with_measure
 from headreuse.report.exhibits import Exhibit, on_slider, share, tasks, title
 from headreuse.report.inputs import ReportInputs
 from headreuse.report.tables import Table, table
+from headreuse.study.config import Group
 
 NO_FLOOR = "log_prob"
 """By which heads to show are chosen: accuracy hides what a head does where nothing or everything is solved."""

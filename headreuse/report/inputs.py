@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 
 import pandas as pd
 
-from headreuse.config import Group, Study
 from headreuse.figures import RunPattern
+from headreuse.study.config import Group, Study
 
 
 @dataclass(frozen=True)

@@ -72,7 +72,7 @@ def render(inputs: ReportInputs, page: Page | None = None) -> str:
     """One self-contained HTML page, of the study where no other is given; the same inputs give the same bytes."""
     page = page or study_page(inputs)
     environment = Environment(
-        loader=PackageLoader("headreuse"),
+        loader=PackageLoader("headreuse.report"),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,

@@ -9,10 +9,10 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from headreuse.anatomy import Anatomy, hooked
 from headreuse.evaluation import Slots, outcomes, require_eval_mode, slot_logits, slots_of
 from headreuse.interventions.budget import gradient_batch
 from headreuse.interventions.subject import anatomy_of, unwrapped
+from headreuse.models.anatomy import Anatomy, hooked
 from headreuse.records import OUTCOMES, HeadScores, Prompts
 from headreuse.scores._patching import corrupted_inputs
 

@@ -8,10 +8,10 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 
-from headreuse.config import Group, Study
-from headreuse.ranks import own_rows
+from headreuse.prompts.vocabulary import Vocabulary, encode_examples
+from headreuse.study.config import Group, Study
 from headreuse.tasks import training_examples
-from headreuse.vocabulary import Vocabulary, encode_examples
+from headreuse.training.torchrun import own_rows
 
 TRAINING_STREAM = 0
 """Sets the draws of training apart from those of the evaluation, which share the study's data seed."""

@@ -7,10 +7,10 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-from headreuse.checkpoints import verify
-from headreuse.problems import HeadreuseError
+from headreuse.errors import HeadreuseError
+from headreuse.models.checkpoints import verify
 from headreuse.records import Checkpoint
-from headreuse.store import CHECKPOINT_NOTE, own_checkpoint, written_whole
+from headreuse.store.folder import CHECKPOINT_NOTE, own_checkpoint, written_whole
 
 DRAFTS = ".saving"
 """Folder in a series in which a checkpoint is written before it takes its name."""

@@ -20,11 +20,11 @@ from transformers import (
     TrainingArguments,
 )
 
-from headreuse.config import TrainingSpec
-from headreuse.problems import HeadreuseError
-from headreuse.ranks import is_writer, n_ranks
+from headreuse.errors import HeadreuseError
+from headreuse.study.config import TrainingSpec
 from headreuse.training.batches import Batches, loader
 from headreuse.training.series import Series
+from headreuse.training.torchrun import is_writer, n_ranks
 
 OnStep = Callable[[int, float], None]
 """Told the step and its loss: of every step on a CPU, of some on a GPU, which reading the loss keeps waiting."""

@@ -9,11 +9,11 @@ import numpy as np
 import torch
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
-from headreuse.config import Group, Study, TaskRange
 from headreuse.evaluation import evaluate
-from headreuse.logbook import Logbook, LogLine, regime_of
+from headreuse.prompts.vocabulary import Vocabulary, make_prompts
 from headreuse.records import Prompts
-from headreuse.vocabulary import Vocabulary, make_prompts
+from headreuse.store.training_log import Logbook, LogLine, regime_of
+from headreuse.study.config import Group, Study, TaskRange
 
 WATCHING_STREAM = 4
 """Sets the draws apart from those of training (0), evaluation (1), analysis (2) and random sets (3)."""

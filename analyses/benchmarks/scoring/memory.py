@@ -33,7 +33,7 @@ def _forget_peak() -> None:
 def _measure(n_prompts: int, memory_budget: int) -> int:
     import torch
 
-    from headreuse.head_sets import set_ablation
+    from headreuse.interventions.head_sets import set_ablation
     from headreuse.records import Head
     from scoring.settings import DEEP
 

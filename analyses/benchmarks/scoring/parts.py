@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from scipy.stats import spearmanr
 
-from headreuse.head_sets import set_ablation
+from headreuse.interventions.head_sets import set_ablation
 from headreuse.records import Head
 from headreuse.scores import activation_patching, attribution_patching, mean_ablation
 from scoring.floor import matmul_rate, suffix_flops, synchronise
@@ -199,11 +199,11 @@ def _forwards(model: torch.nn.Module, tokens: torch.Tensor, micro_batch: int) ->
 
 def _demo_checkpoint(device: torch.device) -> tuple[torch.nn.Module, object]:
     """The last checkpoint of the demo's first group if it has been run, else of its control group trained here."""
-    from headreuse.checkpoints import discover, load_model, load_vocabulary
-    from headreuse.config import read_study
+    from headreuse.models.checkpoints import discover, load_model, load_vocabulary
+    from headreuse.prompts.vocabulary import make_prompts
+    from headreuse.study.config import read_study
     from headreuse.tasks import TASKS
-    from headreuse.training import train
-    from headreuse.vocabulary import make_prompts
+    from headreuse.training.joint import train
 
     root = Path(__file__).parents[3]
     study = read_study(root / "analyses" / "demo.toml")

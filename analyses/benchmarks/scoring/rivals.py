@@ -21,7 +21,7 @@ from transformer_lens import ActivationCache, patching
 from transformer_lens.model_bridge import TransformerBridge
 from transformers import LlamaForCausalLM, PreTrainedTokenizerFast
 
-from headreuse.models import quiet_transformers
+from headreuse.models.architectures import quiet_transformers
 from headreuse.records import Prompts
 from scoring.floor import synchronise
 from scoring.settings import Setting

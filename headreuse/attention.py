@@ -1,0 +1,93 @@
+"""Where does each head look? Attention patterns, summed as they stream by: memory does not grow with prompts."""
+
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from transformers import PreTrainedModel
+
+from headreuse.errors import HeadreuseError
+from headreuse.evaluation import require_eval_mode, single_length
+from headreuse.models.anatomy import device_of, find_anatomy, hooked, unwrapped
+from headreuse.records import MeanPattern, Prompts, Role
+
+
+def mean_pattern(model: Any, prompts: Prompts, *, micro_batch: int = 32) -> MeanPattern:
+    """Every head's attention pattern, averaged over prompts whose positions all have the same roles.
+
+    A TransformerLens bridge shows its patterns at `hook_pattern`; a Hugging Face model shows them under eager
+    attention, which it is switched to for the time of the recording.
+    """
+    length = single_length(prompts)
+    layout = layout_of(prompts)
+    require_eval_mode(model)
+    sums: dict[int, Tensor] = {}
+    with torch.inference_mode(), _summing_patterns(model, sums):
+        for start in range(0, len(prompts), micro_batch):
+            tokens = torch.as_tensor(prompts.tokens[start : start + micro_batch]).long().to(device_of(model))
+            unwrapped(model)(input_ids=tokens, use_cache=False)
+    pattern = np.stack([sums[layer].cpu().numpy() for layer in sorted(sums)]) / len(prompts)
+    return MeanPattern(prompts.task, length, len(prompts), layout, pattern.astype(np.float32))
+
+
+def is_aligned(prompts: Prompts) -> bool:
+    """Whether every position has one role in all prompts."""
+    return bool((prompts.roles == prompts.roles[0]).all())
+
+
+def layout_of(prompts: Prompts) -> tuple[str, ...]:
+    """The name of each position's role; prompts whose positions do not line up are refused."""
+    different = (prompts.roles != prompts.roles[0]).any(axis=0)
+    if different.any():
+        position = int(different.argmax())
+        names = sorted({Role(role).name for role in prompts.roles[:, position]})
+        raise HeadreuseError(
+            f"{prompts.task}: position {position} is {' in one prompt and '.join(names)} in another, so a mean per "
+            "position would mix them; give prompts of one layout"
+        )
+    return tuple(Role(role).name for role in prompts.roles[0])
+
+
+@contextmanager
+def _summing_patterns(model: Any, sums: dict[int, Tensor]) -> Iterator[None]:
+    """Within the block, every forward pass adds its patterns to `sums`, by layer: `head query key`."""
+
+    def add(layer: int, pattern: Any) -> None:
+        if not isinstance(pattern, Tensor):
+            raise HeadreuseError(
+                f"{type(model).__name__} gives no attention patterns; load it with attn_implementation='eager'"
+            )
+        if layer not in sums:
+            sums[layer] = torch.zeros(pattern.shape[1:], dtype=torch.float64, device=pattern.device)
+        sums[layer] += pattern.sum(dim=0)
+
+    with ExitStack() as stack:
+        if hasattr(model, "hook_dict"):
+            hooks = [model.hook_dict[f"blocks.{layer}.attn.hook_pattern"] for layer in range(model.cfg.n_layers)]
+        else:
+            stack.enter_context(eager_attention(model))
+            hooks = [block.attention for block in find_anatomy(model).blocks]
+        for layer, module in enumerate(hooks):
+
+            def record(_module: object, _args: object, output: Any, layer: int = layer) -> None:
+                add(layer, output[1] if isinstance(output, tuple) else output)
+
+            stack.enter_context(hooked(module.register_forward_hook(record)))
+        yield
+
+
+@contextmanager
+def eager_attention(model: PreTrainedModel) -> Iterator[None]:
+    """Within the block a Hugging Face model computes its patterns one by one; afterwards it is as it was."""
+    before = model.config._attn_implementation
+    if before == "eager":
+        yield
+        return
+    try:
+        model.set_attn_implementation("eager")
+        yield
+    finally:
+        model.set_attn_implementation(before)

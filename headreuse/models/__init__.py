@@ -1,0 +1,1 @@
+"""Decoders: built from scratch, saved and loaded, and where their heads are."""

@@ -1,0 +1,33 @@
+"""Where a decoder's heads are, and how its parts are called."""
+
+from headreuse.models.anatomy.calls import (
+    first_tensor,
+    forwards_replaced,
+    hooked,
+    logits_of,
+    main_output,
+    with_first_tensor,
+)
+from headreuse.models.anatomy.decoder import Anatomy, Block, FeedForward, device_of, is_linear, unwrapped, weight_of
+from headreuse.models.anatomy.finding import UnrecognisedModelError, find_anatomy
+from headreuse.models.anatomy.norms import Norm, read_norm
+
+__all__ = [
+    "Anatomy",
+    "Block",
+    "FeedForward",
+    "Norm",
+    "UnrecognisedModelError",
+    "device_of",
+    "find_anatomy",
+    "first_tensor",
+    "forwards_replaced",
+    "hooked",
+    "is_linear",
+    "logits_of",
+    "main_output",
+    "read_norm",
+    "unwrapped",
+    "weight_of",
+    "with_first_tensor",
+]

@@ -1,0 +1,58 @@
+"""Decoder-only transformers from scratch: Llama with rotary position, SmolLM3 with none; alike in all else."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedModel, SmolLM3Config, SmolLM3ForCausalLM
+from transformers.utils import logging
+
+from headreuse.prompts.vocabulary import BOS, EOS, PAD
+from headreuse.study.config import ModelSpec
+
+
+def build_model(spec: ModelSpec, *, vocab_size: int, max_positions: int, seed: int) -> PreTrainedModel:
+    """A model with weights drawn from `seed` alone: the same whether it has rotary position or none.
+
+    Embedding and unembedding are separate, as is Llama's default. At 6 layers of 6 heads, d_model 384 and d_mlp 1536
+    with a vocabulary of characters this gives the 14.2 M parameters of `reference/paper.md` (so would a shared one).
+    """
+    shape: dict[str, Any] = {
+        "vocab_size": vocab_size,
+        "hidden_size": spec.d_model,
+        "intermediate_size": spec.d_mlp or 4 * spec.d_model,
+        "num_hidden_layers": spec.n_layers,
+        "num_attention_heads": spec.n_heads,
+        "num_key_value_heads": spec.n_key_value_heads or spec.n_heads,
+        "max_position_embeddings": max_positions,
+        "tie_word_embeddings": False,
+        "attention_bias": False,
+        "mlp_bias": False,
+        "attention_dropout": 0.0,
+        "rms_norm_eps": 1e-6,
+        "pad_token_id": PAD,
+        "bos_token_id": BOS,
+        "eos_token_id": EOS,
+        "rope_parameters": {"rope_type": "default", "rope_theta": spec.rope_theta},
+    }
+    with torch.random.fork_rng(devices=[]):
+        torch.random.default_generator.manual_seed(seed)
+        if spec.position == "rope":
+            return LlamaForCausalLM(LlamaConfig(**shape))
+        shape |= {"no_rope_layers": [0] * spec.n_layers, "use_sliding_window": False}
+        return SmolLM3ForCausalLM(SmolLM3Config(**shape))
+
+
+@contextmanager
+def quiet_transformers() -> Iterator[None]:
+    """Within the block Transformers shows no bars and only errors; progress is ours to tell."""
+    verbosity, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        logging.set_verbosity(verbosity)
+        if bars:
+            logging.enable_progress_bar()

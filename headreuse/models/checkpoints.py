@@ -1,0 +1,240 @@
+"""Find the checkpoints of a training run, ours or another's, make sure that each is whole, and load one."""
+
+import hashlib
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from transformers import AutoModelForCausalLM, PreTrainedModel, PreTrainedTokenizerFast
+
+from headreuse.errors import HeadreuseError
+from headreuse.models.architectures import quiet_transformers
+from headreuse.models.tokenizer import vocabulary_of
+from headreuse.prompts.vocabulary import Vocabulary
+from headreuse.records import Checkpoint
+from headreuse.store.folder import CHECKPOINT_NOTE, own_checkpoint
+
+STEP = re.compile(r"checkpoint-(\d+)")
+WEIGHTS = "model.safetensors"
+INDEX = "model.safetensors.index.json"
+DEEPEST = 3
+"""How many folders below a wrong one it is looked for series, to name them."""
+SETTINGS_OF_NO_WEIGHT = {"_name_or_path", "architectures", "dtype", "transformers_version", "use_cache"}
+"""Entries of a configuration in which checkpoints of one series may differ."""
+
+
+class CheckpointError(HeadreuseError):
+    """A checkpoint, or a folder of them, that cannot be used."""
+
+
+@dataclass(frozen=True)
+class Skipped:
+    """A checkpoint that cannot be used."""
+
+    path: Path
+    reason: str
+
+
+@dataclass(frozen=True)
+class Series:
+    """The checkpoints of one training run, in the order of their steps."""
+
+    checkpoints: tuple[Checkpoint, ...]
+    skipped: tuple[Skipped, ...]
+
+
+def discover(folder: Path) -> Series:
+    """The checkpoints in `folder`, each verified; those that are not whole are listed with the reason."""
+    paths = _checkpoint_folders(folder)
+    if not paths:
+        raise CheckpointError(_no_series(folder))
+    checkpoints, skipped = [], []
+    for path in paths:
+        try:
+            verify(path)
+        except CheckpointError as error:
+            skipped.append(Skipped(path, str(error).removeprefix(f"{path}: ")))
+        else:
+            checkpoints.append(own_checkpoint(path) or Checkpoint(path, _step(path), _fingerprint(path)))
+    return Series(tuple(checkpoints), tuple(skipped))
+
+
+def verify(path: Path) -> None:
+    """Raise `CheckpointError` unless all weights of the model are there, and no others; reads none of them."""
+    _check_folder(path)
+    for file in _weight_files(path):
+        try:
+            with safe_open(file, framework="pt"):
+                pass
+        except (OSError, SafetensorError) as error:
+            size = f"{file.stat().st_size} bytes" if file.is_file() else "missing"
+            raise CheckpointError(
+                f"{path}: {file.name} ({size}) is truncated or damaged ({error}); copy it again or delete the folder"
+            ) from None
+    _verify_note(path)
+    # On the meta device all names and shapes are compared and no weight is read.
+    _load(path, device_map="meta")
+
+
+def load_model(path: Path, *, device: str | torch.device = "cpu", attn_implementation: str = "sdpa") -> PreTrainedModel:
+    """The model in float32 and in evaluation mode."""
+    # `to` is decorated in a way that hides its arguments from a type checker.
+    model: Any = _load(Path(path), attn_implementation=attn_implementation)
+    return model.to(device).eval()
+
+
+def swap_weights(model: PreTrainedModel, path: Path) -> None:
+    """Put a checkpoint's weights into a model of the same configuration, in place."""
+    other = _load(path)
+    there, here = _settings(other), _settings(model)
+    if differing := sorted(name for name in there.keys() | here.keys() if there.get(name) != here.get(name)):
+        first = differing[0]
+        raise CheckpointError(
+            f"{path}: another model than the one at hand ({first}: {there.get(first)} there, {here.get(first)} here); "
+            "load it by itself"
+        )
+    model.load_state_dict(other.state_dict())
+
+
+def load_vocabulary(path: Path) -> Vocabulary:
+    """The tokens of a checkpoint that this package trained."""
+    if not (path / "tokenizer.json").is_file():
+        raise CheckpointError(f"{path}: tokenizer.json is missing; copy it from another checkpoint of the series")
+    try:
+        return vocabulary_of(PreTrainedTokenizerFast.from_pretrained(path, local_files_only=True))
+    except ValueError as error:
+        raise CheckpointError(f"{path}: its tokenizer is not one of this package ({error})") from None
+
+
+def load_bridge(path: Path) -> Any:
+    """The model as a TransformerLens `TransformerBridge`, in float32 and in evaluation mode.
+
+    Pass it token ids: given text it would prepend a second BOS.
+    """
+    # Takes seconds to import, and only this function needs it.
+    from transformer_lens.model_bridge import TransformerBridge
+
+    verify(path)
+    if not any(path.glob("tokenizer*")):
+        raise CheckpointError(f"{path}: TransformerLens wants a tokenizer beside the weights; save one there")
+    with quiet_transformers():
+        return TransformerBridge.boot_transformers(str(path), device="cpu", dtype=torch.float32).eval()
+
+
+def _check_folder(path: Path) -> None:
+    if not path.is_dir():
+        raise CheckpointError(f"{path}: no such folder; give a checkpoint-<step> folder")
+    if not (path / "config.json").is_file():
+        raise CheckpointError(f"{path}: config.json is missing; save the model again with save_pretrained")
+
+
+def _load(path: Path, **settings: Any) -> PreTrainedModel:
+    _check_folder(path)
+    try:
+        with quiet_transformers():
+            loaded: Any = AutoModelForCausalLM.from_pretrained(
+                path,
+                output_loading_info=True,
+                ignore_mismatched_sizes=True,
+                use_safetensors=True,
+                local_files_only=True,
+                trust_remote_code=False,
+                dtype=torch.float32,
+                **settings,
+            )
+    except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
+        reason = str(error).strip().splitlines()[0]
+        raise CheckpointError(f"{path}: cannot be loaded ({reason}); is it a whole causal language model?") from error
+    model, found = loaded
+    for kind in ("missing", "unexpected", "mismatched"):
+        if keys := sorted(key if isinstance(key, str) else key[0] for key in found[f"{kind}_keys"]):
+            more = f" and {len(keys) - 1} more" if len(keys) > 1 else ""
+            what = "weights of another shape than config.json says" if kind == "mismatched" else f"{kind} weights"
+            raise CheckpointError(f"{path}: {what}: {keys[0]}{more}; save the model again with save_pretrained")
+    return model
+
+
+def _settings(model: PreTrainedModel) -> dict[str, Any]:
+    entries = {name: value for name, value in model.config.to_dict().items() if name not in SETTINGS_OF_NO_WEIGHT}
+    return {"class": type(model).__name__, **entries}
+
+
+def _weight_files(path: Path) -> list[Path]:
+    if (path / WEIGHTS).is_file():
+        return [path / WEIGHTS]
+    if (path / INDEX).is_file():
+        try:
+            return [path / name for name in sorted(set(json.loads((path / INDEX).read_text())["weight_map"].values()))]
+        except (ValueError, KeyError):
+            raise CheckpointError(f"{path}: {INDEX} is damaged; save the model again with save_pretrained") from None
+    if pickles := sorted([*path.glob("*.bin"), *path.glob("*.pt"), *path.glob("*.pth")]):
+        raise CheckpointError(
+            f"{path}: {pickles[0].name} is a pickle, which may run code when read; "
+            f"give the weights as {WEIGHTS} (save_pretrained writes it)"
+        )
+    raise CheckpointError(f"{path}: {WEIGHTS} is missing; copy it again or delete the folder")
+
+
+def _verify_note(path: Path) -> None:
+    """Compare a checkpoint of our own with what training noted of it."""
+    note = path / CHECKPOINT_NOTE
+    if not (note.is_file() and (path / WEIGHTS).is_file()):
+        return
+    try:
+        noted = json.loads(note.read_text(encoding="utf-8"))["weights_bytes"]
+    except (ValueError, KeyError):
+        raise CheckpointError(f"{path}: {CHECKPOINT_NOTE} is damaged; copy it again or delete the folder") from None
+    size = (path / WEIGHTS).stat().st_size
+    if size != noted:
+        raise CheckpointError(f"{path}: {WEIGHTS} has {size} bytes where training wrote {noted}; copy it again")
+
+
+def _fingerprint(path: Path) -> str:
+    """SHA-256 of the weight files, one after the other."""
+    digest = hashlib.sha256()
+    for file in _weight_files(path):
+        with file.open("rb") as stream:
+            while block := stream.read(1 << 20):
+                digest.update(block)
+    return digest.hexdigest()
+
+
+def _step(path: Path) -> int:
+    match = STEP.fullmatch(path.name)
+    assert match, path
+    return int(match[1])
+
+
+def _checkpoint_folders(folder: Path) -> list[Path]:
+    """The `checkpoint-<step>` folders in a folder, by step."""
+    if not folder.is_dir():
+        return []
+    return sorted((path for path in folder.iterdir() if path.is_dir() and STEP.fullmatch(path.name)), key=_step)
+
+
+def _no_series(folder: Path) -> str:
+    """What is wrong with a folder that has no checkpoints in it, and which would be right."""
+    if not folder.exists():
+        return f"{folder}: no such folder; give a folder of checkpoint-<step> folders"
+    if not folder.is_dir():
+        return f"{folder}: a file; give a folder of checkpoint-<step> folders"
+    if STEP.fullmatch(folder.name) or (folder / "config.json").is_file():
+        return f"{folder}: a single checkpoint; its series is {folder.absolute().parent}"
+    if below := [str(series) for series in _series_below(folder, DEEPEST)]:
+        more = f" (and {len(below) - 4} more)" if len(below) > 4 else ""
+        return f"{folder}: holds no checkpoints itself; give a series in it: {', '.join(below[:4])}{more}"
+    return f"{folder}: no checkpoint-<step> folders in it; give a folder that has them"
+
+
+def _series_below(folder: Path, depth: int) -> Iterator[Path]:
+    for path in sorted(folder.iterdir()):
+        if path.is_dir() and not path.name.startswith("."):
+            if _checkpoint_folders(path):
+                yield path
+            elif depth > 1:
+                yield from _series_below(path, depth - 1)

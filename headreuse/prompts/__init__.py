@@ -1,0 +1,1 @@
+"""How an example becomes token ids with roles: the door for tokens of another kind."""

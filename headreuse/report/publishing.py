@@ -1,0 +1,123 @@
+"""The report and the exports of a run folder, written out."""
+
+import json
+import shlex
+from collections.abc import Iterator
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import xarray as xr
+
+from headreuse.errors import HeadreuseError
+from headreuse.figures import RunPattern
+from headreuse.report import ReportInputs, correlation_page, markdown, render
+from headreuse.store.folder import RunFolder, written_whole
+from headreuse.tables.join import Joined
+from headreuse.tables.make import make_tables
+from headreuse.tables.results import Measured
+
+REPORTED = ("accuracy", "head_scores", "transfer", "overlap", "functional_overlap", "correlation", "training_log")
+
+
+def write_report(folder: RunFolder) -> None:
+    """The page of a run folder, from what has been measured so far."""
+    measured = Measured(folder)
+    record = folder.study_record()
+    tables = make_tables(folder)
+    inputs = ReportInputs(
+        study=measured.study,
+        versions=record["versions"],
+        command=record["command"],
+        **_reported(tables),
+        patterns=tuple(_last_patterns(measured)),
+        problems=folder.errors(),
+    )
+    folder.write_text(folder.report_file, render(inputs))
+
+
+def _reported(tables: dict[str, pd.DataFrame]) -> dict[str, Any]:
+    return {name: tables[name] for name in REPORTED}
+
+
+def _last_patterns(measured: Measured) -> Iterator[RunPattern]:
+    """The mean patterns of each run's last measured checkpoint."""
+    last = {(entry.checkpoint.group, entry.checkpoint.seed): entry for entry in measured.checkpoints()}
+    for (group, seed), entry in last.items():
+        yield from (RunPattern(group, seed, entry.checkpoint.step, pattern) for pattern in entry.patterns())
+
+
+def export_tables(folder: RunFolder, out: Path) -> list[Path]:
+    """Every table as CSV, and study.json with the study, seeds, versions and command that they came from."""
+    written = []
+    for name, table in make_tables(folder).items():
+        path = out / f"{name}.csv"
+        with written_whole(path) as draft:
+            table.to_csv(draft, index=False)
+        written.append(path)
+    path = out / "study.json"
+    folder.write_text(path, json.dumps(folder.study_record(), indent=2) + "\n")
+    return [*written, path]
+
+
+def export_netcdf(folder: RunFolder, out: Path) -> Path:
+    """All per-example head scores as one NetCDF file, a group for each `group/seed/step/task/method`."""
+    if find_spec("h5netcdf") is None:
+        raise HeadreuseError("--netcdf needs the extra `netcdf`: pip install 'headreuse[netcdf]'")
+    tree = {}
+    for entry in Measured(folder).checkpoints():
+        at = entry.checkpoint
+        for scores in entry.head_scores():
+            tree[f"{at.group}/seed-{at.seed}/step-{at.step}/{scores.task}/{scores.method}"] = scores.to_xarray()
+    path = out / "head_scores.nc"
+    with written_whole(path) as draft:
+        xr.DataTree.from_dict(tree).to_netcdf(draft, engine="h5netcdf")
+    return path
+
+
+def write_correlation_report(joined: Joined, out: Path) -> list[Path]:
+    """The correlation report of one or several run folders as HTML, Markdown and CSV; returns what was written."""
+    inputs = correlation_inputs(joined)
+    page = correlation_page(inputs)
+    texts = {
+        "correlation.html": render(inputs, page),
+        "correlation.md": markdown(inputs, page, all_rows="correlation.csv"),
+        "correlation.csv": inputs.correlation.to_csv(index=False),
+    }
+    written = []
+    for name, text in texts.items():
+        path = out / name
+        with written_whole(path) as draft:
+            draft.write_text(text, encoding="utf-8")
+        written.append(path)
+    return written
+
+
+def correlation_inputs(joined: Joined) -> ReportInputs:
+    """What the correlation report is made from: the joined tables, and where each folder comes from."""
+    studies = {label: folder.study() for label, folder in zip(joined.labels, joined.folders, strict=True)}
+    records = {label: folder.study_record() for label, folder in zip(joined.labels, joined.folders, strict=True)}
+    first, several = next(iter(studies.values())), len(studies) > 1
+    prefix = {label: f"{label}: " if several else "" for label in joined.labels}
+    whole = {
+        "name": " + ".join(joined.labels) if several else first.name,
+        "groups": joined.groups,
+        "seeds": tuple(sorted({seed for study in studies.values() for seed in study.seeds})),
+    }
+    return ReportInputs(
+        study=first.model_copy(update=whole),
+        studies=studies if several else {},
+        versions={
+            f"{prefix[label]}{name}": version
+            for label, record in records.items()
+            for name, version in ({"made by": record["command"]} | record["versions"]).items()
+        },
+        command=shlex.join(["headreuse", "correlate", *(str(folder.root) for folder in joined.folders)]),
+        **_reported(joined.tables),
+        problems=[
+            f"{prefix[label]}{line}"
+            for label, folder in zip(joined.labels, joined.folders, strict=True)
+            for line in folder.errors()
+        ],
+    )

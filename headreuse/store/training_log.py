@@ -1,0 +1,78 @@
+"""Accuracy while a model trains, line by line: more often than there are checkpoints, on fewer examples.
+
+A line is added whole after its step. A training that goes on from a checkpoint first drops the lines of later steps, so
+that each step is there once, and on one machine's CPU with the same numbers as if nothing had been interrupted.
+"""
+
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, fields
+from io import StringIO
+from pathlib import Path
+
+import pandas as pd
+
+from headreuse.errors import HeadreuseError
+from headreuse.store.folder import written_whole
+from headreuse.study.config import Group
+
+REGIMES = ("in_distribution", "transfer", "beyond")
+
+
+@dataclass(frozen=True)
+class LogLine:
+    """One task at one length after one step."""
+
+    step: int
+    task: str
+    role: str
+    length: int
+    regime: str
+    """Where the length lies: see `regime_of`."""
+    n: int
+    """Examples."""
+    accuracy: float
+    """Share of them whose whole answer is right."""
+    loss: float
+    """Cross-entropy per scored token, natural logarithm; as in training."""
+
+
+COLUMNS = tuple(field.name for field in fields(LogLine))
+
+
+def regime_of(group: Group, task: str, length: int) -> str:
+    """`in_distribution` up to the task's own longest training length, `transfer` up to the group's, then `beyond`."""
+    own = {entry.task: entry.max_length for entry in group.tasks}[task]
+    return REGIMES[(length > own) + (length > group.max_length)]
+
+
+@dataclass(frozen=True)
+class Logbook:
+    """The log of one run."""
+
+    path: Path
+
+    def read(self) -> pd.DataFrame:
+        """All whole lines, columns of `LogLine`; none where nothing has been logged."""
+        return pd.read_csv(StringIO(",".join(COLUMNS) + "\n" + "".join(self._lines())))
+
+    def cut(self, last_step: int) -> None:
+        """Drop what lies after that step, and what a kill left half written."""
+        if self.path.exists():
+            kept = [line for line in self._lines() if int(line.split(",", 1)[0]) <= last_step]
+            with written_whole(self.path) as draft:
+                draft.write_text("".join([",".join(COLUMNS) + "\n", *kept]), encoding="utf-8")
+
+    def add(self, lines: Iterable[LogLine]) -> None:
+        """Add lines at the end."""
+        frame = pd.DataFrame([asdict(line) for line in lines], columns=list(COLUMNS))
+        text = frame.to_csv(index=False, header=not self.path.exists(), float_format="%.6g", lineterminator="\n")
+        try:
+            with self.path.open("a", encoding="utf-8") as file:
+                file.write(text)
+        except OSError as error:
+            raise HeadreuseError(f"{self.path}: could not be written: {error.strerror}; free some space") from error
+
+    def _lines(self) -> list[str]:
+        """Whole lines below the header."""
+        text = self.path.read_text(encoding="utf-8") if self.path.exists() else ""
+        return [line for line in text.splitlines(keepends=True)[1:] if line.endswith("\n")]

@@ -1,0 +1,1 @@
+"""What a study asks for: its file, checked, with its groups unfolded."""

@@ -1,0 +1,179 @@
+"""The parts of a study file: a task and its lengths, the model, the training, what is measured."""
+
+from pathlib import Path
+from pkgutil import iter_modules
+from typing import Annotated, Literal
+
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    PrivateAttr,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
+
+from headreuse.errors import nearest
+from headreuse.tasks import TASKS
+
+_SCORES_FOLDER = str(Path(__file__).parent.parent / "scores")
+SCORE_NAMES = tuple(m.name for m in iter_modules([_SCORES_FOLDER]) if not m.name.startswith("_"))
+"""Read off the folder, so that checking a study loads no torch."""
+
+Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$", max_length=64)]
+"""A name that may become a folder."""
+Count = Annotated[int, Field(ge=1)]
+
+
+class Frozen(BaseModel):
+    """A part of a study file; a key that it does not know is refused."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class TaskRange(Frozen):
+    """A task and the longest length at which a model is trained on it."""
+
+    task: str
+    max_length: Count
+    _min_length: int = PrivateAttr(1)
+
+    @field_validator("task")
+    @classmethod
+    def _known(cls, name: str, info: ValidationInfo) -> str:
+        known = [*TASKS, *(info.context or {})]
+        if name not in known:
+            raise ValueError(f"unknown task {name!r}{nearest(name, known)}; choose from: {', '.join(known)}")
+        return name
+
+    @model_validator(mode="after")
+    def _long_enough(self, info: ValidationInfo) -> "TaskRange":
+        known = info.context or {}
+        self._min_length = (known if self.task in known else TASKS)[self.task].min_length
+        if self.max_length < self.min_length:
+            raise ValueError(f"max_length {self.max_length} is below the shortest {self.task}, {self.min_length}")
+        return self
+
+    @property
+    def min_length(self) -> int:
+        """The task's smallest length."""
+        return self._min_length
+
+
+class ModelSpec(Frozen):
+    """A decoder-only transformer to train from scratch."""
+
+    position: Literal["rope", "nope"] = "rope"
+    """Rotary position (`LlamaForCausalLM`) or none at all (`SmolLM3ForCausalLM`)."""
+    n_layers: Count = 2
+    n_heads: Count = 4
+    n_key_value_heads: Count | None = None
+    """Fewer than `n_heads` for grouped-query attention; None for one per head."""
+    d_model: Count = 64
+    d_mlp: Count | None = None
+    """None for 4 × d_model."""
+    rope_theta: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 1e5
+
+    @model_validator(mode="after")
+    def _heads_fit(self) -> "ModelSpec":
+        if self.d_model % (2 * self.n_heads):
+            right = max(1, round(self.d_model / (2 * self.n_heads))) * 2 * self.n_heads
+            raise ValueError(f"d_model {self.d_model} is not a multiple of 2 × n_heads ({self.n_heads}); try {right}")
+        if self.n_key_value_heads is not None and self.n_heads % self.n_key_value_heads:
+            divisors = [n for n in range(1, self.n_heads + 1) if self.n_heads % n == 0]
+            right = min(divisors, key=lambda n: abs(n - (self.n_key_value_heads or 1)))
+            raise ValueError(
+                f"n_key_value_heads {self.n_key_value_heads} does not divide n_heads {self.n_heads}; try {right}"
+            )
+        return self
+
+
+class CheckpointSchedule(Frozen):
+    """At which training steps a checkpoint is kept; the last step always is."""
+
+    every: Count | None = None
+    at: tuple[Count, ...] | None = Field(default=None, strict=False)
+    log_spaced: Annotated[int, Field(ge=2)] | None = None
+    """This many, evenly spaced in log step from `first` to the last step."""
+    first: Count = 10
+
+    @model_validator(mode="after")
+    def _one_way(self) -> "CheckpointSchedule":
+        given = [name for name in ("every", "at", "log_spaced") if getattr(self, name) is not None]
+        if len(given) != 1:
+            raise ValueError(f"give exactly one of every, at, log_spaced (here: {', '.join(given) or 'none'})")
+        return self
+
+    def steps(self, last: int) -> tuple[int, ...]:
+        """The steps up to `last`, in order."""
+        if self.every is not None:
+            chosen = set(range(self.every, last + 1, self.every))
+        elif self.at is not None:
+            chosen = {step for step in self.at if step <= last}
+        else:
+            assert self.log_spaced is not None
+            first = min(self.first, last)
+            exponents = [i / (self.log_spaced - 1) for i in range(self.log_spaced)]
+            chosen = {round(first * (last / first) ** exponent) for exponent in exponents}
+        return tuple(sorted(chosen | {last}))
+
+
+class TrainingSpec(Frozen):
+    """How a model is trained jointly on the tasks of a group (paper, section on training; `reference/paper.md`)."""
+
+    steps: Count = 3000
+    batch_size: Count = 128
+    learning_rate: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 1e-3
+    warmup: Annotated[float, Field(ge=0, le=1)] = 0.1
+    """Fraction of the steps over which the learning rate rises from 0."""
+    decay: Annotated[float, Field(ge=0, le=1)] = 0.4
+    """Fraction of the steps over which it falls to 0 along a half cosine; between the two it is constant."""
+    betas: tuple[float, float] = Field(default=(0.9, 0.98), strict=False)
+    weight_decay: Annotated[float, Field(ge=0)] = 0.01
+    clip: Annotated[float, Field(gt=0)] = 1.0
+    checkpoints: CheckpointSchedule = CheckpointSchedule(every=200)
+    log_every: Count = 100
+    """Steps between two looks at the accuracy, on a few examples, for the training log."""
+    bf16: bool = False
+    """Whether matrix products are rounded to bfloat16 (autocast); pays on a GPU."""
+    compile: bool = False
+    """Whether `torch.compile` is used, which takes a minute to begin with and pays on a GPU."""
+
+    @model_validator(mode="after")
+    def _phases_fit(self) -> "TrainingSpec":
+        if self.warmup + self.decay > 1:
+            raise ValueError(
+                f"warmup {self.warmup} + decay {self.decay} is more than 1; lower decay to {1 - self.warmup:g}"
+            )
+        return self
+
+
+class MeasureSpec(Frozen):
+    """What is measured at each checkpoint."""
+
+    n_examples: Count = 256
+    """Examples per task and length for the accuracy curves."""
+    beyond: Annotated[int, Field(ge=0)] = 4
+    """How many lengths past the longest training length the accuracy curves go on."""
+    methods: tuple[str, ...] = Field(default=("mean_ablation",), strict=False)
+    n_score_examples: Count = 256
+    """Examples per task for head scores and patterns."""
+    score_length: Count | None = None
+    """Length at which heads are scored: within main's training range; None for its longest."""
+    top_k: Count = 3
+    """Heads in a task's top set, for the set metrics and for functional overlap."""
+    functional_sets: Annotated[int, Field(ge=0)] = 20
+    """Random head sets that functional overlap at the last checkpoint is compared with; 0 leaves it out."""
+    baseline_floor: Annotated[float, Field(ge=0, le=1)] = 0.1
+    """Overlap is marked unusable where a task's own accuracy is below this (trap 1 of `reference/paper.md`)."""
+    micro_batch: Count = 256
+
+    @field_validator("methods")
+    @classmethod
+    def _known(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        for name in names:
+            if name not in SCORE_NAMES:
+                hint = nearest(name, list(SCORE_NAMES))
+                raise ValueError(f"unknown score {name!r}{hint}; choose from: {', '.join(SCORE_NAMES)}")
+        return names

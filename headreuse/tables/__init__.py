@@ -1,0 +1,1 @@
+"""From measurements to tables: one table a file."""

@@ -1,0 +1,67 @@
+"""Several run folders seen as one: their tables together, with groups told apart by the folder they come from."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from headreuse.correlation import correlation_table
+from headreuse.errors import HeadreuseError
+from headreuse.store.folder import RunFolder
+from headreuse.study.config import Group
+from headreuse.tables.make import make_tables
+
+JOINED = ("accuracy", "head_scores", "transfer", "overlap", "functional_overlap", "training_log")
+"""Tables that are stacked; the correlation is worked out anew over all groups."""
+
+
+@dataclass(frozen=True)
+class Joined:
+    """The tables of one or several run folders, and their groups under the names that the tables use."""
+
+    folders: tuple[RunFolder, ...]
+    labels: tuple[str, ...]
+    """A name for each folder."""
+    groups: tuple[Group, ...]
+    tables: dict[str, pd.DataFrame]
+
+
+def join(paths: Sequence[Path]) -> Joined:
+    """Run folders together; the same folder twice is refused, since its runs would count twice."""
+    folders = tuple(RunFolder.open(path) for path in paths)
+    if len({folder.root.resolve() for folder in folders}) < len(folders):
+        raise HeadreuseError(f"{', '.join(map(str, paths))}: a folder is named twice; its runs would count twice")
+    labels = tuple(_labels(folders))
+    if len(folders) == 1:
+        return Joined(folders, labels, folders[0].study().groups, make_tables(folders[0]))
+    groups = tuple(
+        group.model_copy(update={"name": f"{label}/{group.name}"})
+        for folder, label in zip(folders, labels, strict=True)
+        for group in folder.study().groups
+    )
+    made = [make_tables(folder) for folder in folders]
+    tables = {
+        name: pd.concat(
+            [_labelled(one[name], label) for one, label in zip(made, labels, strict=True)], ignore_index=True
+        )
+        for name in JOINED
+    }
+    return Joined(
+        folders,
+        labels,
+        groups,
+        tables | {"correlation": correlation_table(tables["overlap"], tables["transfer"], groups)},
+    )
+
+
+def _labels(folders: Sequence[RunFolder]) -> list[str]:
+    """A name for each folder: its own, or with its parent's where two are called alike."""
+    names = [folder.root.resolve().name for folder in folders]
+    if len(set(names)) == len(names):
+        return names
+    return ["/".join(folder.root.resolve().parts[-2:]) for folder in folders]
+
+
+def _labelled(table: pd.DataFrame, label: str) -> pd.DataFrame:
+    return table.assign(group=label + "/" + table["group"]) if len(table) else table

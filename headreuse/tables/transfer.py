@@ -1,0 +1,192 @@
+"""How far does a main task extrapolate towards the lengths of its auxiliaries? Gap, transfer fraction and regimes.
+
+All are of the exact-match accuracy `acc_t(n)` of task t at length n (`reference/paper.md`, Measures):
+
+- generalization gap = mean of |acc_aux(n) − acc_main(n)| over the evaluated lengths up to the longest trained on,
+  from the tasks' common smallest length; 0 is full transfer. Several auxiliaries are first averaged to one curve.
+- transfer fraction τ = 1 − gap / (1 − min/max of the two train lengths): 1 is full transfer, 0 none.
+"""
+
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+import pandas as pd
+from jaxtyping import Float, Int
+from scipy import stats
+
+from headreuse.records import Evaluation
+from headreuse.study.config import Group
+
+CHECKPOINT = ["group", "seed", "step"]
+"""The columns that tell one checkpoint from another."""
+_TAIL = 0.025
+
+
+def clopper_pearson(
+    n_correct: Int[np.ndarray, "..."] | int, n: Int[np.ndarray, "..."] | int, confidence: float = 0.95
+) -> tuple[Float[np.ndarray, "..."], Float[np.ndarray, "..."]]:
+    """Lower and upper limit of a proportion `n_correct / n`, exact (never below the stated coverage); elementwise."""
+    n_correct, n = np.asarray(n_correct), np.asarray(n)
+    tail = (1 - confidence) / 2
+    low = np.where(n_correct == 0, 0.0, stats.beta.ppf(tail, np.maximum(n_correct, 1), n - n_correct + 1))
+    high = np.where(n_correct == n, 1.0, stats.beta.isf(tail, n_correct + 1, np.maximum(n - n_correct, 1)))
+    return low, high
+
+
+def accuracy_rows(evaluations: Iterable[Evaluation]) -> pd.DataFrame:
+    """One row per evaluation: task, length, n, accuracy (whole answer, 0 to 1), ci_low, ci_high (95 %, exact)."""
+    rows = [
+        (entry.task, entry.length, len(entry.outcomes["exact_match"]), int(entry.outcomes["exact_match"].sum()))
+        for entry in evaluations
+    ]
+    table = pd.DataFrame(rows, columns=["task", "length", "n", "n_correct"])
+    low, high = clopper_pearson(table["n_correct"].to_numpy(), table["n"].to_numpy())
+    table["accuracy"] = table["n_correct"] / table["n"]
+    return table.drop(columns="n_correct").assign(ci_low=low, ci_high=high)
+
+
+def no_transfer_gap(group: Group) -> float:
+    """The gap without any transfer: 1 − min/max of main's and the longest auxiliary's train length; NaN if alone."""
+    if not group.auxiliary:
+        return np.nan
+    auxiliary_length = max(entry.max_length for entry in group.auxiliary)
+    return 1 - min(group.main.max_length, auxiliary_length) / max(group.main.max_length, auxiliary_length)
+
+
+def transfer_fraction(gap: pd.Series, group: Group) -> pd.Series:
+    """τ of a gap: 1 for full transfer, 0 for none, below 0 for worse than none; NaN for equal train lengths."""
+    reference = no_transfer_gap(group)
+    return 1 - gap / reference if reference else gap * np.nan
+
+
+def transfer_table(accuracy: pd.DataFrame, groups: Sequence[Group]) -> pd.DataFrame:
+    """One row per group, seed and step of the `accuracy` table (columns group, seed, step, task, length, accuracy, n).
+
+    Columns, all in units of accuracy (0 to 1) but the dimensionless `transfer_fraction`:
+
+    - gap, transfer_fraction: NaN without an auxiliary, and τ also where main and auxiliary train to one length;
+    - accuracy_in_distribution, accuracy_transfer, accuracy_beyond: main's mean accuracy within its own train lengths,
+      from there to the auxiliaries' longest, and past both; NaN where a regime has no length;
+    - accuracy_at_max: main's accuracy at its own longest train length;
+    - accuracy_auxiliary: the auxiliaries' mean accuracy over the lengths of the gap;
+    - for the first five also `<name>_ci_low` and `<name>_ci_high`: the 95 % interval over other examples of the same
+      checkpoint, examples of two tasks counted as independent. How seeds differ is not in it: see `over_seeds`.
+    """
+    tables = [_group_transfer(accuracy, group) for group in groups]
+    return pd.concat([table for table in tables if len(table)] or tables[:1], ignore_index=True)
+
+
+def gap_by_auxiliary(accuracy: pd.DataFrame, groups: Sequence[Group]) -> pd.DataFrame:
+    """The gap to each auxiliary, to their mean and to the best of them.
+
+    Columns: group, seed, step, auxiliary, gap, transfer_fraction. `auxiliary` is a task or `mean` or `best`; the best
+    curve is the largest accuracy at each length. τ of one auxiliary is relative to its own train length.
+    """
+    return pd.concat([_gaps_by_auxiliary(accuracy, group) for group in groups], ignore_index=True)
+
+
+def transfer_onset(
+    transfer: pd.DataFrame, *, measure: str = "transfer_fraction", threshold: float = 0.5
+) -> pd.DataFrame:
+    """When transfer appears in each run: group, seed, first_step, lasting_step.
+
+    The first step at which `measure` is at least `threshold`, and the first from which it stays so to the end; NaN
+    where there is none.
+    """
+    rows = []
+    for (group, seed), run in transfer.sort_values("step").groupby(["group", "seed"], sort=False):
+        reached = (run[measure] >= threshold).to_numpy()
+        stays = np.logical_and.accumulate(reached[::-1])[::-1]
+        steps = run["step"].to_numpy()
+        first, lasting = (float(steps[held.argmax()]) if held.any() else np.nan for held in (reached, stays))
+        rows.append((group, seed, first, lasting))
+    return pd.DataFrame(rows, columns=["group", "seed", "first_step", "lasting_step"])
+
+
+def over_seeds(table: pd.DataFrame, *, by: Sequence[str], values: Sequence[str]) -> pd.DataFrame:
+    """Mean of columns over seeds, with the 95 % interval that treats each seed as one observation (Student's t).
+
+    Columns: those of `by`, `measure` (one of `values`), mean, ci_low, ci_high, low, high (the extreme seeds), n_seeds.
+    With one seed the interval is NaN. Rows of one seed are averaged first.
+    """
+    per_seed = table.groupby([*by, "seed"], sort=False, dropna=False)[list(values)].mean()
+    long = per_seed.reset_index().melt([*by, "seed"], var_name="measure", value_name="_of_seed")
+    grouped = long.groupby([*by, "measure"], sort=False, dropna=False)["_of_seed"]
+    found = grouped.agg(mean="mean", low="min", high="max", n_seeds="count", spread="std").reset_index()
+    n = found["n_seeds"].to_numpy()
+    half = stats.t.isf(_TAIL, np.maximum(n - 1, 1)) * found.pop("spread").to_numpy() / np.sqrt(n)
+    return found.assign(ci_low=found["mean"] - half, ci_high=found["mean"] + half)
+
+
+def curves(accuracy: pd.DataFrame, group: Group, *, values: str = "accuracy") -> pd.DataFrame:
+    """Accuracy of a group's tasks (columns, main first) by seed, step and length (index); NaN where not evaluated."""
+    rows = accuracy[accuracy["group"] == group.name]
+    wide = rows.pivot(index=["seed", "step", "length"], columns="task", values=values)
+    return wide.reindex(columns=[entry.task for entry in group.tasks])
+
+
+def _group_transfer(accuracy: pd.DataFrame, group: Group) -> pd.DataFrame:
+    wide, variance = curves(accuracy, group), _variances(accuracy, group)
+    length = wide.index.get_level_values("length")
+    names = [entry.task for entry in group.auxiliary]
+    main, auxiliary = wide[group.main.task], wide[names].mean(axis=1, skipna=False)
+    own, longest = group.main.max_length, group.max_length
+    main_variance = variance[group.main.task]
+    gap_variance = main_variance + variance[names].sum(axis=1, skipna=False) / max(1, len(names)) ** 2
+    gap = _mean_with_interval((auxiliary - main).abs()[length <= longest], gap_variance)
+    found = {
+        "gap": gap,
+        "transfer_fraction": [transfer_fraction(gap[i], group) for i in (0, 2, 1)],
+        "accuracy_in_distribution": _mean_with_interval(main[length <= own], main_variance),
+        "accuracy_transfer": _mean_with_interval(main[(length > own) & (length <= longest)], main_variance),
+        "accuracy_beyond": _mean_with_interval(main[length > longest], main_variance),
+        "accuracy_at_max": [_mean_by_checkpoint(main[length == own])],
+        "accuracy_auxiliary": [_mean_by_checkpoint(auxiliary[(length <= longest) & main.notna()])],
+    }
+    columns = {name: values[0] for name, values in found.items()}
+    for name, values in found.items():
+        columns |= {f"{name}_{end}": limit for end, limit in zip(("ci_low", "ci_high"), values[1:], strict=False)}
+    checkpoints = pd.MultiIndex.from_frame(wide.index.to_frame()[CHECKPOINT[1:]].drop_duplicates())
+    table = pd.DataFrame(columns, index=checkpoints).reset_index()
+    table.insert(0, "group", group.name)
+    return table
+
+
+def _gaps_by_auxiliary(accuracy: pd.DataFrame, group: Group) -> pd.DataFrame:
+    wide = curves(accuracy, group)
+    main, auxiliaries = wide[group.main.task], wide[[entry.task for entry in group.auxiliary]]
+    found = {"mean": (auxiliaries.mean(axis=1, skipna=False), group)}
+    found["best"] = (auxiliaries.max(axis=1, skipna=False), group)
+    for entry in group.auxiliary:
+        found[entry.task] = (auxiliaries[entry.task], group.model_copy(update={"auxiliary": (entry,)}))
+    parts = []
+    for name, (curve, seen) in found.items():
+        within = wide.index.get_level_values("length") <= seen.max_length
+        gap = _mean_by_checkpoint((curve - main).abs()[within])
+        fraction = transfer_fraction(gap, seen)
+        parts.append(pd.DataFrame({"auxiliary": name, "gap": gap, "transfer_fraction": fraction}).reset_index())
+    whole = pd.concat(parts, ignore_index=True)
+    whole.insert(0, "group", group.name)
+    return whole
+
+
+def _variances(accuracy: pd.DataFrame, group: Group) -> pd.DataFrame:
+    """Sampling variance of each accuracy, of (k + 1) / (n + 2), so that all right is not taken for sure."""
+    if "n" not in accuracy:
+        return curves(accuracy.assign(variance=np.nan), group, values="variance")
+    n = accuracy["n"]
+    shrunk = (accuracy["accuracy"] * n + 1) / (n + 2)
+    return curves(accuracy.assign(variance=shrunk * (1 - shrunk) / n), group, values="variance")
+
+
+def _mean_with_interval(values: pd.Series, variance: pd.Series) -> list[pd.Series]:
+    """Mean over lengths at each checkpoint, and the ends of its interval, within 0 and 1."""
+    known = values.dropna()
+    mean = _mean_by_checkpoint(known)
+    by_checkpoint = variance.reindex(known.index).groupby(level=CHECKPOINT[1:])
+    half = stats.norm.isf(_TAIL) * np.sqrt(by_checkpoint.sum(min_count=1)) / by_checkpoint.size()
+    return [mean, (mean - half).clip(0, 1), (mean + half).clip(0, 1)]
+
+
+def _mean_by_checkpoint(values: pd.Series) -> pd.Series:
+    return values.groupby(level=CHECKPOINT[1:]).mean()

@@ -1,0 +1,80 @@
+"""Train one model jointly on the tasks of a group, so that a kill at any moment costs only what came after a save."""
+
+from pathlib import Path
+
+from headreuse.errors import HeadreuseError
+from headreuse.models.architectures import build_model, quiet_transformers
+from headreuse.models.tokenizer import build_tokenizer
+from headreuse.prompts.vocabulary import Vocabulary
+from headreuse.records import Checkpoint
+from headreuse.store.folder import TRAINING_LOG
+from headreuse.store.training_log import Logbook
+from headreuse.study.config import Group, Study
+from headreuse.training.batches import Batches
+from headreuse.training.series import Series, check_can_go_on
+from headreuse.training.torchrun import is_writer, n_ranks
+from headreuse.training.trainer import Follower, JointTrainer, OnStep, check_supported, training_arguments
+from headreuse.training.watching import Watcher, watched_prompts
+
+__all__ = ["Batches", "train"]
+
+MAX_POSITIONS = 1024
+"""Written into the model's configuration for tools that ask; no weight depends on it."""
+
+
+def train(study: Study, group: Group, seed: int, folder: Path, *, on_step: OnStep) -> None:
+    """Train to the end, from the last checkpoint in `folder` on, and keep the checkpoints of the schedule there.
+
+    On one machine's CPU an interrupted training gives the weights of an undisturbed one, bit for bit. Started by
+    torchrun, this is called in each process; the first alone writes into the folder.
+    """
+    series = Series(folder, group.name, seed)
+    if is_writer():
+        series.drop_drafts()
+    last = series.last()
+    if last is None or last.step < group.training.steps:
+        _train_from(last, study, group, series, on_step)
+        if is_writer():
+            series.drop_drafts()
+    if is_writer():
+        series.drop_resume_files()
+
+
+def _train_from(last: Checkpoint | None, study: Study, group: Group, series: Series, on_step: OnStep) -> None:
+    spec, first = group.training, last.step if last else 0
+    if last:
+        check_can_go_on(last)
+    check_supported(spec)
+    if spec.batch_size < n_ranks():
+        raise HeadreuseError(
+            f"{group.name}: a batch of {spec.batch_size} cannot be shared by {n_ranks()} processes; start fewer"
+        )
+    with quiet_transformers():
+        trainer = _build_trainer(study, group, series, first=first)
+        if is_writer():
+            logbook = Logbook(series.folder / TRAINING_LOG)
+            logbook.cut(first)
+            watched = watched_prompts(study, group, _vocabulary(study, group))
+            trainer.add_callback(Watcher(trainer.model, watched, logbook, every=spec.log_every))
+        trainer.add_callback(Follower(trainer, spec, on_step))
+        trainer.train(resume_from_checkpoint=str(last.path) if last else None)
+
+
+def _build_trainer(study: Study, group: Group, series: Series, *, first: int) -> JointTrainer:
+    vocabulary = _vocabulary(study, group)
+    model = build_model(
+        study.model_of(group), vocab_size=len(vocabulary), max_positions=MAX_POSITIONS, seed=series.seed
+    )
+    if group.training.compile:
+        model.compile()
+    return JointTrainer(
+        series=series,
+        model=model,
+        args=training_arguments(group.training, seed=series.seed, drafts=str(series.drafts)),
+        train_dataset=Batches(study, group, vocabulary, first),
+        processing_class=build_tokenizer(vocabulary),
+    )
+
+
+def _vocabulary(study: Study, group: Group) -> Vocabulary:
+    return Vocabulary.of([study.task(name) for name in group.task_names])
