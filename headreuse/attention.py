@@ -11,18 +11,18 @@ from transformers import PreTrainedModel
 
 from headreuse.errors import HeadreuseError
 from headreuse.evaluation import require_eval_mode, single_length
-from headreuse.models.anatomy import device_of, find_anatomy, hooked, unwrapped
-from headreuse.records import MeanPattern, Prompts, Role
+from headreuse.models.anatomy import Decoder, device_of, find_anatomy, hooked, unwrapped
+from headreuse.records import MeanPattern, Prompts
 
 
-def mean_pattern(model: Any, prompts: Prompts, *, micro_batch: int = 32) -> MeanPattern:
+def mean_pattern(model: Decoder, prompts: Prompts, *, micro_batch: int = 32) -> MeanPattern:
     """Every head's attention pattern, averaged over prompts whose positions all have the same roles.
 
     A TransformerLens bridge shows its patterns at `hook_pattern`; a Hugging Face model shows them under eager
     attention, which it is switched to for the time of the recording.
     """
     length = single_length(prompts)
-    layout = layout_of(prompts)
+    layout = prompts.layout
     require_eval_mode(model)
     sums: dict[int, Tensor] = {}
     with torch.inference_mode(), _summing_patterns(model, sums):
@@ -33,26 +33,8 @@ def mean_pattern(model: Any, prompts: Prompts, *, micro_batch: int = 32) -> Mean
     return MeanPattern(prompts.task, length, len(prompts), layout, pattern.astype(np.float32))
 
 
-def is_aligned(prompts: Prompts) -> bool:
-    """Whether every position has one role in all prompts."""
-    return bool((prompts.roles == prompts.roles[0]).all())
-
-
-def layout_of(prompts: Prompts) -> tuple[str, ...]:
-    """The name of each position's role; prompts whose positions do not line up are refused."""
-    different = (prompts.roles != prompts.roles[0]).any(axis=0)
-    if different.any():
-        position = int(different.argmax())
-        names = sorted({Role(role).name for role in prompts.roles[:, position]})
-        raise HeadreuseError(
-            f"{prompts.task}: position {position} is {' in one prompt and '.join(names)} in another, so a mean per "
-            "position would mix them; give prompts of one layout"
-        )
-    return tuple(Role(role).name for role in prompts.roles[0])
-
-
 @contextmanager
-def _summing_patterns(model: Any, sums: dict[int, Tensor]) -> Iterator[None]:
+def _summing_patterns(model: Decoder, sums: dict[int, Tensor]) -> Iterator[None]:
     """Within the block, every forward pass adds its patterns to `sums`, by layer: `head query key`."""
 
     def add(layer: int, pattern: Any) -> None:

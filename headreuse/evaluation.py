@@ -6,7 +6,6 @@ The arg-max under teacher forcing equals the answer at every scored token exactl
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import torch
@@ -14,7 +13,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from headreuse.errors import HeadreuseError
-from headreuse.models.anatomy import device_of, hooked, logits_of, unwrapped
+from headreuse.models.anatomy import Decoder, device_of, hooked, logits_of, unwrapped
 from headreuse.records import OUTCOMES, Evaluation, Prompts
 
 
@@ -77,7 +76,7 @@ def outcomes(
 
 
 @contextmanager
-def unembedding_only(model: Any, positions: Int[Tensor, "prompt slot"]) -> Iterator[None]:
+def unembedding_only(model: Decoder, positions: Int[Tensor, "prompt slot"]) -> Iterator[None]:
     """Within the block the model gives logits at these positions alone, as `prompt slot d_vocab`."""
 
     def gather(_module: object, args: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
@@ -90,14 +89,14 @@ def unembedding_only(model: Any, positions: Int[Tensor, "prompt slot"]) -> Itera
 
 
 def slot_logits(
-    model: Any, tokens: Int[Tensor, "prompt pos"], positions: Int[Tensor, "prompt slot"]
+    model: Decoder, tokens: Int[Tensor, "prompt pos"], positions: Int[Tensor, "prompt slot"]
 ) -> Float[Tensor, "prompt slot d_vocab"]:
     """Logits at the given positions of right-padded prompts; padding comes last, so causality alone masks it."""
     with unembedding_only(model, positions):
         return logits_of(unwrapped(model)(input_ids=tokens, use_cache=False))
 
 
-def evaluate(model: Any, prompts: Prompts, *, micro_batch: int = 256) -> Evaluation:
+def evaluate(model: Decoder, prompts: Prompts, *, micro_batch: int = 256) -> Evaluation:
     """Outcomes of each example of one task at one length, from a Hugging Face model or a TransformerLens bridge."""
     length = single_length(prompts)
     require_eval_mode(model)
@@ -123,7 +122,7 @@ def single_length(prompts: Prompts) -> int:
     return int(lengths[0])
 
 
-def require_eval_mode(model: Any) -> None:
+def require_eval_mode(model: Decoder) -> None:
     """Refuse a model in train mode, whose dropout would make every outcome random."""
     if any(module.training for module in unwrapped(model).modules()):
         raise HeadreuseError(

@@ -11,8 +11,8 @@ from transformers import GPT2Config, GPT2LMHeadModel, LlamaConfig, LlamaForCausa
 from transformers.models.llama.modeling_llama import LlamaRMSNorm
 
 from headreuse.interventions.ablate import ablate
+from headreuse.interventions.replacements import replacement_for
 from headreuse.interventions.replay import replay
-from headreuse.interventions.sources import mean_at_each_position
 from headreuse.interventions.subject import REPLAY, FullPassWarning, prepare
 from headreuse.models.anatomy import find_anatomy, read_norm
 from headreuse.records import Head
@@ -81,7 +81,7 @@ def test_the_shortcut_gives_what_the_whole_feed_forward_gives(name, generator):
     subject = prepare(model, answered_prompts(model, generator))
     assert all(block.feed_forward for block in subject.anatomy.blocks)
     whole = replace(subject, anatomy=subject.anatomy.without_feed_forwards(), _kept=[])
-    short, long = (ablate(each, SETS, mean_at_each_position(each)) for each in (subject, whole))
+    short, long = (ablate(each, SETS, replacement_for(each, "mean", "each")) for each in (subject, whole))
     np.testing.assert_array_equal(short.outcomes["exact_match"], long.outcomes["exact_match"])
     np.testing.assert_allclose(short.outcomes["log_prob"], long.outcomes["log_prob"], atol=1e-4)
 
@@ -96,7 +96,7 @@ def test_the_shortcut_spares_the_norm_and_most_of_the_maps(generator, monkeypatc
     for part in (last.post_attention_layernorm, last.mlp.gate_proj):
         forward = part.forward
         monkeypatch.setattr(part, "forward", lambda x, forward=forward: (rows.append(len(x)), forward(x))[1])
-    ablate(subject, [frozenset({Head(2, index)}) for index in range(N_HEADS)], mean_at_each_position(subject))
+    ablate(subject, [frozenset({Head(2, index)}) for index in range(N_HEADS)], replacement_for(subject, "mean", "each"))
     of_prompts = [n_rows for n_rows in rows if n_rows == len(prompts)]
     assert len(of_prompts) == 2, "once for each part, whatever the number of heads"
 
@@ -156,7 +156,9 @@ def test_biases_and_a_large_epsilon_count(model_class_and_config, generator):
     subject = prepare(model, prompts)
     assert all(block.feed_forward for block in subject.anatomy.blocks)
     whole = replace(subject, anatomy=subject.anatomy.without_feed_forwards(), _kept=[])
-    short, long = (ablate(each, SETS, mean_at_each_position(each)).outcomes["log_prob"] for each in (subject, whole))
+    short, long = (
+        ablate(each, SETS, replacement_for(each, "mean", "each")).outcomes["log_prob"] for each in (subject, whole)
+    )
     np.testing.assert_allclose(short, long, atol=1e-4)
 
 
@@ -165,7 +167,7 @@ def test_the_shortcut_leaves_nothing_behind(generator):
     prompts = answered_prompts(model, generator)
     weights, before = copy.deepcopy(model.state_dict()), model(torch.as_tensor(prompts.tokens)).logits
     subject = prepare(model, prompts)
-    ablate(subject, SETS, mean_at_each_position(subject))
+    ablate(subject, SETS, replacement_for(subject, "mean", "each"))
     assert all(not run.latest for _, run in subject.runs())
     assert all("forward" not in part.__dict__ for part in model.modules())
     assert torch.equal(model(torch.as_tensor(prompts.tokens)).logits, before)

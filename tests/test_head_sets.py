@@ -4,22 +4,11 @@ import torch
 from decoders import N_HEADS, N_LAYERS, answered_prompts, random_model, slow_outcomes
 
 from headreuse.errors import HeadreuseError
-from headreuse.interventions.head_sets import (
-    cumulative_ablation,
-    greedy_ablation,
-    name_of,
-    random_sets_like,
-    set_ablation,
-)
+from headreuse.interventions.head_sets import name_of, random_sets_like, set_ablation
 from headreuse.records import Head
 from headreuse.scores import mean_ablation, resample_ablation, zero_ablation
 
-SINGLE_SCORE = {
-    "mean": mean_ablation,
-    "pooled_mean": lambda model, prompts: mean_ablation(model, prompts, position="pooled"),
-    "resample": resample_ablation,
-    "zero": zero_ablation,
-}
+SINGLE_SCORE = {"mean": mean_ablation, "resample": resample_ablation}
 
 
 @pytest.fixture(scope="module")
@@ -32,11 +21,16 @@ def prompts(llama, generator):
     return answered_prompts(llama, generator)
 
 
-@pytest.mark.parametrize("replacement", SINGLE_SCORE)
-def test_a_set_of_one_head_has_the_single_score(replacement, llama, prompts):
-    single = SINGLE_SCORE[replacement](llama, prompts)
+@pytest.mark.parametrize("position", ["each", "pooled"])
+@pytest.mark.parametrize("replacement", ["mean", "resample", "zero"])
+def test_a_set_of_one_head_has_the_single_score(replacement, position, llama, prompts):
+    if replacement == "zero":
+        single = zero_ablation(llama, prompts)
+    else:
+        single = SINGLE_SCORE[replacement](llama, prompts, position=position)
     heads = [Head(layer, index) for layer in range(N_LAYERS) for index in range(N_HEADS)]
-    scores = set_ablation(llama, prompts, [[head] for head in heads], replacement=replacement)
+    scores = set_ablation(llama, prompts, [[head] for head in heads], replacement=replacement, position=position)
+    assert (scores.replacement, scores.position) == (replacement, position)
     for outcome, values in scores.effects.items():
         expected = single.effects[outcome].reshape(len(heads), -1)
         np.testing.assert_array_equal(values, expected)
@@ -83,34 +77,6 @@ def test_ablating_all_heads_of_one_task_breaks_the_shared_part_of_the_other(shar
     assert scores.effect("exact_match").tolist() == pytest.approx([sharing, 1.0])
 
 
-def test_cumulative_ablation_takes_one_head_after_the_other(planted_model, generator):
-    prompts = planted_model.prompts("C", 16, generator)
-    scores = cumulative_ablation(planted_model.model, prompts, [Head(0, 1), Head(1, 2), Head(0, 0)])
-    assert [name_of(heads) for heads in scores.sets] == ["0.1", "0.1 1.2", "0.0 0.1 1.2"]
-    assert scores.effect("exact_match").tolist() == [0.0, 1.0, 1.0]
-
-
-def test_greedy_ablation_takes_the_costliest_head_first(planted, generator):
-    truth = planted(0.5)
-    prompts = truth.prompts("A", 20, generator)
-    scores = greedy_ablation(truth.model, prompts, 3)
-    assert [len(heads) for heads in scores.sets] == [1, 2, 3]
-    assert scores.sets[0] < scores.sets[1] < scores.sets[2] < truth.heads["A"]
-    assert scores.effect("exact_match").tolist() == pytest.approx([0.1, 0.2, 0.3])
-
-
-def test_greedy_ablation_by_brute_force(llama, prompts):
-    scores = greedy_ablation(llama, prompts, 2, outcome="logit_diff", replacement="zero")
-    single = zero_ablation(llama, prompts).effect("logit_diff")
-    first = Head(*map(int, np.unravel_index(single.argmax(), single.shape)))
-    others = [
-        Head(layer, index) for layer in range(N_LAYERS) for index in range(N_HEADS) if Head(layer, index) != first
-    ]
-    pairs = set_ablation(llama, prompts, [{first, other} for other in others], replacement="zero")
-    best = pairs.effect("logit_diff").argmax()
-    assert scores.sets == (frozenset({first}), pairs.sets[best])
-
-
 def test_random_sets_have_as_many_heads_in_each_layer(generator):
     heads = {Head(0, 1), Head(2, 0), Head(2, 3)}
     sets = random_sets_like(heads, 4, 200, generator)
@@ -125,12 +91,16 @@ def test_the_frame_names_the_sets(llama, prompts):
     frame = set_ablation(llama, prompts, [{Head(0, 1), Head(2, 0)}, {Head(1, 3)}]).to_frame()
     assert frame[frame.outcome == "log_prob"]["set"].tolist() == ["0.1 2.0", "1.3"]
     assert frame[frame.outcome == "log_prob"].n_heads.tolist() == [2, 1]
+    assert set(zip(frame.replacement, frame.position, strict=True)) == {("mean", "each")}
 
 
 def test_a_head_that_does_not_exist_is_refused(llama, prompts):
     with pytest.raises(HeadreuseError, match=r"there is no head 3\.0: the model has 3 layers of 4 heads"):
         set_ablation(llama, prompts, [{Head(0, 0)}, {Head(3, 0)}])
-    with pytest.raises(HeadreuseError, match="n_heads 13 is not between 1 and the model's 12 heads"):
-        greedy_ablation(llama, prompts, 13)
-    with pytest.raises(HeadreuseError, match="unknown replacement 'nothing'; choose from: mean, pooled_mean"):
+
+
+def test_an_unknown_replacement_or_position_is_refused(llama, prompts):
+    with pytest.raises(HeadreuseError, match="unknown replacement 'nothing'; choose from: mean, resample, zero"):
         set_ablation(llama, prompts, [{Head(0, 0)}], replacement="nothing")
+    with pytest.raises(HeadreuseError, match=r"unknown position 'pool'.*choose from: each, pooled"):
+        set_ablation(llama, prompts, [{Head(0, 0)}], position="pool")

@@ -240,9 +240,17 @@ def test_nan_weights_are_named(generator):
     prompts = answered_prompts(model, generator)
     with torch.no_grad():
         model.model.layers[1].mlp.up_proj.weight[0, 0] = torch.nan
-    with pytest.raises(
-        HeadreuseError, match=r"answers NaN: its weights hold NaN, first in model\.layers\.1\.mlp\.up_proj"
-    ):
+    with pytest.raises(HeadreuseError, match=r"its weights hold NaN, first in model\.layers\.1\.mlp\.up_proj"):
+        zero_ablation(model, prompts)
+
+
+def test_nan_that_comes_after_the_heads_were_found_is_named_too(generator):
+    model = random_model("llama")
+    prompts = answered_prompts(model, generator)
+    zero_ablation(model, prompts)
+    with torch.no_grad():
+        model.lm_head.weight[0, 0] = torch.nan
+    with pytest.raises(HeadreuseError, match=r"answers NaN: its weights hold NaN, first in lm_head\.weight"):
         zero_ablation(model, prompts)
 
 

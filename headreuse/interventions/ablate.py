@@ -12,8 +12,9 @@ from torch import Tensor
 from headreuse.errors import HeadreuseError
 from headreuse.evaluation import outcomes
 from headreuse.interventions.batch import CleanRun, HeadSet, Z
-from headreuse.interventions.sources import Source
+from headreuse.interventions.replacements import Replacement
 from headreuse.interventions.subject import Subject
+from headreuse.models.anatomy import first_nan_weight
 from headreuse.records import OUTCOMES, Head
 
 
@@ -42,8 +43,8 @@ def baseline_outcomes(subject: Subject) -> dict[str, Float[np.ndarray, "prompt"]
 
 
 @torch.inference_mode()
-def ablate(subject: Subject, sets: Sequence[HeadSet], source: Source) -> Ablated:
-    """Outcomes where the heads of each set, and of no other, write what `source` says."""
+def ablate(subject: Subject, sets: Sequence[HeadSet], replacement: Replacement) -> Ablated:
+    """Outcomes where the heads of each set, and of no other, write their replacement."""
     n_prompts = len(subject.prompts)
     baseline = {name: np.empty(n_prompts, np.float32) for name in OUTCOMES}
     ablated = {name: np.empty((len(sets), n_prompts), np.float32) for name in OUTCOMES}
@@ -52,7 +53,7 @@ def ablate(subject: Subject, sets: Sequence[HeadSet], source: Source) -> Ablated
         _refuse_nan(subject, clean["log_prob"])
         for name, values in clean.items():
             baseline[name][rows] = ablated[name][:, rows] = values.cpu().numpy()
-        for group, found in _outcomes_of_groups(subject, run, sets, source(run, rows)):
+        for group, found in _outcomes_of_groups(subject, run, sets, replacement(run, rows)):
             for name in OUTCOMES:
                 ablated[name][group, rows] = found[name].cpu().numpy()
     return Ablated(baseline, ablated)
@@ -83,6 +84,6 @@ def _folds(subject: Subject, sets: Sequence[HeadSet], n_prompts: int) -> Iterato
 def _refuse_nan(subject: Subject, log_prob: Tensor) -> None:
     if not log_prob.isnan().any():
         return
-    names = [name for name, weight in subject.anatomy.model.named_parameters() if weight.isnan().any()]
-    where = f"its weights hold NaN, first in {names[0]}" if names else "no weight is NaN, so its arithmetic overflows"
+    name = first_nan_weight(subject.anatomy.model)
+    where = f"its weights hold NaN, first in {name}" if name else "no weight is NaN, so its arithmetic overflows"
     raise HeadreuseError(f"{type(subject.anatomy.model).__name__} answers NaN: {where}")

@@ -17,7 +17,7 @@ from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 
 from headreuse.errors import HeadreuseError
 from headreuse.interventions.batch import CleanRun, Packing, Z
-from headreuse.interventions.sources import Source, other_run
+from headreuse.interventions.replacements import Replacement, other_run
 from headreuse.interventions.subject import Subject
 from headreuse.models.anatomy import Anatomy, hooked
 
@@ -31,7 +31,7 @@ See = Callable[[int, str, Tensor], Tensor]
 """Given a layer, `q`, `k` or `v`, and its value, what is used in its place."""
 
 
-def component_of(subject: Subject, tokens: Int[np.ndarray, "prompt pos"], component: Component) -> Source:
+def component_of(subject: Subject, tokens: Int[np.ndarray, "prompt pos"], component: Component) -> Replacement:
     """What heads write with one component from a run on other tokens and the rest their own."""
     if component == "z":
         return other_run(subject, tokens)

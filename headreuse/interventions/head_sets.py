@@ -1,8 +1,7 @@
-"""What is lost where several heads go at once? Sets of heads, random sets to compare them with, and ablation curves."""
+"""What is lost where several heads are ablated at once? Sets of heads, and random sets to compare them with."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -11,14 +10,12 @@ import xarray as xr
 from jaxtyping import Float
 
 from headreuse.errors import HeadreuseError
-from headreuse.interventions.ablate import Ablated, ablate, single_heads
+from headreuse.interventions.ablate import ablate
 from headreuse.interventions.batch import HeadSet
-from headreuse.interventions.sources import Source, mean_at_each_position, partner_at_each_position, pooled_mean, zeros
+from headreuse.interventions.replacements import Position, ReplacementName, replacement_for
 from headreuse.interventions.subject import Subject, prepare
+from headreuse.models.anatomy import Decoder
 from headreuse.records import Head, Prompts
-
-Replacement = Literal["mean", "pooled_mean", "resample", "zero"]
-"""What ablated heads write instead."""
 
 
 @dataclass(frozen=True)
@@ -27,7 +24,8 @@ class SetScores:
 
     task: str
     length: int
-    replacement: str
+    replacement: ReplacementName
+    position: Position
     sets: tuple[HeadSet, ...]
     baseline: Mapping[str, Float[np.ndarray, "prompt"]]
     """Outcomes of the untouched model, by name."""
@@ -41,18 +39,21 @@ class SetScores:
     def to_xarray(self) -> xr.Dataset:
         """The effects as one labelled variable per outcome, dimensions set (by its name) and example."""
         variables = {outcome: (("set", "example"), values) for outcome, values in self.effects.items()}
-        attributes = {"task": self.task, "length": self.length, "replacement": self.replacement}
-        return xr.Dataset(variables, {"set": [name_of(heads) for heads in self.sets]}, attributes)
+        return xr.Dataset(variables, {"set": [name_of(heads) for heads in self.sets]}, self._labels)
 
     def to_frame(self) -> pd.DataFrame:
-        """One row per outcome and set: task, length, replacement, outcome, set, n_heads, baseline, effect."""
+        """One row per outcome and set: task, length, replacement, position, outcome, set, n_heads, baseline, effect."""
         rows = [
-            (self.task, self.length, self.replacement, outcome, name_of(heads), len(heads), baseline.mean(), effect)
+            (*self._labels.values(), outcome, name_of(heads), len(heads), baseline.mean(), effect)
             for outcome, baseline in self.baseline.items()
             for heads, effect in zip(self.sets, self.effect(outcome), strict=True)
         ]
-        columns = ["task", "length", "replacement", "outcome", "set", "n_heads", "baseline", "effect"]
-        return pd.DataFrame(rows, columns=columns)
+        return pd.DataFrame(rows, columns=[*self._labels, "outcome", "set", "n_heads", "baseline", "effect"])
+
+    @property
+    def _labels(self) -> dict[str, str | int]:
+        names = ("task", "length", "replacement", "position")
+        return {name: getattr(self, name) for name in names}
 
 
 def name_of(heads: Collection[Head]) -> str:
@@ -61,11 +62,12 @@ def name_of(heads: Collection[Head]) -> str:
 
 
 def set_ablation(
-    model: Any,
+    model: Decoder,
     prompts: Prompts,
     sets: Iterable[Collection[Head]],
     *,
-    replacement: Replacement = "mean",
+    replacement: ReplacementName = "mean",
+    position: Position = "each",
     seed: int = 0,
     memory_budget: int | None = None,
     dtype: torch.dtype | None = None,
@@ -73,49 +75,20 @@ def set_ablation(
     """Ablate all heads of a set at once, one set after the other.
 
     Args:
-        replacement: `mean` over the prompts at each position, as in `mean_ablation`; `pooled_mean` over all positions,
-            for prompts that are not aligned; `resample` from a partner; `zero`.
-        seed: Settles the partners of `resample`.
+        replacement: What ablated heads write instead: their `mean` over the prompts, as in `mean_ablation`; `resample`,
+            what they wrote on another prompt, as in `resample_ablation`; `zero`.
+        position: `each` takes the replacement position by position, for which prompts must be aligned; `pooled` takes
+            it from all positions together.
+        seed: Settles which prompt each prompt is resampled from.
         memory_budget: See `prepare`.
         dtype: See `prepare`.
     """
     subject = prepare(model, prompts, memory_budget=memory_budget, dtype=dtype)
     frozen = tuple(frozenset(heads) for heads in sets)
     _require_heads(subject, frozen)
-    return _set_scores(subject, frozen, replacement, ablate(subject, frozen, _source(subject, replacement, seed)))
-
-
-def cumulative_ablation(model: Any, prompts: Prompts, order: Sequence[Head], **settings: Any) -> SetScores:
-    """Ablate the first head of `order`, the first two, and so on; for the settings see `set_ablation`."""
-    return set_ablation(model, prompts, [order[: n + 1] for n in range(len(order))], **settings)
-
-
-def greedy_ablation(
-    model: Any,
-    prompts: Prompts,
-    n_heads: int,
-    *,
-    outcome: str = "log_prob",
-    replacement: Replacement = "mean",
-    seed: int = 0,
-    memory_budget: int | None = None,
-) -> SetScores:
-    """Ablate the head that costs most of `outcome`, then with it gone the next, until `n_heads` are gone.
-
-    `sets` grow by one head each; the settings are those of `set_ablation`.
-    """
-    subject = prepare(model, prompts, memory_budget=memory_budget)
-    source = _source(subject, replacement, seed)
-    candidates = single_heads(subject)
-    if not 1 <= n_heads <= len(candidates):
-        raise HeadreuseError(f"n_heads {n_heads} is not between 1 and the model's {len(candidates)} heads")
-    chosen: list[HeadSet] = []
-    for _ in range(n_heads):
-        so_far = chosen[-1] if chosen else frozenset()
-        grown = [so_far | one for one in candidates if not one <= so_far]
-        cost = ablate(subject, grown, source).effects[outcome].mean(axis=-1)
-        chosen.append(grown[int(np.argmax(cost))])
-    return _set_scores(subject, tuple(chosen), replacement, ablate(subject, chosen, source))
+    ablated = ablate(subject, frozen, replacement_for(subject, replacement, position, seed=seed))
+    length = int(prompts.lengths.max())
+    return SetScores(prompts.task, length, replacement, position, frozen, ablated.baseline, ablated.effects)
 
 
 def random_sets_like(
@@ -133,22 +106,8 @@ def random_sets_like(
     ]
 
 
-def _source(subject: Subject, replacement: Replacement, seed: int) -> Source:
-    if replacement == "resample":
-        return partner_at_each_position(subject, seed)
-    sources = {"mean": mean_at_each_position, "pooled_mean": pooled_mean, "zero": zeros}
-    if replacement not in sources:
-        raise HeadreuseError(f"unknown replacement {replacement!r}; choose from: mean, pooled_mean, resample, zero")
-    return sources[replacement](subject)
-
-
 def _require_heads(subject: Subject, sets: Sequence[HeadSet]) -> None:
     n_layers, n_heads = subject.anatomy.n_layers, subject.anatomy.n_heads
     for head in sorted(frozenset().union(*sets)):
         if not (0 <= head.layer < n_layers and 0 <= head.head_index < n_heads):
             raise HeadreuseError(f"there is no head {head}: the model has {n_layers} layers of {n_heads} heads")
-
-
-def _set_scores(subject: Subject, sets: tuple[HeadSet, ...], replacement: str, ablated: Ablated) -> SetScores:
-    task, length = subject.prompts.task, int(subject.prompts.lengths.max())
-    return SetScores(task, length, replacement, sets, ablated.baseline, ablated.effects)

@@ -5,7 +5,6 @@ import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
-from typing import Any
 from weakref import WeakKeyDictionary
 
 import torch
@@ -18,7 +17,7 @@ from headreuse.interventions.batch import CleanRun
 from headreuse.interventions.budget import Plan, keep_freed_memory, plan
 from headreuse.interventions.full_pass import clean_pass, full_passes
 from headreuse.interventions.replay import clean_run, replay
-from headreuse.models.anatomy import Anatomy, find_anatomy, unwrapped
+from headreuse.models.anatomy import Anatomy, Decoder, find_anatomy, unwrapped
 from headreuse.records import Head, Prompts
 
 CHECKED_PROMPTS = 2
@@ -49,7 +48,7 @@ FULL_PASSES = Engine(clean_pass, full_passes, starts_anywhere=True)
 class Subject:
     """A model, prompts, and the way to intervene."""
 
-    model: Any
+    model: Decoder
     """As the user gave it, or its copy in another type."""
     anatomy: Anatomy
     engine: Engine
@@ -90,7 +89,7 @@ class Subject:
 
 
 def prepare(
-    model: Any, prompts: Prompts, *, memory_budget: int | None = None, dtype: torch.dtype | None = None
+    model: Decoder, prompts: Prompts, *, memory_budget: int | None = None, dtype: torch.dtype | None = None
 ) -> Subject:
     """Make a Hugging Face model or a TransformerLens bridge ready for interventions on `prompts`.
 

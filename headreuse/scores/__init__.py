@@ -3,18 +3,21 @@
 `from headreuse.scores import mean_ablation` gives the function; `SCORES["mean_ablation"]` gives it by name.
 """
 
-from collections.abc import Callable
-from importlib import import_module
-from pkgutil import iter_modules
+from headreuse.scores._registry import SCORES, Score
+from headreuse.scores.activation_patching import activation_patching
+from headreuse.scores.attribution_patching import attribution_patching
+from headreuse.scores.direct_effect import direct_effect
+from headreuse.scores.mean_ablation import mean_ablation
+from headreuse.scores.resample_ablation import resample_ablation
+from headreuse.scores.zero_ablation import zero_ablation
 
-from headreuse.records import HeadScores
-from headreuse.registry import Registry
-
-SCORES: Registry[Callable[..., HeadScores]] = Registry("score")
-"""Every score by name: `(model, prompts, **settings) -> HeadScores`."""
-
-for _module in iter_modules(__path__):
-    if not _module.name.startswith("_"):
-        SCORES.add(_module.name, getattr(import_module(f"{__name__}.{_module.name}"), _module.name))
-
-globals().update(SCORES)
+__all__ = [
+    "SCORES",
+    "Score",
+    "activation_patching",
+    "attribution_patching",
+    "direct_effect",
+    "mean_ablation",
+    "resample_ablation",
+    "zero_ablation",
+]

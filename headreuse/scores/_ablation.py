@@ -1,19 +1,14 @@
 """What ablations of single heads share."""
 
-from typing import Literal
-
 from headreuse.interventions.ablate import Ablated, ablate, single_heads
-from headreuse.interventions.sources import Source
+from headreuse.interventions.replacements import Replacement
 from headreuse.interventions.subject import Subject
 from headreuse.records import HeadScores
 
-Position = Literal["each", "pooled"]
-"""Whether a head's replacement is taken position by position or over all positions together."""
 
-
-def single_head_scores(subject: Subject, method: str, source: Source) -> HeadScores:
-    """Every head alone, replaced as `source` says."""
-    return as_head_scores(subject, method, ablate(subject, single_heads(subject), source))
+def single_head_scores(subject: Subject, method: str, replacement: Replacement) -> HeadScores:
+    """Scores of every head ablated alone, writing its replacement."""
+    return as_head_scores(subject, method, ablate(subject, single_heads(subject), replacement))
 
 
 def as_head_scores(subject: Subject, method: str, ablated: Ablated) -> HeadScores:

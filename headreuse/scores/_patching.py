@@ -26,11 +26,6 @@ class PatchingScores(HeadScores):
     corrupted: Mapping[str, Float[np.ndarray, "prompt"]]
     """Outcomes of the untouched corrupted run."""
 
-    def recovery(self, outcome: str) -> Float[np.ndarray, "layer head"]:
-        """Mean effect as a fraction of the mean difference between clean and corrupted; NaN where there is none."""
-        gap = float(np.mean(self.clean[outcome]) - np.mean(self.corrupted[outcome]))
-        return self.effect(outcome) / gap if gap else np.full_like(self.effect(outcome), np.nan)
-
 
 def corrupted_inputs(prompts: Prompts) -> Int[np.ndarray, "prompt pos"]:
     """The corrupted partner's tokens up to the answer, then the clean answer: what the corrupted run is given.

@@ -1,7 +1,6 @@
 """How much of the difference between a prompt and its corrupted partner goes through a head?"""
 
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 import torch
@@ -9,13 +8,16 @@ import torch
 from headreuse.interventions.ablate import ablate, baseline_outcomes, single_heads
 from headreuse.interventions.components import Component, component_of
 from headreuse.interventions.subject import prepare
+from headreuse.models.anatomy import Decoder
 from headreuse.records import Prompts
 from headreuse.scores._ablation import as_head_scores
 from headreuse.scores._patching import Direction, PatchingScores, corrupted_inputs
+from headreuse.scores._registry import score
 
 
+@score()
 def activation_patching(
-    model: Any,
+    model: Decoder,
     prompts: Prompts,
     *,
     direction: Direction = "noising",

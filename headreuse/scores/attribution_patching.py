@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import torch
@@ -12,15 +12,17 @@ from torch import Tensor
 from headreuse.evaluation import Slots, outcomes, require_eval_mode, slot_logits, slots_of
 from headreuse.interventions.budget import gradient_batch
 from headreuse.interventions.subject import anatomy_of, unwrapped
-from headreuse.models.anatomy import Anatomy, hooked
+from headreuse.models.anatomy import Anatomy, Decoder, hooked
 from headreuse.records import OUTCOMES, HeadScores, Prompts
 from headreuse.scores._patching import corrupted_inputs
+from headreuse.scores._registry import score
 
 Differentiable = Literal["log_prob", "logit_diff"]
 
 
+@score()
 def attribution_patching(
-    model: Any,
+    model: Decoder,
     prompts: Prompts,
     *,
     outcome: Differentiable = "log_prob",

@@ -1,7 +1,5 @@
 """What does a head itself write towards the answer, past all that later blocks make of it?"""
 
-from typing import Any
-
 import numpy as np
 import torch
 from jaxtyping import Float
@@ -11,14 +9,17 @@ from headreuse.evaluation import Slots, outcomes
 from headreuse.interventions.ablate import baseline_outcomes
 from headreuse.interventions.direct_path import direct_path, finished_logits
 from headreuse.interventions.subject import prepare
+from headreuse.models.anatomy import Decoder
 from headreuse.records import OUTCOMES, HeadScores, Prompts
 from headreuse.scores._ablation import longest
+from headreuse.scores._registry import score
 
 ANSWER_LOGIT = "answer_logit"
 
 
+@score()
 def direct_effect(
-    model: Any, prompts: Prompts, *, memory_budget: int | None = None, dtype: torch.dtype | None = None
+    model: Decoder, prompts: Prompts, *, memory_budget: int | None = None, dtype: torch.dtype | None = None
 ) -> HeadScores:
     """Each head's own contribution to the logits, through the unembedding with the final norm's scale held.
 

@@ -1,17 +1,18 @@
 """What is lost where a head writes its mean instead of what it read? The published measure."""
 
-from typing import Any
-
 import torch
 
-from headreuse.interventions.sources import mean_at_each_position, pooled_mean
+from headreuse.interventions.replacements import Position, replacement_for
 from headreuse.interventions.subject import prepare
+from headreuse.models.anatomy import Decoder
 from headreuse.records import HeadScores, Prompts
-from headreuse.scores._ablation import Position, single_head_scores
+from headreuse.scores._ablation import single_head_scores
+from headreuse.scores._registry import score
 
 
+@score(has_position=True)
 def mean_ablation(
-    model: Any,
+    model: Decoder,
     prompts: Prompts,
     *,
     reference: Prompts | None = None,
@@ -21,14 +22,15 @@ def mean_ablation(
 ) -> HeadScores:
     """Baseline minus outcome with each head's `z` replaced by its mean over all prompts.
 
+    The published measure (Cai et al. 2025, arXiv 2506.09251, on attention-head reuse).
+
     Args:
-        reference: Take the mean over these held-out prompts instead, as far as there is one.
+        reference: Take the mean over these held-out prompts instead.
         position: `each` for a mean at every position, as published, for which prompts must be aligned; `pooled` for one
             mean over all positions.
         memory_budget: See `prepare`.
         dtype: See `prepare`.
     """
     subject = prepare(model, prompts, memory_budget=memory_budget, dtype=dtype)
-    held_out = None if reference is None else subject.with_prompts(reference)
-    mean = mean_at_each_position if position == "each" else pooled_mean
-    return single_head_scores(subject, "mean_ablation", mean(subject, held_out))
+    mean = replacement_for(subject, "mean", position, reference=reference)
+    return single_head_scores(subject, "mean_ablation", mean)

@@ -1,17 +1,18 @@
 """What is lost where a head writes what it wrote on another prompt?"""
 
-from typing import Any
-
 import torch
 
-from headreuse.interventions.sources import partner_at_any_position, partner_at_each_position
+from headreuse.interventions.replacements import Position, replacement_for
 from headreuse.interventions.subject import prepare
+from headreuse.models.anatomy import Decoder
 from headreuse.records import HeadScores, Prompts
-from headreuse.scores._ablation import Position, single_head_scores
+from headreuse.scores._ablation import single_head_scores
+from headreuse.scores._registry import score
 
 
+@score(has_position=True)
 def resample_ablation(
-    model: Any,
+    model: Decoder,
     prompts: Prompts,
     *,
     seed: int = 0,
@@ -20,10 +21,12 @@ def resample_ablation(
     memory_budget: int | None = None,
     dtype: torch.dtype | None = None,
 ) -> HeadScores:
-    """Baseline minus outcome with each head's `z` taken from a randomly drawn partner, the same one for every head.
+    """Baseline minus outcome with each head's `z` taken from a partner, a prompt drawn at random for each prompt.
+
+    All heads of a prompt have the same partner.
 
     Args:
-        seed: Settles who is whose partner; nobody is their own.
+        seed: Settles who is whose partner; no prompt is its own.
         reference: Draw partners from these prompts instead.
         position: `each` for the partner's `z` at the same position, for which prompts must be aligned; `pooled` for its
             `z` at a position drawn at random.
@@ -31,6 +34,5 @@ def resample_ablation(
         dtype: See `prepare`.
     """
     subject = prepare(model, prompts, memory_budget=memory_budget, dtype=dtype)
-    held_out = None if reference is None else subject.with_prompts(reference)
-    partner = partner_at_each_position if position == "each" else partner_at_any_position
-    return single_head_scores(subject, "resample_ablation", partner(subject, seed, held_out))
+    partner = replacement_for(subject, "resample", position, seed=seed, reference=reference)
+    return single_head_scores(subject, "resample_ablation", partner)

@@ -8,18 +8,33 @@ from headreuse.models.anatomy.calls import (
     main_output,
     with_first_tensor,
 )
-from headreuse.models.anatomy.decoder import Anatomy, Block, FeedForward, device_of, is_linear, unwrapped, weight_of
-from headreuse.models.anatomy.finding import UnrecognisedModelError, find_anatomy
+from headreuse.models.anatomy.decoder import (
+    Anatomy,
+    Block,
+    Decoder,
+    FeedForward,
+    LinearMap,
+    UnrecognisedModelError,
+    device_of,
+    first_nan_weight,
+    is_linear,
+    unwrapped,
+    weight_of,
+)
+from headreuse.models.anatomy.finding import find_anatomy
 from headreuse.models.anatomy.norms import Norm, read_norm
 
 __all__ = [
     "Anatomy",
     "Block",
+    "Decoder",
     "FeedForward",
+    "LinearMap",
     "Norm",
     "UnrecognisedModelError",
     "device_of",
     "find_anatomy",
+    "first_nan_weight",
     "first_tensor",
     "forwards_replaced",
     "hooked",

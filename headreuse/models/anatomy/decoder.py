@@ -1,14 +1,31 @@
-"""A decoder with its heads found, as records."""
+"""What is taken for a decoder, and a decoder with its heads found, as records."""
 
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeGuard, cast
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 from transformers.pytorch_utils import Conv1D
+
+from headreuse.errors import HeadreuseError
+
+if TYPE_CHECKING:
+    from transformer_lens.model_bridge import TransformerBridge
+
+    Decoder: TypeAlias = PreTrainedModel | TransformerBridge
+else:
+    # Importing transformer_lens takes seconds, and none of its names is needed while running.
+    Decoder = nn.Module
+"""A decoder-only transformer: a Hugging Face model or a TransformerLens bridge."""
+
+LinearMap: TypeAlias = nn.Linear | Conv1D
+
+
+class UnrecognisedModelError(HeadreuseError):
+    """A model whose heads could not be found; nothing is guessed."""
 
 
 @dataclass(frozen=True)
@@ -27,7 +44,7 @@ class Block:
     module: nn.Module
     attention: nn.Module
     """The smallest part in which one position reads another."""
-    out_proj: nn.Linear | Conv1D
+    out_proj: LinearMap
     """The linear map whose input is `z`, the heads side by side."""
     pointwise: tuple[nn.Module, ...]
     """Linear maps in the attention that serve only their own position: the queries', where it is a map of its own."""
@@ -88,25 +105,30 @@ def _as_returned(value: Tensor, n_returned: int | None) -> Any:
     return value if n_returned is None else (value, *[None] * (n_returned - 1))
 
 
-def unwrapped(model: Any) -> PreTrainedModel:
+def unwrapped(model: Decoder) -> PreTrainedModel:
     """The Hugging Face model inside a TransformerLens bridge or a compiled module; any other model itself."""
     for wrapper in ("original_model", "_orig_mod"):
         inner = getattr(model, wrapper, None)
         if isinstance(inner, nn.Module):
-            return unwrapped(inner)
-    return model
+            return unwrapped(cast(Decoder, inner))
+    return cast(PreTrainedModel, model)
 
 
-def device_of(model: Any) -> torch.device:
+def device_of(model: Decoder) -> torch.device:
     """Where token ids go: the input embedding's device, also when the model is spread over several."""
     return next(unwrapped(model).get_input_embeddings().parameters()).device
 
 
-def is_linear(module: nn.Module) -> bool:
+def first_nan_weight(network: PreTrainedModel) -> str | None:
+    """The name of the first weight that holds NaN; None where no weight does."""
+    return next((name for name, weight in network.named_parameters() if weight.isnan().any()), None)
+
+
+def is_linear(module: nn.Module) -> TypeGuard[LinearMap]:
     """Whether a module is a plain linear map."""
     return isinstance(module, (nn.Linear, Conv1D))
 
 
-def weight_of(linear: Any) -> Float[Tensor, "d_in d_out"]:
+def weight_of(linear: LinearMap) -> Float[Tensor, "d_in d_out"]:
     """A linear map's weight, input dimension first."""
     return linear.weight if isinstance(linear, Conv1D) else linear.weight.T

@@ -1,27 +1,39 @@
 """Where are a decoder's blocks, their attention and its output projection? Found by what the parts do, not by names."""
 
-from typing import Any
-
 import torch
 from torch import nn
 from transformers import PreTrainedModel
-from transformers.pytorch_utils import Conv1D
 
 from headreuse.errors import HeadreuseError
-from headreuse.models.anatomy.decoder import Anatomy, Block, FeedForward, is_linear, unwrapped
-from headreuse.models.anatomy.probing import Call, is_nan, is_stream, probed
+from headreuse.models.anatomy.decoder import (
+    Anatomy,
+    Block,
+    Decoder,
+    FeedForward,
+    LinearMap,
+    UnrecognisedModelError,
+    first_nan_weight,
+    is_linear,
+    unwrapped,
+)
+from headreuse.models.anatomy.output_projection import output_projections
+from headreuse.models.anatomy.probing import (
+    Call,
+    alike,
+    alike_but_last,
+    is_nan,
+    nan_at_first,
+    probed,
+    varied,
+    varied_but_nan,
+)
+
+CAUSAL_TOLERANCE = 1e-2
+"""How far, as a fraction, an output may move by rounding where nothing that it reads has changed."""
 
 
-class UnrecognisedModelError(HeadreuseError):
-    """A model whose heads could not be found; nothing is guessed."""
-
-
-def find_anatomy(model: Any) -> Anatomy:
-    """Find the heads of a Hugging Face decoder or a TransformerLens bridge.
-
-    A probe makes position 0 of every block's input NaN: what turns later positions NaN is attention, whatever the
-    weights hold, and its last linear map as wide as the heads is the output projection.
-    """
+def find_anatomy(model: Decoder) -> Anatomy:
+    """Find the heads of a Hugging Face decoder or a TransformerLens bridge."""
     network = unwrapped(model)
     config = getattr(network, "config", None)
     n_heads, n_layers = (getattr(config, name, None) for name in ("num_attention_heads", "num_hidden_layers"))
@@ -30,12 +42,19 @@ def find_anatomy(model: Any) -> Anatomy:
             f"{type(network).__name__} has no config with num_attention_heads and num_hidden_layers; "
             "give a Hugging Face decoder or a TransformerLens bridge"
         )
+    nan_weight = first_nan_weight(network)
+    if nan_weight is not None:
+        raise HeadreuseError(f"{type(network).__name__}: its weights hold NaN, first in {nan_weight}")
     layers = _blocks(network, n_layers)
-    calls = probed(network, layers, taint=set(layers))
-    dissected = [_dissect(layer, calls, config) for layer in layers]
-    pointwise = _pointwise(network, layers, dissected)
+    # Any arithmetic on NaN gives NaN, whatever the weights hold: even 0 · NaN. So where position 0 of what blocks read
+    # is NaN and nothing else is, the parts that make later positions NaN are those in which positions read each other.
+    calls = probed(network, layers, varied_but_nan)
+    attentions = [_attention(layer, calls) for layer in layers]
+    _require_causal(network, layers)
+    projections = output_projections(network, layers, calls, n_heads)
+    pointwise = _pointwise(network, layers, attentions, projections)
     n_returned = {call.module: call.n_returned for call in calls}
-    calls = probed(network, layers, taint=set())
+    calls = probed(network, layers, varied)
     blocks = tuple(
         Block(
             layer,
@@ -46,12 +65,12 @@ def find_anatomy(model: Any) -> Anatomy:
             n_returned[layer],
             n_returned[attention],
         )
-        for layer, (attention, out_proj) in zip(layers, dissected, strict=True)
+        for layer, attention, out_proj in zip(layers, attentions, projections, strict=True)
     )
-    width, d_model = blocks[0].W_O.shape
-    if any(block.W_O.shape != (width, d_model) for block in blocks):
+    d_z, d_model = blocks[0].W_O.shape
+    if any(block.W_O.shape != (d_z, d_model) for block in blocks):
         raise UnrecognisedModelError(f"{type(network).__name__}: its blocks have heads of different sizes")
-    return Anatomy(network, blocks, n_heads, width // n_heads, d_model)
+    return Anatomy(network, blocks, n_heads, d_z // n_heads, d_model)
 
 
 def _blocks(network: PreTrainedModel, n_layers: int) -> list[nn.Module]:
@@ -61,8 +80,8 @@ def _blocks(network: PreTrainedModel, n_layers: int) -> list[nn.Module]:
     return list(lists[0])
 
 
-def _dissect(layer: nn.Module, calls: list[Call], config: Any) -> tuple[nn.Module, nn.Linear | Conv1D]:
-    """The attention of one block and the output projection in it."""
+def _attention(layer: nn.Module, calls: list[Call]) -> nn.Module:
+    """The smallest part of one block in which positions are mixed."""
     parts = set(layer.modules())
     mixing = {call.module for call in calls if call.module in parts and call.mixes}
     smallest = [m for m in mixing if not mixing & (set(m.modules()) - {m})]
@@ -70,55 +89,68 @@ def _dissect(layer: nn.Module, calls: list[Call], config: Any) -> tuple[nn.Modul
         raise UnrecognisedModelError(
             f"{type(layer).__name__}: a block should hold one attention module; {len(smallest)} were found"
         )
-    attention = smallest[0]
-    inside = set(attention.modules())
-    output = next(call.output for call in calls if call.module is attention)
-    linears = [call for call in calls if call.module in inside and is_linear(call.module) and is_stream(call.input)]
-    width = config.num_attention_heads * (
-        getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
-    )
-    for call in reversed(linears):
-        assert call.input is not None
-        ends = (
-            torch.equal(call.output.nan_to_num(), output.nan_to_num()) if call.output.shape == output.shape else False
-        )
-        z_width = call.input.shape[-1]
-        if (z_width == width or ends) and z_width % config.num_attention_heads == 0:
-            return attention, call.module  # type: ignore[return-value]
-    name = type(attention).__name__
-    raise UnrecognisedModelError(
-        f"{name}: no linear map from {config.num_attention_heads} heads to the residual stream found"
-    )
+    return smallest[0]
+
+
+def _require_causal(network: PreTrainedModel, layers: list[nn.Module]) -> None:
+    """Refuse a model in which a position reads later ones, as BERT's do unless it is loaded as a decoder.
+
+    NaN cannot show this: a masked score is NaN too where its key is. So the last position reads another value.
+    """
+    probes = [probed(network, layers, reading) for reading in (alike, alike_but_last)]
+    before, after = ({call.module: call.output for call in calls} for calls in probes)
+    for layer in layers:
+        earlier = [outputs[layer][:, :-1].float() for outputs in (before, after)]
+        if not torch.allclose(*earlier, rtol=CAUSAL_TOLERANCE, atol=CAUSAL_TOLERANCE * float(earlier[0].abs().max())):
+            raise UnrecognisedModelError(
+                f"{type(network).__name__} reads later positions too, so it is no decoder; "
+                "load it with is_decoder=True if it has this setting"
+            )
 
 
 def _pointwise(
-    network: PreTrainedModel, layers: list[nn.Module], dissected: list[tuple[nn.Module, nn.Linear | Conv1D]]
+    network: PreTrainedModel, layers: list[nn.Module], attentions: list[nn.Module], projections: list[LinearMap]
 ) -> dict[nn.Module, list[nn.Module]]:
-    """For each attention the linear maps whose NaN at position 0 stays there; a key's or a value's would spread."""
-    found: dict[nn.Module, list[nn.Module]] = {attention: [] for attention, _ in dissected}
-    columns = [[m for m in a.modules() if is_linear(m) and m is not out_proj] for a, out_proj in dissected]
+    """For each attention the linear maps that serve only their own position.
+
+    A key or a value is read by later positions, a query by its own alone. So where the output of one linear map is NaN
+    at position 0, the attention's output is NaN at position 1 too, unless the map makes queries (or a gate) and nothing
+    else. One probe tests one map of every block.
+    """
+    found: dict[nn.Module, list[nn.Module]] = {attention: [] for attention in attentions}
+    columns = [
+        [m for m in attention.modules() if is_linear(m) and m is not out_proj]
+        for attention, out_proj in zip(attentions, projections, strict=True)
+    ]
     for index in range(max(map(len, columns))):
-        tainted = {column[index] for column in columns if index < len(column)}
-        outputs = {call.module: call.output for call in probed(network, layers, tainted) if call.module in found}
-        for (attention, _), column in zip(dissected, columns, strict=True):
+        tainted = {column[index]: nan_at_first for column in columns if index < len(column)}
+        calls = probed(network, layers, varied, changed=tainted)
+        outputs = {call.module: call.output for call in calls if call.module in found}
+        for attention, column in zip(attentions, columns, strict=True):
             if index < len(column) and is_nan(outputs[attention], 0) and not is_nan(outputs[attention], 1):
                 found[attention].append(column[index])
     return found
 
 
 def _feed_forward(layer: nn.Module, attention: nn.Module, calls: list[Call]) -> FeedForward | None:
-    """The norm that reads stream plus attention, and the linear maps that read what it returned."""
-    stream = next(call.input for call in calls if call.module is layer)
-    attended = next(call.output for call in calls if call.module is attention)
-    if stream is None or stream.shape != attended.shape:
+    """The norm that reads the block's input plus its attention's output, and the linear maps that read that norm.
+
+    The norm is known by the values that it reads, which no other part has in a sequential block. The linear maps are
+    known by reading the very object that the norm returned: a copy, a slice or a sum would be another one. If something
+    that is no module reads the norm too, this does not see it; the check of the replay against full passes does.
+    """
+    resid_pre = next(call.input for call in calls if call.module is layer)
+    attn_out = next(call.output for call in calls if call.module is attention)
+    if resid_pre is None or resid_pre.shape != attn_out.shape:
         return None
+    resid_mid = resid_pre + attn_out
     parts = set(layer.modules()) - set(attention.modules()) - {layer}
-    beside = [call for call in calls if call.module in parts]
-    linears = [call for call in beside if is_linear(call.module)]
-    for call in [call for call in beside if not is_linear(call.module)]:
+    outside = [call for call in calls if call.module in parts]
+    linears = [call for call in outside if is_linear(call.module)]
+    for call in [call for call in outside if not is_linear(call.module)]:
         read = call.input
-        reads_both = read is not None and read.shape == stream.shape and torch.allclose(read, stream + attended)
+        reads_resid_mid = read is not None and read.shape == resid_mid.shape and torch.allclose(read, resid_mid)
         readers = [linear.module for linear in linears if linear.input is call.returned]
-        if reads_both and readers and len(readers) == len(set(readers)):
+        if reads_resid_mid and readers and len(readers) == len(set(readers)):
             return FeedForward(call.module, tuple(readers))
     return None

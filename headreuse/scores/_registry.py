@@ -1,0 +1,45 @@
+"""Every score by name, with what it can be asked for."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from headreuse.models.anatomy import Decoder
+from headreuse.records import HeadScores, Prompts
+from headreuse.registry import Registry
+
+ScoreFunction = TypeVar("ScoreFunction", bound=Callable[..., HeadScores])
+
+
+@dataclass(frozen=True)
+class Score:
+    """A function that scores every head of a model on some prompts."""
+
+    name: str
+    function: Callable[..., HeadScores]
+    has_position: bool
+    """Whether it has the setting `position`: replacements taken position by position, or pooled over positions."""
+
+    def __call__(self, model: Decoder, prompts: Prompts, **settings: Any) -> HeadScores:
+        """The scores under these settings; the function's signature says which there are."""
+        return self.function(model, prompts, **settings)
+
+    def fitting(self, model: Decoder, prompts: Prompts) -> HeadScores:
+        """The scores with replacements taken position by position, or pooled where the prompts are not aligned."""
+        if self.has_position and not prompts.is_aligned:
+            return self(model, prompts, position="pooled")
+        return self(model, prompts)
+
+
+SCORES: Registry[Score] = Registry("score")
+"""Every score by name, in the order of the names."""
+
+
+def score(*, has_position: bool = False) -> Callable[[ScoreFunction], ScoreFunction]:
+    """Register a function under its name, which is also the name of its file; the function itself stays as it is."""
+
+    def register(function: ScoreFunction) -> ScoreFunction:
+        SCORES.add(function.__name__, Score(function.__name__, function, has_position))
+        return function
+
+    return register
