@@ -9,9 +9,9 @@ import numpy as np
 import pandas as pd
 
 from headreuse.errors import HeadreuseError
-from headreuse.prompts.vocabulary import Vocabulary
+from headreuse.prompts import Vocabulary
 from headreuse.store.folder import RunFolder
-from headreuse.study.config import Group, Study, TaskRange
+from headreuse.study import Group, Study, TaskRange
 from headreuse.tables.make import make_tables
 from headreuse.tables.transfer import curves
 
@@ -36,7 +36,7 @@ class Arm:
     kind: str
     position: str
     end: int
-    """Where the transfer range ends."""
+    """Where the transfer range of main ends."""
     settings: Mapping[str, Any]
     """All else that training depends on."""
     vocabulary: Vocabulary
@@ -44,6 +44,11 @@ class Arm:
     measured: pd.DataFrame
     """By seed (index), at the last step: accuracy_in_distribution, accuracy_transfer, accuracy_beyond, gap, and reach
     (0 is main's own longest length, 1 `end`)."""
+
+    @property
+    def trained_to(self) -> int:
+        """The longest length that any of its tasks is trained on."""
+        return max(self.main.max_length, *(length for _, length in self.auxiliary), 0)
 
     @property
     def unlearned(self) -> list[int]:
@@ -83,7 +88,7 @@ def read_arms(paths: Sequence[Path]) -> list[Arm]:
         raise HeadreuseError(f"{', '.join(map(str, paths))}: two folders of one name; copy one under another name")
     for path in paths:
         folder = RunFolder.open(path)
-        study, tables = folder.study(), make_tables(folder)
+        study, tables = folder.study, make_tables(folder)
         for group in study.groups:
             arm = arm_of(path.resolve().name, study, group, tables)
             told = tuple(arm.settings.items())
@@ -108,7 +113,7 @@ def arm_of(label: str, study: Study, group: Group, tables: Mapping[str, pd.DataF
         auxiliary=frozenset((entry.task, entry.max_length) for entry in group.auxiliary),
         kind=group.kind,
         position=model.position,
-        end=group.max_length,
+        end=group.transfer_to,
         settings=settings,
         vocabulary=Vocabulary.of(tasks),
         main_symbols=(tasks[0].marker, *tasks[0].alphabet),
@@ -128,7 +133,7 @@ def _last_step(group: Group, tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame
     rows = transfer[(transfer["group"] == group.name) & (transfer["step"] == last)].set_index("seed")
     of_main = curves(accuracy[accuracy["step"] == last], group)[group.main.task].dropna()
     reach = of_main.groupby(level="seed").apply(_reached).reindex(rows.index)
-    way = group.max_length - group.main.max_length
+    way = group.transfer_to - group.main.max_length
     measured = rows[["accuracy_in_distribution", "accuracy_transfer", "accuracy_beyond", "gap"]]
     return measured.assign(reach=(reach - group.main.max_length) / way if way else np.nan)
 

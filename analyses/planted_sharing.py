@@ -13,7 +13,7 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from headreuse.interventions.head_sets import random_sets_like, set_ablation
-from headreuse.overlap import OVERLAP_METRICS, SetAblations, functional_overlap
+from headreuse.overlap import SetAblations, functional_overlap, map_metrics
 from headreuse.scores import mean_ablation
 from tests.conftest import plant_sharing
 
@@ -34,9 +34,7 @@ def measure(sharing: float, seed: int) -> pd.DataFrame:
         SetAblations("A", "B", "exact_match", N_HEADS, lost[0], lost[1], lost[2:]), generator
     )
     maps = [scores[task].effect("exact_match") for task in ("A", "B")]
-    rows = [
-        (sharing, name, float(metric(*maps, k=N_HEADS)), np.nan, np.nan) for name, metric in OVERLAP_METRICS.items()
-    ]
+    rows = [(sharing, name, float(metric(*maps, k=N_HEADS)), np.nan, np.nan) for name, metric in map_metrics().items()]
     rows.append((sharing, "functional_overlap", functional.value, functional.ci_low, functional.ci_high))
     return pd.DataFrame(rows, columns=["sharing", "metric", "value", "ci_low", "ci_high"])
 

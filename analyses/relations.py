@@ -22,7 +22,7 @@ import pandas as pd
 from analyses.measured_arms import Arm, Auxiliaries, read_arms
 from analyses.seeds import Estimate, compare_seeds, seeds_against
 from headreuse.errors import HeadreuseError
-from headreuse.store.folder import written_whole
+from headreuse.store.writing import written_whole
 
 MARGIN = 0.1
 """A difference of accuracies or gaps below this is of no account."""
@@ -153,11 +153,13 @@ def _not_learned(arm: Arm) -> list[str]:
 def _within(arm: Arm, *, is_joint: bool) -> Iterator[dict[str, Any]]:
     """What is claimed of one arm by itself."""
     transfer, beyond, reach = map(arm.values, ("accuracy_transfer", "accuracy_beyond", "reach"))
-    if is_joint and len(transfer):
+    # What is claimed of the auxiliary's length can be seen only where the transfer range ends at it.
+    ends_at_auxiliary = is_joint and arm.end == arm.trained_to
+    if ends_at_auxiliary and len(transfer):
         best = arm.main.max_length + reach.max() * (arm.end - arm.main.max_length)
         notes = [f"the best seed reaches {best:.0f}, the auxiliaries {arm.end}", *_not_learned(arm)]
         yield _row(REACHES, arm.name, "", [reach, 1.0], seeds_against(reach, 1.0), notes)
-    if is_joint and len(transfer) and len(beyond):
+    if ends_at_auxiliary and len(transfer) and len(beyond):
         yield _row(
             FALLS,
             arm.name,

@@ -7,9 +7,10 @@ import numpy as np
 import pandas as pd
 
 from headreuse.figures import RunPattern
+from headreuse.overlap import OVERLAP_METRICS
 from headreuse.records import MeanPattern
 from headreuse.report import ReportInputs
-from headreuse.study.config import Group, Study, read_study
+from headreuse.study import Group, Study, read_study
 
 DEMO = Path(__file__).parent.parent / "analyses" / "demo.toml"
 OUTCOMES = {"exact_match": 1.0, "token_accuracy": 0.6, "log_prob": 6.0, "logit_diff": 9.0}
@@ -65,7 +66,7 @@ def accuracy(group, seed, generator, n_checkpoints) -> pd.DataFrame:
     rows = []
     for step in steps_of(group, n_checkpoints):
         for entry in group.tasks:
-            for length in range(1, group.max_length + 5):
+            for length in range(1, group.transfer_to + 5):
                 rate = learned(group, seed, step) / (1 + np.exp(1.2 * (length - reach(group, seed, step, entry.task))))
                 value = generator.binomial(256, rate) / 256
                 half = 1.96 * np.sqrt(value * (1 - value) / 256) + 0.005
@@ -152,7 +153,7 @@ def correlation(group, study, generator) -> pd.DataFrame:
         method = "pattern" if outcome == "pattern" else "mean_ablation"
         for measure in ("gap", "transfer_fraction"):
             for statistic in ("pooled_pearson", "pooled_spearman", "within_run"):
-                sign = 1 if ("difference" in metric) == (measure == "gap") else -1
+                sign = 1 if OVERLAP_METRICS[metric].distance == (measure == "gap") else -1
                 value = sign * (0.7 if group.kind == "related" else 0.1) + 0.05 * generator.normal()
                 interval = (value - 0.2, value + 0.15) if statistic == "within_run" else (np.nan, np.nan)
                 place = (group.name, group.kind, metric, method, outcome, measure, statistic)

@@ -10,17 +10,18 @@ import pandas as pd
 import pytest
 from invented import report_inputs, small_study
 
-from headreuse import figures, several
+from headreuse import figures
 from headreuse.figures.bands import means_over_seeds
+from headreuse.figures.specificity import specificity_over_seeds
 from headreuse.figures.views import choices_of
 from headreuse.report import ReportInputs, correlation_page, markdown, render
 from headreuse.report.evidence import FOUND, NOT_FOUND, OPPOSITE, evidence, headline_rows, limits
 from headreuse.report.markdown import plain
 from headreuse.report.publishing import write_correlation_report
 from headreuse.store.folder import RunFolder
-from headreuse.study.config import Group
+from headreuse.study import Group
+from headreuse.tables import join
 from headreuse.tables.join import Joined
-from headreuse.tables.summaries import specificity
 
 HOSTILE = "a|b\n<img src=x onerror=alert(1)>[c](javascript:x)"
 
@@ -101,7 +102,8 @@ def test_labels_of_the_forest_tell_runs_and_points(inputs):
 
 def test_specificity_shows_means_over_seeds_and_chance(inputs):
     kinds = {group.name: group.kind for group in inputs.study.groups}
-    summary = specificity(inputs.functional_overlap.assign(kind=inputs.functional_overlap["group"].map(kinds)))
+    with_kind = inputs.functional_overlap.assign(kind=inputs.functional_overlap["group"].map(kinds))
+    summary = specificity_over_seeds(with_kind)
     mains = {group.name: group.main.task for group in inputs.study.groups}
     figure = figures.functional_specificity(summary, mains=mains)
     rows = inputs.functional_overlap[inputs.functional_overlap["outcome"] == "exact_match"]
@@ -236,8 +238,8 @@ def joined(tmp_path_factory, inputs) -> Joined:
     made = {name: table for name, table in vars(inputs).items() if isinstance(table, pd.DataFrame)}
     made["overlap"] = made["overlap"][made["overlap"]["outcome"].isin(["exact_match", "pattern"])]
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(several, "make_tables", lambda folder: made)
-        return several.join([folder.root for folder in folders])
+        patch.setattr(join, "make_tables", lambda folder: made)
+        return join.join([folder.root for folder in folders])
 
 
 def test_several_folders_give_one_report_of_all_their_groups(joined, tmp_path):

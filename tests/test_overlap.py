@@ -1,6 +1,7 @@
 """Overlap metrics against slow loops, scipy and hand-worked sets; chance, noise and usability by arithmetic."""
 
 from itertools import permutations, product
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -10,7 +11,12 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy import stats
 
+import headreuse.overlap
+from headreuse.correlation import correlation_table
 from headreuse.errors import HeadreuseError
+from headreuse.figures import overlap_matrices
+from headreuse.figures.specificity import specificity_over_seeds
+from headreuse.figures.views import choices_of
 from headreuse.overlap import (
     OVERLAP_METRICS,
     ComparisonSettings,
@@ -21,27 +27,26 @@ from headreuse.overlap import (
     functional_overlap,
     functional_table,
     heads_with_effect,
-    overlap_metric,
+    map_metric,
+    map_metrics,
     overlap_table,
+    pattern_metric,
     why_unusable,
 )
 from headreuse.overlap.chance import (
     chance_from,
-    expected_jaccard,
     jaccard_chance,
-    p_shared,
     shuffles_over_all_layers,
     shuffles_within_layers,
 )
-from headreuse.overlap.functional import matrix
 from headreuse.overlap.metrics import top_set
 from headreuse.overlap.resampling import draw_weights, resample
 from headreuse.records import HeadScores, MeanPattern
-from headreuse.study.config import Group
-from headreuse.tables.summaries import overlap_matrix, seed_ceiling, specificity
+from headreuse.study import Group
 
 SETTINGS = ComparisonSettings(n_resamples=200, n_permutations=200, n_splits=20)
 ALL = sorted(OVERLAP_METRICS)
+OF_MAPS = sorted(map_metrics())
 maps = arrays(float, (2, 4), elements=st.floats(-1, 1).map(lambda x: round(x, 3)))
 
 
@@ -125,7 +130,7 @@ def test_rank_metrics_are_scipys(a, b):
 # Properties of every metric
 
 
-@pytest.mark.parametrize("name", ALL)
+@pytest.mark.parametrize("name", OF_MAPS)
 @settings(max_examples=20, deadline=None)
 @given(a=maps, b=maps, order=st.permutations(range(8)))
 def test_every_metric_keeps_its_range_and_its_symmetry_and_does_not_see_the_order_of_heads(name, a, b, order):
@@ -138,15 +143,23 @@ def test_every_metric_keeps_its_range_and_its_symmetry_and_does_not_see_the_orde
     assert metric(*moved) == pytest.approx(value, nan_ok=True)
 
 
-@pytest.mark.parametrize("name", ALL)
+@pytest.mark.parametrize("name", OF_MAPS)
 def test_every_metric_finds_a_map_like_itself(name):
     metric = OVERLAP_METRICS[name]
     a = heads(0.9, -0.3, 0.2, 0.1, 0.5, 0.0, -0.8, 0.05)
     assert metric(a, a) == pytest.approx(0.0 if metric.distance else 1.0)
-    assert ("difference" in name) == metric.distance
 
 
 @pytest.mark.parametrize("name", ALL)
+def test_every_metric_is_explained_and_a_distance_says_so_in_its_name(name):
+    metric = OVERLAP_METRICS[name]
+    assert metric.name == name
+    assert metric.summary.endswith((".", ")"))
+    assert ("difference" in name) == metric.distance
+    assert metric.low < metric.high
+
+
+@pytest.mark.parametrize("name", OF_MAPS)
 def test_every_metric_broadcasts_over_leading_dimensions(name):
     a, b = np.random.default_rng(0).normal(size=(2, 3, 5, 2, 4))
     whole = OVERLAP_METRICS[name](a, b)
@@ -155,7 +168,7 @@ def test_every_metric_broadcasts_over_leading_dimensions(name):
         assert whole[i, j] == pytest.approx(OVERLAP_METRICS[name](a[i, j], b[i, j]))
 
 
-@pytest.mark.parametrize("name", ALL)
+@pytest.mark.parametrize("name", OF_MAPS)
 def test_every_scale_free_metric_ignores_scale(name):
     a, b = np.random.default_rng(1).normal(size=(2, 2, 4))
     metric = OVERLAP_METRICS[name]
@@ -163,14 +176,14 @@ def test_every_scale_free_metric_ignores_scale(name):
     assert scaled != (name in ("ablation_map_difference", "weighted_jaccard", "absolute_weighted_jaccard"))
 
 
-@pytest.mark.parametrize("name", [name for name in ALL if name.startswith("absolute_")])
+@pytest.mark.parametrize("name", [name for name in OF_MAPS if name.startswith("absolute_")])
 def test_absolute_forms_see_only_the_size_of_effects(name):
     a, b = np.random.default_rng(2).normal(size=(2, 2, 4))
     assert OVERLAP_METRICS[name](a, b) == pytest.approx(OVERLAP_METRICS[name](-a, np.abs(b)))
     assert OVERLAP_METRICS[name](a, b) == pytest.approx(OVERLAP_METRICS[name.removeprefix("absolute_")](abs(a), abs(b)))
 
 
-@pytest.mark.parametrize("name", [name for name in ALL if name != "ablation_map_difference"])
+@pytest.mark.parametrize("name", [name for name in OF_MAPS if name != "ablation_map_difference"])
 def test_what_a_zero_map_is_like_is_undefined(name):
     if name in ("threshold_containment", "absolute_threshold_containment", "absolute_top_k_jaccard", "top_k_jaccard"):
         assert np.isnan(OVERLAP_METRICS[name](np.zeros((2, 4)), np.zeros((2, 4))))
@@ -184,29 +197,83 @@ def test_a_metric_is_added_by_one_function_and_its_name_is_then_taken():
 
     with pytest.raises(ValueError, match="name 'cosine' is taken"):
 
-        @overlap_metric(of=nothing)
+        @map_metric(of=nothing)
         def cosine(a, b):
-            return a
+            """Taken."""
 
     with pytest.raises(LookupError, match="did you mean 'spearman'"):
         OVERLAP_METRICS["spaerman"]
+
+
+def test_every_file_that_registers_a_metric_is_found_without_a_list():
+    found = {metric.compare.__module__.rpartition(".")[2] for metric in map_metrics().values()}
+    files = [
+        path for path in Path(headreuse.overlap.__file__).parent.glob("*.py") if "\n@map_metric(" in path.read_text()
+    ]
+    assert found == {path.stem for path in files}
+
+
+def test_an_added_metric_of_patterns_is_a_row_of_the_table_and_refuses_prompts_that_do_not_line_up():
+    both = [pattern(np.full((2, 2, 3, 3), 1 / 3), task=task) for task in ("copy", "reverse")]
+    with OVERLAP_METRICS.apart():
+
+        @pattern_metric(chance=attention_chance, misalignment=lambda a, b: a.task * (a.task == "mqar"))
+        def attention_likeness(a, b):
+            """Likeness."""
+            return 0.25
+
+        names = ComparisonSettings(metrics=("attention_likeness", "attention_difference"), n_permutations=20)
+        table = overlap_table([], both, group("copy", "reverse"), settings=names, generator=np.random.default_rng(0))
+        with pytest.raises(HeadreuseError, match="attention patterns cannot be compared: mqar"):
+            attention_likeness(pattern(np.ones((1, 1, 3, 3)), task="mqar"), both[1])
+    assert table["metric"].tolist() == ["attention_likeness", "attention_difference"]
+    assert table["value"].tolist() == [0.25, 0.0]
+
+
+def test_settings_take_every_registered_name_and_refuse_others():
+    assert ComparisonSettings(metrics=tuple(ALL)).metrics == tuple(ALL)
+    with pytest.raises(LookupError, match=r"unknown overlap metric 'kendal'.*did you mean 'kendall'"):
+        ComparisonSettings(metrics=("cosine", "kendal"))
+
+
+def test_all_metrics_together_give_a_table_a_heat_map_and_a_correlation():
+    tasks, generator = ["copy", "reverse"], np.random.default_rng(0)
+    settings_ = ComparisonSettings(metrics=tuple(ALL), n_resamples=20, n_permutations=20, n_splits=2)
+    overlap, transfer = [], []
+    for seed, step in product(range(2), range(3)):
+        place = {"group": "g", "seed": seed, "step": step}
+        given = [scores(generator.normal(size=(2, 4)), task=task, seed=i) for i, task in enumerate(tasks)]
+        patterns = [pattern(generator.dirichlet(np.ones(3), size=(2, 4, 3)), task=task) for task in tasks]
+        table = overlap_table(given, patterns, group(*tasks), settings=settings_, generator=generator)
+        assert list(dict.fromkeys(table["metric"])) == [name for name in ALL if name in OF_MAPS] + [
+            name for name in ALL if name not in OF_MAPS
+        ]
+        overlap.append(table.assign(**place))
+        transfer.append(place | {"gap": generator.random(), "transfer_fraction": generator.random()})
+    whole = pd.concat(overlap, ignore_index=True)
+    shown = choices_of(overlap_matrices(whole, tasks=tasks))[0].values
+    assert set(shown) == {name for name in ALL if not OVERLAP_METRICS[name].distance}
+    rows = correlation_table(whole, pd.DataFrame(transfer), [group(*tasks)])
+    assert set(rows["overlap_metric"]) == set(ALL)
+    assert rows[rows["statistic"] == "within_run"]["value"].notna().all()
 
 
 # Chance
 
 
 def test_chance_of_two_sets_by_hand():
-    assert expected_jaccard(4, 2, 2) == pytest.approx(1 / 6 * 1 + 4 / 6 * 1 / 3)
-    assert p_shared(1, 4, 2, 2) == pytest.approx(5 / 6)
-    assert p_shared(2, 4, 2, 2) == pytest.approx(1 / 6)
+    a, b = np.array([[True, True, False, False]]), np.array([[False, True, True, False]])
+    # Of the 6 ways to place 2 heads among 4, one shares both (Jaccard 1), four share one (1/3), one shares none.
+    assert jaccard_chance(a, b).level == pytest.approx(1 / 6 * 1 + 4 / 6 * 1 / 3)
+    assert jaccard_chance(a, b).p == pytest.approx(5 / 6)
+    assert jaccard_chance(a, a).p == pytest.approx(1 / 6)
 
 
 def test_p_counts_the_overlap_that_there_is():
     """`sf(x − 1)`, the chance of at least x; `1 − cdf(x)` would leave x itself out."""
-    assert p_shared(3, 8, 3, 3) == pytest.approx(1 / 56)
-    assert 1 - stats.hypergeom.cdf(3, 8, 3, 3) == pytest.approx(0.0)
     a = np.arange(8) < 3
-    assert jaccard_chance(a[None], a[None]).p == pytest.approx(1 / 56)
+    assert jaccard_chance(a[None], a[None]).p == pytest.approx(stats.hypergeom.sf(3 - 1, 8, 3, 3)) == 1 / 56
+    assert 1 - stats.hypergeom.cdf(3, 8, 3, 3) == pytest.approx(0.0)
 
 
 def test_chance_within_layers_is_that_of_all_rearrangements():
@@ -261,7 +328,8 @@ def test_the_table_tells_chance_within_layers_from_chance_over_all_layers():
     row = compare(scores(truth), scores(truth, seed=1), settings=settings_, generator=np.random.default_rng(0)).iloc[0]
     assert row["chance"] == pytest.approx(1 / 3 + 2 / 3 * 1 / 3)
     assert row["p_chance"] == pytest.approx(1 / 3)
-    assert row["chance_all_layers"] == pytest.approx(expected_jaccard(6, 2, 2))
+    # Two sets of 2 of 6 heads share both with probability 1/15, and one with 8/15.
+    assert row["chance_all_layers"] == pytest.approx(1 / 15 * 1 + 8 / 15 * 1 / 3)
 
 
 # Attention
@@ -398,7 +466,8 @@ def test_the_table_has_every_pair_main_first_and_both_ways_round_where_it_matter
     tasks = ["copy", "capitalize", "reverse"]
     given = [scores(heads(0.5, 0.1, 0.0, 0.2), task=task, seed=i) for i, task in enumerate(reversed(tasks))]
     patterns = [pattern(np.full((2, 2, 3, 3), 1 / 3), task=task) for task in reversed(tasks)]
-    settings_ = ComparisonSettings(metrics=("cosine", "threshold_containment"), n_resamples=50, n_splits=5)
+    names = ("cosine", "threshold_containment", "attention_difference")
+    settings_ = ComparisonSettings(metrics=names, n_resamples=50, n_splits=5)
     table = overlap_table(given, patterns, group(*tasks), settings=settings_, generator=np.random.default_rng(0))
     pairs = {name: list(zip(rows["task_a"], rows["task_b"], strict=True)) for name, rows in table.groupby("metric")}
     unordered = [("copy", "capitalize"), ("copy", "reverse"), ("capitalize", "reverse")]
@@ -442,7 +511,7 @@ def test_scores_of_two_models_are_refused():
 
 def test_the_same_generator_gives_the_same_table():
     a, b = scores(heads(0.5, 0.1, 0.0, 0.2)), scores(heads(0.5, 0.1, 0.2, 0.0), seed=1)
-    settings_ = ComparisonSettings(metrics=tuple(ALL), n_resamples=50, n_permutations=50, n_splits=5)
+    settings_ = ComparisonSettings(metrics=tuple(OF_MAPS), n_resamples=50, n_permutations=50, n_splits=5)
     first, second = (compare(a, b, settings=settings_, generator=np.random.default_rng(3)) for _ in range(2))
     assert first.equals(second)
 
@@ -493,39 +562,10 @@ def test_a_target_whose_own_heads_cost_nothing_has_no_functional_overlap():
     assert found.reason == "without its own top heads b loses nothing beyond noise"
 
 
-def test_functional_matrix_and_specificity():
-    cells = [
-        ablations(shared, seed=i, source=source) for i, (source, shared) in enumerate({"copy": 0.5, "mqar": 0}.items())
-    ]
-    table = functional_table(cells, np.random.default_rng(0))
-    assert matrix(table, tasks=["copy", "mqar", "reverse"]).loc["copy", "reverse"] == pytest.approx(0.5, abs=0.1)
+def test_specificity_is_the_mean_over_seeds_of_each_pair():
+    table = functional_table([ablations(0.5), ablations(0.0, seed=1, source="mqar")], np.random.default_rng(0))
     runs = [table.assign(group=kind, kind=kind, seed=seed) for kind in ("related", "control") for seed in (0, 1)]
-    rows = specificity(pd.concat(runs))
-    assert set(rows["measure"]) == {"value", "chance"}
+    rows = specificity_over_seeds(pd.concat(runs)).set_index(["group", "source", "measure"])
     assert (rows["n_seeds"] == 2).all()
-
-
-# Summaries
-
-
-def test_one_task_in_two_seeds_is_alike_by_rank_of_heads():
-    truth = heads(0.9, 0.1, 0.5, 0.0)
-    seeds = {0: [scores(truth, noise=0.0)], 1: [scores(truth[:, ::-1], noise=0.0)]}
-    (row,) = seed_ceiling(seeds, metrics=["cosine"]).to_dict("records")
-    assert row["by_rank"] == pytest.approx(1.0)
-    assert row["by_place"] == pytest.approx(OVERLAP_METRICS["cosine"](truth, truth[:, ::-1]))
-    assert row["n_pairs"] == 1
-
-
-def test_the_matrix_has_symmetric_pairs_both_ways_round():
-    rows = [
-        {"group": "g", "seed": seed, "step": 1, "method": "m", "outcome": "o", "metric": metric, "task_a": "a",
-         "task_b": "b", "value": 0.2 + 0.2 * seed, "chance": 0.1, "noise_floor": np.nan, "noise_ceiling": 1.0,
-         "usable": True}
-        for seed in (0, 1)
-        for metric in ("cosine", "threshold_containment")
-    ]  # fmt: skip
-    found = overlap_matrix(pd.DataFrame(rows))
-    pairs = found.set_index(["metric", "task_a", "task_b"])["value"]
-    assert pairs["cosine", "b", "a"] == pairs["cosine", "a", "b"] == pytest.approx(0.3)
-    assert ("threshold_containment", "b", "a") not in pairs.index
+    assert rows.loc[("related", "copy", "value"), "mean"] == table["value"][0]
+    assert rows.loc[("control", "mqar", "chance"), "mean"] == table["chance"][1]

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from headreuse.interventions.head_sets import random_sets_like, set_ablation
-from headreuse.overlap import OVERLAP_METRICS, SetAblations, functional_overlap
+from headreuse.overlap import SetAblations, functional_overlap, map_metrics
 from headreuse.records import Head
 from headreuse.scores import mean_ablation
 
@@ -33,9 +33,9 @@ def top(effects: np.ndarray) -> list[Head]:
     return [Head(*map(int, np.unravel_index(place, effects.shape))) for place in best]
 
 
-@pytest.mark.parametrize("name", sorted(OVERLAP_METRICS))
+@pytest.mark.parametrize("name", sorted(map_metrics()))
 def test_every_similarity_increases_with_true_sharing_and_the_difference_decreases(measured, name):
-    metric = OVERLAP_METRICS[name]
+    metric = map_metrics()[name]
     values = [float(metric(maps["A"], maps["B"], k=N_HEADS)) for maps, _ in measured.values()]
     steps = np.diff(values)
     assert (steps < 0).all() if metric.distance else (steps > 0).all()

@@ -12,7 +12,8 @@ from analyses.measured_arms import arm_of, read_arms
 from analyses.relations import Claim, as_markdown, relations
 from analyses.seeds import Estimate, compare_seeds, seeds_against
 from headreuse.errors import HeadreuseError
-from headreuse.study.config import parse_study
+from headreuse.store.folder import RunFolder
+from headreuse.study import parse_study
 from headreuse.tables.transfer import transfer_table
 
 LOW, MIDDLE = [0.0, 0.02, 0.01], [0.4, 0.45, 0.42]
@@ -27,7 +28,7 @@ def make_study(*groups, **changes):
 def make_group(name, *auxiliary, main="capitalize_reverse", own=4, **changes):
     given = {"name": name, "main": {"task": main, "max_length": own}}
     given["auxiliary"] = [{"task": task, "max_length": 8} for task in auxiliary]
-    return given | ({} if auxiliary else {"evaluate_to": 8}) | changes
+    return given | ({} if auxiliary else {"transfer_to": 8}) | changes
 
 
 def make_tables(study, far, *, beyond=0.0, last=True):
@@ -226,7 +227,7 @@ def test_a_partner_of_the_same_settings_comes_before_one_that_is_allowed():
 
 @pytest.mark.parametrize(
     "changes",
-    [{"own": 3}, {"evaluate_to": 9}, {"model": {"position": "nope"}}],
+    [{"own": 3}, {"transfer_to": 9}, {"model": {"position": "nope"}}],
 )
 def test_arms_of_other_lengths_or_position_are_no_partners(changes):
     arms = make_arms({"both": HIGH, "none": LOW}, make_group("both", "reverse"), make_group("none", **changes))
@@ -247,11 +248,9 @@ def test_arms_meet_across_folders_and_a_seed_in_two_folders_counts_once(tmp_path
 
 def write_folder(root, study, far):
     """A run folder whose tables are up to date."""
-    tables = make_tables(study, far)
-    for name, table in tables.items():
-        (root / "tables").mkdir(parents=True, exist_ok=True)
-        table.to_csv(root / "tables" / f"{name}.csv", index=False)
-    (root / "study.json").write_text('{"study": ' + study.model_dump_json() + "}")
+    folder = RunFolder.create(root, study, command="")
+    for name, table in make_tables(study, far).items():
+        folder.write_table(name, table, "")
 
 
 @pytest.fixture(autouse=True)
@@ -286,7 +285,7 @@ def test_reach_counts_from_mains_own_length_to_the_auxiliarys():
 def test_more_auxiliaries_of_another_length_are_not_more():
     other = make_group("first", "capitalize")
     other["auxiliary"] = [{"task": "capitalize", "max_length": 7}]
-    other["evaluate_to"] = 8
+    other["transfer_to"] = 8
     arms = make_arms({"both": HIGH, "first": LOW}, make_group("both", "capitalize", "reverse"), other)
     assert "all auxiliaries beat fewer" not in set(relations(arms)[0]["relation"])
 

@@ -189,7 +189,7 @@ def test_an_unfinished_study_gives_a_page_that_says_so(inputs):
 
 def test_a_study_of_a_main_task_alone_gives_a_page(inputs):
     study = small_study(seeds=(0,))
-    alone = study.groups[0].model_copy(update={"auxiliary": (), "kind": "alone"})
+    alone = study.groups[0].model_copy(update={"auxiliary": (), "kind": "alone", "transfer_to": 8})
     given = report_inputs(study.model_copy(update={"groups": (alone,)}), n_checkpoints=2)
     text = Page(render(given)).text
     assert "trained with nothing else has no auxiliary with longer inputs" in text

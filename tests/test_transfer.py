@@ -1,4 +1,7 @@
-"""Gap, transfer fraction and regimes against worked arithmetic; intervals against scipy and by simulation."""
+"""Gap, transfer fraction and regimes against worked arithmetic; intervals against scipy and by simulation.
+
+Covers `tables/transfer.py`.
+"""
 
 import numpy as np
 import pandas as pd
@@ -6,13 +9,11 @@ import pytest
 from scipy import stats
 
 from headreuse.records import Evaluation
-from headreuse.study.config import Group
+from headreuse.study import Group
 from headreuse.tables.transfer import (
     accuracy_rows,
     clopper_pearson,
-    gap_by_auxiliary,
     over_seeds,
-    transfer_onset,
     transfer_table,
 )
 
@@ -71,6 +72,29 @@ def test_gap_and_regimes_by_hand():
     assert row["accuracy_auxiliary"] == pytest.approx(3.9 / 4)
 
 
+def test_the_gap_is_averaged_as_far_as_training_goes_and_transfer_as_far_as_its_range():
+    main = [1.0] * 4 + [0.0] * 2 + [0.5] * 10 + [0.25] * 2  # its transfer range ends at 16
+    auxiliary = [1.0] * 8 + [0.0] * 10
+    chosen = group(4, (8,), transfer_to=16)
+    assert (chosen.trained_to, chosen.transfer_to) == (8, 16)
+    (row,) = transfer_table(accuracy({"capitalize_reverse": main, "capitalize": auxiliary}), [chosen]).to_dict(
+        "records"
+    )
+    assert row["gap"] == pytest.approx((4 * 0 + 2 * 1.0 + 2 * 0.5) / 8)
+    assert row["transfer_fraction"] == pytest.approx(1 - row["gap"] / (1 - 4 / 8))
+    assert row["accuracy_auxiliary"] == 1.0
+    assert row["accuracy_in_distribution"] == 1.0
+    assert row["accuracy_transfer"] == pytest.approx((2 * 0.0 + 10 * 0.5) / 12)
+    assert row["accuracy_beyond"] == 0.25
+
+
+def test_a_main_task_alone_has_a_transfer_range_where_one_is_given():
+    curve = {"capitalize_reverse": [1.0, 1.0, 0.5, 0.0, 0.25]}
+    row = transfer_table(accuracy(curve), [group(auxiliary=(), transfer_to=4)]).iloc[0]
+    assert np.isnan([row["gap"], row["transfer_fraction"]]).all()
+    assert (row["accuracy_transfer"], row["accuracy_beyond"]) == (0.25, 0.25)
+
+
 def test_several_auxiliaries_are_averaged_before_the_difference():
     curves = {"capitalize_reverse": [0.5] * 4, "capitalize": [1.0] * 4, "reverse": [0.0] * 4}
     (row,) = transfer_table(accuracy(curves), [group(auxiliary=(4, 4))]).to_dict("records")
@@ -125,16 +149,6 @@ def test_without_any_row_the_columns_are_still_there():
     assert {"group", "seed", "step", "gap", "transfer_fraction", "accuracy_beyond"} <= set(table.columns)
 
 
-def test_gap_to_each_auxiliary_to_their_mean_and_to_the_best():
-    curves = {"capitalize_reverse": [0.5] * 8, "capitalize": [1.0] * 4 + [0.0] * 4, "reverse": [0.9] * 8}
-    table = gap_by_auxiliary(accuracy(curves), [group(2, (4, 8))]).set_index("auxiliary")
-    assert table["gap"].to_dict() == pytest.approx(
-        {"mean": (4 * 0.45 + 4 * 0.05) / 8, "best": (4 * 0.5 + 4 * 0.4) / 8, "capitalize": 0.5, "reverse": 0.4}
-    )
-    assert table.loc["capitalize", "transfer_fraction"] == pytest.approx(1 - 0.5 / (1 - 2 / 4))
-    assert table.loc["reverse", "transfer_fraction"] == pytest.approx(1 - 0.4 / (1 - 2 / 8))
-
-
 def test_intervals_over_examples_cover_and_tau_mirrors_the_gap():
     generator = np.random.default_rng(0)
     truth = {"capitalize_reverse": np.array([0.95, 0.7, 0.4, 0.1]), "capitalize": np.array([0.99, 0.97, 0.9, 0.8])}
@@ -147,15 +161,6 @@ def test_intervals_over_examples_cover_and_tau_mirrors_the_gap():
         held = (table[f"{name}_ci_low"] <= value) & (table[f"{name}_ci_high"] >= value)
         assert 0.92 <= held.mean() <= 0.99
     assert np.isnan(transfer_table(drawn[0], [group()])["gap_ci_low"]).all()
-
-
-def test_onset_is_when_transfer_comes_and_when_it_stays():
-    runs = {0: [0.1, 0.6, 0.4, 0.7, 0.8], 1: [0.0, 0.1, 0.2, 0.1, 0.6], 2: [0.9, 0.9, 0.9, 0.9, 0.1]}
-    rows = [("g", seed, 10 * i, value) for seed, values in runs.items() for i, value in enumerate(values)]
-    table = pd.DataFrame(rows, columns=["group", "seed", "step", "transfer_fraction"])
-    onset = transfer_onset(table).set_index("seed")
-    assert onset["first_step"].tolist() == [10.0, 40.0, 0.0]
-    np.testing.assert_equal(onset["lasting_step"].to_numpy(), [30.0, 40.0, np.nan])
 
 
 def test_over_seeds_each_seed_is_one_observation():

@@ -13,7 +13,7 @@ from headreuse.overlap import OVERLAP_METRICS, ComparisonSettings, attention_dif
 from headreuse.overlap.chance import chance_from, shuffles_over_all_layers, shuffles_within_layers
 from headreuse.records import Head, HeadScores, MeanPattern
 from headreuse.scores import mean_ablation
-from headreuse.study.config import Group
+from headreuse.study import Group
 
 SETTINGS = ComparisonSettings(n_resamples=100, n_permutations=100, n_splits=20)
 D_ABL = OVERLAP_METRICS["ablation_map_difference"]

@@ -33,10 +33,10 @@ from headreuse.correlation.panels import Panel
 from headreuse.correlation.permutation import seed_permutation, slope_interval
 from headreuse.correlation.power import autoregressive
 from headreuse.correlation.statistics import STATISTICS
-from headreuse.overlap import OVERLAP_METRICS, SetAblations, functional_overlap
+from headreuse.overlap import SetAblations, functional_overlap, map_metrics
 from headreuse.overlap.chance import chance_from, jaccard_chance, shuffles_over_all_layers, shuffles_within_layers
 from headreuse.overlap.resampling import draw_weights, interval
-from headreuse.study.config import Group
+from headreuse.study import Group
 from headreuse.tables.transfer import transfer_table
 
 N_RUNS = (1, 2, 3, 4, 5, 6, 8)
@@ -194,7 +194,7 @@ def chance_levels(n: int, generator: np.random.Generator) -> Iterator[Number]:
         "over_layers": shuffles_over_all_layers(n_layers, n_heads, generator, n_permutations=399),
     }
     for name in ("ablation_map_difference", "cosine", "spearman", "top_k_jaccard"):
-        metric = OVERLAP_METRICS[name]
+        metric = map_metrics()[name]
         for where, chosen in shuffles.items():
             kind = "rejection" if where == "within_layers" else "not_offered"
             p = [_p_chance(metric, one, other, chosen.orders, where) for one, other in zip(a, b, strict=True)]
@@ -234,7 +234,7 @@ def over_prompts(n: int, generator: np.random.Generator) -> Iterator[Number]:
     truth = generator.gamma(0.5, size=(2, n_heads, 1))
     weights = draw_weights(n_prompts, generator, n_resamples=500, n_splits=1)
     for name in ("ablation_map_difference", "cosine", "spearman"):
-        metric = OVERLAP_METRICS[name]
+        metric = map_metrics()[name]
         found = []
         for _ in range(n):
             effects = truth + generator.standard_normal((2, n_heads, n_prompts))

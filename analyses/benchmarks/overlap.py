@@ -3,9 +3,9 @@
 python analyses/benchmarks/overlap.py [--json FILE] [--checkpoints N]
 
 100 checkpoints × 10 tasks × 144 heads (12 × 12) × 1,024 examples, every pair of tasks, each with 1,000 resamples of the
-examples and 1,000 rearrangements of the heads within layers and over all layers: once by the headline metrics, which a
-study computes, and once by every metric but those of pairs of heads (Kendall, weighted τ). Scores are drawn as they are
-needed, one checkpoint at a time, as a study reads them; drawing them is not counted.
+examples and 1,000 rearrangements of the heads within layers and over all layers: once by the headline metrics of maps,
+which a study computes by default, and once by every metric of maps except those of pairs of heads (Kendall, weighted
+τ). Scores are drawn one checkpoint at a time, as a study reads them; drawing them is not counted.
 """
 
 import argparse
@@ -19,16 +19,16 @@ from pathlib import Path
 
 import numpy as np
 
-from headreuse.overlap import HEADLINE_METRICS, OVERLAP_METRICS, ComparisonSettings, overlap_table, pairwise
+from headreuse.overlap import HEADLINE_METRICS, ComparisonSettings, map_metrics, overlap_table, pairwise
 from headreuse.records import HeadScores
-from headreuse.study.config import Group
+from headreuse.study import Group
 from headreuse.tasks import TASKS
 
 N_LAYERS, N_HEADS, N_EXAMPLES, N_TASKS = 12, 12, 1024, 10
 N_PROCESSES = 2
 METRICS = {
     "headline": HEADLINE_METRICS,
-    "every": tuple(name for name, one in OVERLAP_METRICS.items() if one.compare.__module__ != pairwise.__name__),
+    "every": tuple(name for name, one in map_metrics().items() if one.compare.__module__ != pairwise.__name__),
 }
 
 
@@ -71,7 +71,7 @@ def compare_all(checkpoints: range, metrics: tuple[str, ...]) -> tuple[float, in
 
 
 def measured(name: str, n_checkpoints: int) -> list[dict[str, object]]:
-    """The numbers of one choice of metrics, on two processes."""
+    """The results of one choice of metrics, on two processes."""
     shares = [range(first, n_checkpoints, N_PROCESSES) for first in range(N_PROCESSES)]
     with ProcessPoolExecutor(N_PROCESSES) as pool:
         found = list(pool.map(partial(compare_all, metrics=METRICS[name]), shares))

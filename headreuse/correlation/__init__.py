@@ -9,7 +9,7 @@ from headreuse.correlation.group_level import mantel
 from headreuse.correlation.panels import Panel, panels
 from headreuse.correlation.permutation import seed_permutation, smallest_p
 from headreuse.correlation.power import Power, detectable_correlation
-from headreuse.correlation.statistics import STATISTICS, Statistic, residual_degrees_of_freedom
+from headreuse.correlation.statistics import STATISTICS, Statistic
 from headreuse.correlation.summaries import STATISTIC_SUMMARIES
 from headreuse.correlation.table import correlation_table
 
@@ -25,7 +25,6 @@ __all__ = [
     "mantel",
     "panels",
     "residual_autocorrelation",
-    "residual_degrees_of_freedom",
     "seed_permutation",
     "smallest_p",
 ]

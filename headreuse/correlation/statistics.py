@@ -119,11 +119,6 @@ def first_differences(series: Series) -> Centred:
     return _about(changes, _mean(changes, -1))
 
 
-def residual_degrees_of_freedom(n_points: int, n_runs: int) -> int:
-    """Of the repeated-measures correlation, as in the ANCOVA: points less one intercept per run and one slope."""
-    return n_points - n_runs - 1
-
-
 def _mean(series: Series, axes: int | tuple[int, ...]) -> Series:
     """Mean over `axes` of the values that are there; 0 where there is none."""
     present = np.isfinite(series)

@@ -9,7 +9,7 @@ import pandas as pd
 import plotly.graph_objects as go
 from jaxtyping import Float
 
-from headreuse.figures.measures import is_distance, measures, with_measure
+from headreuse.figures.measures import measures, similarities, with_measure
 from headreuse.figures.panels import Arrangement, panel_axes, panel_layout, panel_titles
 from headreuse.figures.style import FRACTION, rounded_rows, wrapped
 from headreuse.figures.views import Key, View, add_views, choice, keys
@@ -22,7 +22,7 @@ def overlap_matrices(overlap: pd.DataFrame, *, tasks: Sequence[str]) -> go.Figur
     number in a cell is exact. A hollow ○ marks what is not usable. The ceiling is what two maps of the same truth would
     show with this sampling noise (`noise_ceiling` of the table, from split halves), where the table has it.
     """
-    alike = with_measure(overlap[[not is_distance(metric) for metric in overlap["metric"]]])
+    alike = with_measure(similarities(overlap))
     seeds = sorted(alike["seed"].unique())
     measure = choice("measure", measures(alike), start=_first_defined(alike))
     choices = [measure, choice("step", sorted(alike["step"].unique()), last=True)]

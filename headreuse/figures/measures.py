@@ -2,13 +2,20 @@
 
 import pandas as pd
 
+from headreuse.overlap.registry import OVERLAP_METRICS
+
 PUBLISHED = ("ablation_map_difference", "attention_difference")
 """The differences of the paper, shown first."""
 
 
-def is_distance(metric: str) -> bool:
-    """Whether smaller means more alike; the name of a distance says so."""
-    return "difference" in metric or "distance" in metric
+def similarities(overlap: pd.DataFrame) -> pd.DataFrame:
+    """The rows of metrics that are larger the more alike two tasks are.
+
+    A metric that this version does not know, as a table of another version may have, is left out: which way it points
+    is not known.
+    """
+    alike = [name for name, metric in OVERLAP_METRICS.items() if not metric.distance]
+    return overlap[overlap["metric"].isin(alike)]
 
 
 def with_measure(overlap: pd.DataFrame) -> pd.DataFrame:

@@ -12,6 +12,7 @@ from headreuse.figures.rows import Row, empty_rows, kinds_entries, row_axis, row
 from headreuse.figures.seeds import legend_entry
 from headreuse.figures.style import MUTED, rounded
 from headreuse.figures.views import Key, View, add_views, choice, keys
+from headreuse.tables.transfer import over_seeds
 
 CHANCE = "random heads"
 LEFT_MARGIN = 14
@@ -21,7 +22,7 @@ def functional_specificity(specificity: pd.DataFrame, *, mains: Mapping[str, str
     """Functional overlap of main with its auxiliaries, related and control side by side, with that of random heads.
 
     Args:
-        specificity: what `overlap.summaries.specificity` returns.
+        specificity: what `specificity_over_seeds` returns.
         mains: each group's main task; pairs without it are left out.
 
     Views: outcome. A row for each group and direction: whose heads are ablated → what is measured. Points are means
@@ -56,6 +57,17 @@ def functional_specificity(specificity: pd.DataFrame, *, mains: Mapping[str, str
         axes = {panel_axes(index)["xaxis"].replace("x", "xaxis"): {"range": limits} for index in range(len(kinds))}
         views[outcome,] = View(traces, axes)
     return add_views(figure, choices, views)
+
+
+def specificity_over_seeds(functional: pd.DataFrame) -> pd.DataFrame:
+    """Functional overlap of each group, mean over seeds: a row for each outcome and pair of tasks.
+
+    From functional tables with columns group, kind and seed in front: group, kind, outcome, source, target, measure
+    (`value`, or `chance`: the same of random sets), mean, ci_low, ci_high, low, high, n_seeds. Usable cells alone,
+    and no task with itself.
+    """
+    rows = functional[functional["usable"].astype(bool) & (functional["source"] != functional["target"])]
+    return over_seeds(rows, by=["group", "kind", "outcome", "source", "target"], values=["value", "chance"])
 
 
 def pairs_with_main(specificity: pd.DataFrame, mains: Mapping[str, str]) -> pd.DataFrame:

@@ -12,9 +12,9 @@ from headreuse.figures.views import View, add_views, choice
 from headreuse.store.training_log import REGIMES
 
 TITLES = {
-    "in_distribution": "longest that the task is trained on",
-    "transfer": "longer, within the group's lengths",
-    "beyond": "beyond all of them",
+    "in_distribution": "longest training length of the task",
+    "transfer": "longer, in the transfer range",
+    "beyond": "beyond the transfer range",
 }
 
 

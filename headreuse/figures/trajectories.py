@@ -13,9 +13,9 @@ from headreuse.figures.style import DASHES, MUTED, escaped, rounded
 from headreuse.figures.views import Key, View, add_views, choice
 
 REGIMES = {
-    "accuracy_in_distribution": "within main's training lengths",
-    "accuracy_transfer": "longer, up to the auxiliary's",
-    "accuracy_beyond": "beyond both",
+    "accuracy_in_distribution": "main's training lengths",
+    "accuracy_transfer": "longer, in the transfer range",
+    "accuracy_beyond": "beyond the transfer range",
 }
 """Columns of the transfer table and what they are called."""
 

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from headreuse.errors import HeadreuseError
 from headreuse.overlap.chance import Chance, Shuffles, chance_from
+from headreuse.overlap.registry import pattern_metric
 from headreuse.records import MeanPattern
 
 
@@ -26,18 +26,11 @@ def misalignment(a: MeanPattern, b: MeanPattern) -> str:
     return ""
 
 
-def attention_difference(a: MeanPattern, b: MeanPattern) -> float:
-    """D_attn as published: Σ over heads and entries of |Ā_a − Ā_b|; a distance from 0 to 2 · heads · positions.
-
-    Source: `reference/paper.md`, Measures. Raises `HeadreuseError` where the prompts do not line up.
-    """
-    if reason := misalignment(a, b):
-        raise HeadreuseError(f"attention patterns cannot be compared: {reason}")
-    return float(np.abs(a.pattern - b.pattern).sum(dtype=np.float64))
-
-
 def attention_chance(a: MeanPattern, b: MeanPattern, shuffles: Shuffles) -> Chance:
     """Chance level and p of D_attn when `b`'s heads are permuted within their layers."""
+    # D_attn is a sum over heads of the distance between two heads' patterns. So the distances of all pairs of heads
+    # within a layer are computed once, and every permutation only picks one of them for each head. Pairs of two layers
+    # stay NaN: a permutation that mixed layers would give NaN instead of a wrong number.
     n_layers, n_heads = a.pattern.shape[:2]
     apart = np.full((n_layers * n_heads, n_layers * n_heads), np.nan)
     for layer in range(n_layers):
@@ -46,6 +39,16 @@ def attention_chance(a: MeanPattern, b: MeanPattern, shuffles: Shuffles) -> Chan
         apart[heads, heads] = entries.sum(axis=(-2, -1), dtype=np.float64)
     null = apart[np.arange(len(apart)), shuffles.orders].sum(axis=-1)
     return chance_from(null, float(np.trace(apart)), distance=True, exact=shuffles.exact)
+
+
+@pattern_metric(chance=attention_chance, misalignment=misalignment, distance=True, high=np.inf)
+def attention_difference(a: MeanPattern, b: MeanPattern) -> float:
+    """D_attn as published: sum over heads and positions of the absolute difference of mean patterns; a distance.
+
+    From 0 to 2 · heads · positions (Cai et al. 2025, arXiv 2506.09251, on attention-head reuse). Raises
+    `HeadreuseError` where the prompts do not line up.
+    """
+    return float(np.abs(a.pattern - b.pattern).sum(dtype=np.float64))
 
 
 def _heads(mean: MeanPattern) -> str:

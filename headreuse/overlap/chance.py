@@ -91,17 +91,6 @@ def jaccard_chance(a: Bool[np.ndarray, "layer head"], b: Bool[np.ndarray, "layer
     return Chance(float(probability @ (shared / (n_a + n_b - shared))), float(min(1.0, probability[n_shared:].sum())))
 
 
-def expected_jaccard(n_heads: int, n_a: int, n_b: int) -> float:
-    """Mean Jaccard of random sets of `n_a` and `n_b` of `n_heads` heads (hypergeometric); NaN for two empty sets."""
-    a, b = (np.arange(n_heads)[None] < n for n in (n_a, n_b))
-    return jaccard_chance(a, b).level
-
-
-def p_shared(n_shared: int, n_heads: int, n_a: int, n_b: int) -> float:
-    """Probability that two random sets of `n_a` and `n_b` of `n_heads` heads share at least `n_shared`."""
-    return float(stats.hypergeom.sf(n_shared - 1, n_heads, n_a, n_b))
-
-
 @lru_cache
 def _shared_in_layer(n_heads: int, n_a: int, n_b: int) -> Float[np.ndarray, "n_shared"]:
     return np.asarray(stats.hypergeom.pmf(np.arange(min(n_a, n_b) + 1), n_heads, n_a, n_b))

@@ -15,7 +15,7 @@ from headreuse.overlap.chance import (
     shuffles_over_all_layers,
     shuffles_within_layers,
 )
-from headreuse.overlap.registry import OverlapMetric
+from headreuse.overlap.registry import OVERLAP_METRICS, MapMetric, PatternMetric
 from headreuse.overlap.resampling import (
     N_RESAMPLES,
     N_SPLITS,
@@ -25,22 +25,34 @@ from headreuse.overlap.resampling import (
     interval,
 )
 from headreuse.records import HeadScores
-from headreuse.study.config import MeasureSpec
-
-HEADLINE_METRICS = ("ablation_map_difference", "cosine", "spearman", "top_k_jaccard")
-"""What a study computes unless asked for more."""
+from headreuse.study.specs import HEADLINE_METRICS, MeasureSpec
 
 
 @dataclass(frozen=True)
 class ComparisonSettings:
-    """How maps are compared."""
+    """How tasks are compared."""
 
     metrics: tuple[str, ...] = HEADLINE_METRICS
+    """Names of any overlap metrics, of maps and of patterns; an unknown one is refused."""
     top_k: int = MeasureSpec().top_k
     baseline_floor: float = MeasureSpec().baseline_floor
     n_resamples: int = N_RESAMPLES
     n_permutations: int = N_PERMUTATIONS
     n_splits: int = N_SPLITS
+
+    def __post_init__(self) -> None:
+        for name in self.metrics:
+            OVERLAP_METRICS[name]
+
+    @property
+    def map_metrics(self) -> list[MapMetric]:
+        """Those of its metrics that compare maps of head effects, in the order in which they are named."""
+        return [metric for name in self.metrics if isinstance(metric := OVERLAP_METRICS[name], MapMetric)]
+
+    @property
+    def pattern_metrics(self) -> list[PatternMetric]:
+        """Those of its metrics that compare mean attention patterns, in the order in which they are named."""
+        return [metric for name in self.metrics if isinstance(metric := OVERLAP_METRICS[name], PatternMetric)]
 
 
 @dataclass(frozen=True)
@@ -94,8 +106,8 @@ def draw(scores: Sequence[HeadScores], settings: ComparisonSettings, generator: 
     shapes = {entry.effects[outcome].shape for entry in scores for outcome in entry.effects}
     layouts = sorted({shape[:2] for shape in shapes})
     if len(layouts) > 1:
-        told = " and ".join(f"{n_layers} × {n_heads}" for n_layers, n_heads in layouts)
-        raise HeadreuseError(f"head scores of models with {told} heads cannot be compared; give scores of one model")
+        sizes = " and ".join(f"{n_layers} × {n_heads}" for n_layers, n_heads in layouts)
+        raise HeadreuseError(f"head scores of models with {sizes} heads cannot be compared; give scores of one model")
     n_layers, n_heads = layouts[0]
     n = settings.n_permutations
     weights = {
@@ -106,7 +118,7 @@ def draw(scores: Sequence[HeadScores], settings: ComparisonSettings, generator: 
     return Draws(weights, within, shuffles_over_all_layers(n_layers, n_heads, generator, n_permutations=n))
 
 
-def prepare(metric: OverlapMetric, maps: ResampledMaps, draws: Draws, *, k: int) -> PreparedMap:
+def prepare(metric: MapMetric, maps: ResampledMaps, draws: Draws, *, k: int) -> PreparedMap:
     """Bring a map, its resamples and its rearrangements to the form that `metric` compares."""
     point = metric.prepare(maps.point.reshape(-1), k)
 
@@ -125,7 +137,7 @@ def prepare(metric: OverlapMetric, maps: ResampledMaps, draws: Draws, *, k: int)
     )
 
 
-def overlap(metric: OverlapMetric, a: PreparedMap, b: PreparedMap, draws: Draws) -> Overlap:
+def overlap(metric: MapMetric, a: PreparedMap, b: PreparedMap, draws: Draws) -> Overlap:
     """How alike two prepared maps are."""
     value = float(metric.compare(a.point.reshape(-1), b.point.reshape(-1)))
     low, high = interval(metric, metric.compare(a.bootstrap, b.bootstrap), value)
@@ -145,9 +157,7 @@ def overlap(metric: OverlapMetric, a: PreparedMap, b: PreparedMap, draws: Draws)
     )
 
 
-def _chances(
-    metric: OverlapMetric, value: float, a: PreparedMap, b: PreparedMap, draws: Draws
-) -> tuple[Chance, Chance]:
+def _chances(metric: MapMetric, value: float, a: PreparedMap, b: PreparedMap, draws: Draws) -> tuple[Chance, Chance]:
     """Chance within layers and over all layers."""
     if metric.exact_chance is not None:
         one_layer = metric.exact_chance(a.point.reshape(1, -1), b.point.reshape(1, -1))
@@ -167,7 +177,7 @@ def _floor(a: float, b: float) -> float:
     return float(np.sqrt((a**2 + b**2) / 2) / np.sqrt(2))
 
 
-def _ceiling(metric: OverlapMetric, a: float, b: float) -> float:
+def _ceiling(metric: MapMetric, a: float, b: float) -> float:
     """Noise ceiling of a similarity from split halves of two maps; NaN where a half tells nothing of the other.
 
     Correlation-like: the geometric mean of the two reliabilities, each stepped up from halves to the whole by

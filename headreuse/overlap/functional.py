@@ -4,7 +4,7 @@ From ablations of sets of heads: of task A's top heads, of task B's own, and of 
 in how many heads each layer gives; all measured by what task B loses.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 
 import numpy as np
@@ -94,12 +94,6 @@ def functional_table(measured: Iterable[SetAblations], generator: np.random.Gene
     """One row per source, target and outcome: the task × task matrix in long form, diagonal included where measured."""
     rows = [asdict(functional_overlap(entry, generator)) for entry in measured]
     return pd.DataFrame(rows, columns=list(FunctionalOverlap.__dataclass_fields__))
-
-
-def matrix(table: pd.DataFrame, *, value: str = "value", tasks: Sequence[str]) -> pd.DataFrame:
-    """A column of the table as a matrix: rows are the tasks whose heads are ablated, columns those that lose."""
-    wide = table.pivot_table(index="source", columns="target", values=value, aggfunc="mean", dropna=False)
-    return wide.reindex(index=list(tasks), columns=list(tasks))
 
 
 def _costs(own: Float[np.ndarray, "prompt"]) -> bool:

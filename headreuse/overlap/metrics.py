@@ -6,18 +6,13 @@ nothing, sets that are both empty.
 """
 
 import numpy as np
-from jaxtyping import Bool, Float
 from scipy import stats
 
 from headreuse.overlap.chance import jaccard_chance
-from headreuse.overlap.registry import overlap_metric
+from headreuse.overlap.registry import Maps, Sets, Values, map_metric
 
 THRESHOLD = 0.25
 """Threshold sets hold the heads whose effect is at least this fraction of the map's largest (our choice)."""
-
-Maps = Float[np.ndarray, "*batch head"]
-Sets = Bool[np.ndarray, "*batch head"]
-Values = Float[np.ndarray, "*batch"]
 
 
 def as_measured(maps: Maps, _k: int) -> Maps:
@@ -64,69 +59,75 @@ def threshold_set(maps: Maps, _k: int) -> Sets:
     return (maps > 0) & (maps >= THRESHOLD * maps.max(axis=-1, keepdims=True))
 
 
-@overlap_metric(of=as_measured, high=np.inf, distance=True, absolute_too=False)
+@map_metric(of=as_measured, high=np.inf, distance=True, absolute_too=False)
 def ablation_map_difference(a: Maps, b: Maps) -> Values:
     """D_abl as published: the mean over heads of |a − b|, in units of the outcome; a distance, 0 for equal maps.
 
-    Source: `reference/paper.md`, Measures. Biased upward by sampling noise: read it beside its noise floor.
+    Cai et al. 2025, arXiv 2506.09251, on attention-head reuse. Sampling noise makes it larger: compare it with its
+    noise floor.
     """
-    return np.abs(a - b).mean(axis=-1)
+    return np.asarray(np.abs(a - b).mean(axis=-1))
 
 
-@overlap_metric(of=direction, low=-1.0, correlation_like=True)
+@map_metric(of=direction, low=-1.0, correlation_like=True)
 def cosine(a: Maps, b: Maps) -> Values:
     """Cosine of the angle between the maps: 1 for proportional maps, 0 for no common direction."""
-    return np.sum(a * b, axis=-1)
+    return _total(a * b)
 
 
-@overlap_metric(of=ranks, low=-1.0, correlation_like=True)
+@map_metric(of=ranks, low=-1.0, correlation_like=True)
 def spearman(a: Maps, b: Maps) -> Values:
     """Spearman's rank correlation over heads, ties averaged (as `scipy.stats.spearmanr`)."""
-    return np.sum(a * b, axis=-1)
+    return _total(a * b)
 
 
-@overlap_metric(of=top_set, exact_chance=jaccard_chance)
+@map_metric(of=top_set, exact_chance=jaccard_chance)
 def top_k_jaccard(a: Sets, b: Sets) -> Values:
     """Shared fraction of the two sets of the k most helpful heads."""
     return _jaccard(a, b)
 
 
-@overlap_metric(of=threshold_set, exact_chance=jaccard_chance)
+@map_metric(of=threshold_set, exact_chance=jaccard_chance)
 def threshold_jaccard(a: Sets, b: Sets) -> Values:
     """Shared fraction of the two sets of heads with at least a quarter of the largest effect."""
     return _jaccard(a, b)
 
 
-@overlap_metric(of=threshold_set)
+@map_metric(of=threshold_set)
 def threshold_overlap_coefficient(a: Sets, b: Sets) -> Values:
     """Shared heads as a fraction of the smaller threshold set: 1 where one set contains the other."""
     return _ratio(_count(a & b), np.minimum(_count(a), _count(b)))
 
 
-@overlap_metric(of=threshold_set, symmetric=False)
+@map_metric(of=threshold_set, symmetric=False)
 def threshold_containment(a: Sets, b: Sets) -> Values:
     """Fraction of the first map's threshold set that is in the second's; directed."""
-    return _ratio(_count(a & b), _count(a) + 0.0 * _count(b))
+    return _ratio(_count(a & b), _count(a))
 
 
-@overlap_metric(of=helping)
+@map_metric(of=helping)
 def weighted_jaccard(a: Maps, b: Maps) -> Values:
     """Σ min / Σ max of the helping effects (Ruzicka): shared weight, sensitive to scale."""
-    return _ratio(np.minimum(a, b).sum(axis=-1), np.maximum(a, b).sum(axis=-1))
+    return _ratio(_total(np.minimum(a, b)), _total(np.maximum(a, b)))
 
 
-@overlap_metric(of=helping_shares)
+@map_metric(of=helping_shares)
 def mass_overlap(a: Maps, b: Maps) -> Values:
     """Σ min of each head's share of the help: 1 − total variation between the two shares, free of scale."""
-    return np.minimum(a, b).sum(axis=-1)
+    return _total(np.minimum(a, b))
 
 
 def _jaccard(a: Sets, b: Sets) -> Values:
     return _ratio(_count(a & b), _count(a | b))
 
 
+def _total(maps: Maps) -> Values:
+    """Sum over heads; an array for one pair of maps, too."""
+    return np.asarray(maps.sum(axis=-1))
+
+
 def _count(sets: Sets) -> Values:
-    return np.count_nonzero(sets, axis=-1).astype(float)
+    return np.asarray(np.count_nonzero(sets, axis=-1), dtype=float)
 
 
 def _ratio(part: np.ndarray, whole: np.ndarray) -> np.ndarray:

@@ -5,8 +5,8 @@ from functools import lru_cache
 import numpy as np
 from scipy import stats
 
-from headreuse.overlap.metrics import Maps, Values, as_measured, direction
-from headreuse.overlap.registry import overlap_metric
+from headreuse.overlap.metrics import as_measured, direction
+from headreuse.overlap.registry import Maps, Values, map_metric
 
 
 def pair_signs(maps: Maps, _k: int) -> Maps:
@@ -15,13 +15,13 @@ def pair_signs(maps: Maps, _k: int) -> Maps:
     return direction(np.sign(maps[..., first] - maps[..., second]), _k)
 
 
-@overlap_metric(of=pair_signs, low=-1.0, over_heads=False, correlation_like=True)
+@map_metric(of=pair_signs, low=-1.0, over_heads=False, correlation_like=True)
 def kendall(a: Maps, b: Maps) -> Values:
     """Kendall's τ-b over heads: agreeing less disagreeing pairs of heads (as `scipy.stats.kendalltau`)."""
-    return np.sum(a * b, axis=-1)
+    return np.asarray(np.sum(a * b, axis=-1))
 
 
-@overlap_metric(of=as_measured, low=-1.0, correlation_like=True)
+@map_metric(of=as_measured, low=-1.0, correlation_like=True)
 def weighted_tau(a: Maps, b: Maps) -> Values:
     """Kendall's τ with weight on the heads that matter most (hyperbolic weights, `scipy.stats.weightedtau`)."""
     return np.asarray(stats.weightedtau(*np.broadcast_arrays(a, b), axis=-1).statistic)

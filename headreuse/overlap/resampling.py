@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Float
 from scipy import stats
 
-from headreuse.overlap.registry import OverlapMetric
+from headreuse.overlap.registry import MapMetric
 
 N_RESAMPLES = 1000
 N_SPLITS = 50
@@ -68,7 +68,7 @@ def resample(effects: Effects, weights: Weights) -> ResampledMaps:
     return ResampledMaps(effects.mean(axis=-1, dtype=np.float64), bootstrap, first, second)
 
 
-def interval(metric: OverlapMetric, resampled: Float[np.ndarray, "resample"], value: float) -> tuple[float, float]:
+def interval(metric: MapMetric, resampled: Float[np.ndarray, "resample"], value: float) -> tuple[float, float]:
     """95 % interval of what a metric is on average with as many prompts: value ± 1.96 bootstrap standard errors.
 
     Clipped to the metric's range. It is about `value`, which noise biases, and so is every resample again, so

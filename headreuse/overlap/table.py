@@ -7,17 +7,16 @@ from itertools import combinations, permutations
 import numpy as np
 import pandas as pd
 
-from headreuse.overlap.attention import attention_chance, attention_difference, misalignment
 from headreuse.overlap.chance import Shuffles, shuffles_within_layers
 from headreuse.overlap.compare import ComparisonSettings, Draws, Overlap, draw, overlap, prepare
-from headreuse.overlap.registry import OVERLAP_METRICS
+from headreuse.overlap.registry import PatternMetric
 from headreuse.overlap.resampling import resample
 from headreuse.overlap.usable import below_floor, beyond_training, why_unusable
 from headreuse.records import HeadScores, MeanPattern
 from headreuse.study.config import Group
 
 ATTENTION = {"method": "attention", "outcome": "pattern"}
-"""How D_attn, which is of no head score, stands in the table."""
+"""Method and outcome of the rows of metrics of patterns, which need no head score."""
 COLUMNS = (
     "task_a",
     "task_b",
@@ -37,14 +36,15 @@ Row = dict[str, object]
 def compare(
     a: HeadScores, b: HeadScores, *, settings: ComparisonSettings, generator: np.random.Generator
 ) -> pd.DataFrame:
-    """One row per outcome and metric for any two sets of head scores: tasks, checkpoints, seeds, lengths or methods.
+    """One row per outcome and metric of maps for any two sets of head scores: tasks, checkpoints, seeds or methods.
 
-    The columns are `COLUMNS`, length and method those of `a`. Heads are compared by their place, which means nothing
-    between models that were initialised differently.
+    The columns are `COLUMNS`, length and method those of `a`. Metrics of patterns are left out. Heads are compared by
+    their place, which means nothing between models that were initialised differently.
     """
     draws = draw([a, b], settings, generator)
     shared = [outcome for outcome in a.effects if outcome in b.effects]
-    return pd.DataFrame([row for outcome in shared for row in _rows([a, b], outcome, settings, draws)], columns=COLUMNS)
+    rows = [row for outcome in shared for row in _map_rows([a, b], outcome, settings, draws)]
+    return pd.DataFrame(rows, columns=COLUMNS)
 
 
 def overlap_table(
@@ -55,12 +55,13 @@ def overlap_table(
     settings: ComparisonSettings,
     generator: np.random.Generator,
 ) -> pd.DataFrame:
-    """Every pair of tasks of one checkpoint, main first, by method, outcome and metric, and D_attn; columns `COLUMNS`.
+    """Every pair of tasks of one checkpoint, main first, by each metric of `settings`; columns `COLUMNS`.
 
-    D_attn has method `attention`, outcome `pattern` and no interval, since patterns are stored as means; where
-    prompts do not line up it is NaN and the reason says where. Tasks without scores or patterns have no row.
-    `baseline_a` and `baseline_b` are the tasks' own accuracies. `usable` is False where maps were taken beyond a
-    task's training range (trap 2) and for the reasons of `why_unusable`.
+    First the metrics of maps, by method and outcome, then those of patterns. These have method `attention`, outcome
+    `pattern` and no interval, since patterns are stored as means; where prompts do not line up the value is NaN and the
+    reason says where. Tasks without scores or patterns have no row. `baseline_a` and `baseline_b` are the accuracies
+    of the two tasks. `usable` is False where maps were taken beyond a task's training range (trap 2) and for the
+    reasons of `why_unusable`.
     """
     order = {entry.task: place for place, entry in enumerate(group.tasks)}
     rows: list[Row] = []
@@ -69,54 +70,60 @@ def overlap_table(
         chosen.sort(key=lambda entry: order[entry.task])
         draws = draw(chosen, settings, generator)
         for outcome in chosen[0].effects:
-            rows += _rows(chosen, outcome, settings, draws)
-    rows += _attention_rows(sorted(patterns, key=lambda entry: order[entry.task]), scores, settings, generator)
+            rows += _map_rows(chosen, outcome, settings, draws)
+    rows += _pattern_rows(sorted(patterns, key=lambda entry: order[entry.task]), scores, settings, generator)
     return _marked_beyond_training(pd.DataFrame(rows, columns=COLUMNS), group)
 
 
-def _rows(scores: Sequence[HeadScores], outcome: str, settings: ComparisonSettings, draws: Draws) -> Iterator[Row]:
-    """A row for each metric and pair of `scores`, in their order; both ways round for a directed metric."""
+def _map_rows(scores: Sequence[HeadScores], outcome: str, settings: ComparisonSettings, draws: Draws) -> Iterator[Row]:
+    """A row for each metric of maps and pair of `scores`, in their order; both ways round for a directed metric."""
     maps = [resample(entry.effects[outcome], draws.weights[entry.effects[outcome].shape[-1]]) for entry in scores]
     reasons = [why_unusable(entry, outcome, baseline_floor=settings.baseline_floor) for entry in scores]
-    for name in settings.metrics:
-        metric = OVERLAP_METRICS[name]
+    for metric in settings.map_metrics:
         prepared = [prepare(metric, entry, draws, k=settings.top_k) for entry in maps]
         pick = combinations if metric.symmetric else permutations
         for i, j in pick(range(len(scores)), 2):
             found = overlap(metric, prepared[i], prepared[j], draws)
-            undefined = f"{name} is undefined for these maps" if np.isnan(found.value) else ""
+            undefined = f"{metric.name} is undefined for these maps" if np.isnan(found.value) else ""
             a, b = scores[i], scores[j]
             label = {"task_a": a.task, "task_b": b.task, "length": a.length, "method": a.method, "outcome": outcome}
             label |= {"baseline_a": _accuracy(a), "baseline_b": _accuracy(b)}
             yield label | asdict(found) | _flag(reasons[i], reasons[j], undefined)
 
 
-def _attention_rows(
+def _pattern_rows(
     patterns: Sequence[MeanPattern],
     scores: Sequence[HeadScores],
     settings: ComparisonSettings,
     generator: np.random.Generator,
 ) -> Iterator[Row]:
+    """A row for each metric of patterns and pair of `patterns`; all metrics share the rearrangements of a pair."""
+    if not settings.pattern_metrics:
+        return
     baselines = {entry.task: entry for entry in scores}
+    drawn = {}
     for a, b in combinations(patterns, 2):
         n_layers, n_heads = a.pattern.shape[:2]
-        shuffles = shuffles_within_layers(n_layers, n_heads, generator, n_permutations=settings.n_permutations)
-        yield _attention_row(a, b, baselines, settings.baseline_floor, shuffles)
+        drawn[a.task, b.task] = shuffles_within_layers(
+            n_layers, n_heads, generator, n_permutations=settings.n_permutations
+        )
+    for metric in settings.pattern_metrics:
+        pick = combinations if metric.symmetric else permutations
+        for a, b in pick(patterns, 2):
+            shuffles = drawn.get((a.task, b.task)) or drawn[b.task, a.task]
+            label = {"task_a": a.task, "task_b": b.task, "length": a.length, **ATTENTION}
+            label |= {f"baseline_{side}": _accuracy(baselines.get(one.task)) for side, one in (("a", a), ("b", b))}
+            scored = [baselines[one.task] for one in (a, b) if one.task in baselines]
+            floors = [below_floor(one, settings.baseline_floor) for one in scored]
+            yield label | asdict(_pattern_overlap(metric, a, b, shuffles)) | _flag(metric.misalignment(a, b), *floors)
 
 
-def _attention_row(
-    a: MeanPattern, b: MeanPattern, baselines: dict[str, HeadScores], floor: float, shuffles: Shuffles
-) -> Row:
-    scored = [baselines[entry.task] for entry in (a, b) if entry.task in baselines]
-    apart = misalignment(a, b)
-    label = {"task_a": a.task, "task_b": b.task, "length": a.length, **ATTENTION}
-    label |= {f"baseline_{side}": _accuracy(baselines.get(entry.task)) for side, entry in (("a", a), ("b", b))}
-    flag = _flag(apart, *(below_floor(entry, floor) for entry in scored))
-    if apart:
-        return label | asdict(Overlap("attention_difference", np.nan)) | flag
-    found = attention_chance(a, b, shuffles)
-    value = attention_difference(a, b)
-    return label | asdict(Overlap("attention_difference", value, chance=found.level, p_chance=found.p)) | flag
+def _pattern_overlap(metric: PatternMetric, a: MeanPattern, b: MeanPattern, shuffles: Shuffles) -> Overlap:
+    """How alike two patterns are; NaN where their prompts do not line up."""
+    if metric.misalignment(a, b):
+        return Overlap(metric.name, np.nan)
+    chance = metric.chance(a, b, shuffles)
+    return Overlap(metric.name, metric.value(a, b), chance=chance.level, p_chance=chance.p)
 
 
 def _accuracy(scores: HeadScores | None) -> float:
@@ -125,16 +132,16 @@ def _accuracy(scores: HeadScores | None) -> float:
 
 
 def _flag(*reasons: str) -> Row:
-    told = "; ".join(dict.fromkeys(reason for reason in reasons if reason))
-    return {"usable": not told, "reason": told}
+    reason = "; ".join(dict.fromkeys(one for one in reasons if one))
+    return {"usable": not reason, "reason": reason}
 
 
 def _marked_beyond_training(table: pd.DataFrame, group: Group) -> pd.DataFrame:
     for length in table["length"].unique():
-        if told := beyond_training(group, length):
+        if outside := beyond_training(group, length):
             beyond = table["length"] == length
             table.loc[beyond, "reason"] = [
-                f"{told}; {reason}" if reason else told for reason in table.loc[beyond, "reason"]
+                f"{outside}; {reason}" if reason else outside for reason in table.loc[beyond, "reason"]
             ]
             table.loc[beyond, "usable"] = False
     return table

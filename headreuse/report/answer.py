@@ -65,9 +65,9 @@ def _final(inputs: ReportInputs, group: Group) -> Float[np.ndarray, "seed"]:
 def _one_group(group: Group, values: Float[np.ndarray, "seed"]) -> str:
     others = listed([entry.task for entry in group.auxiliary]) or "nothing else"
     who = f"{group.main.task} trained with {others}" + (f" ({group.kind})" if group.auxiliary else "")
-    if group.max_length <= group.main.max_length:
+    if group.transfer_to <= group.main.max_length:
         return f"{who} has no auxiliary with longer inputs, so there is nothing to transfer"
-    lengths = f"lengths {group.main.max_length + 1} to {group.max_length}"
+    lengths = f"lengths {group.main.max_length + 1} to {group.transfer_to}"
     if not values.size:
         return f"{who} has not been measured at {lengths}"
     spread = f"mean of {values.size} seeds, {percent(values.min())} to {percent(values.max())}"

@@ -8,10 +8,10 @@ from headreuse import figures
 from headreuse.figures.bands import means_over_seeds
 from headreuse.figures.forest import contrast_with_its_statistic, shown_rows
 from headreuse.figures.measures import with_measure
+from headreuse.figures.specificity import specificity_over_seeds
 from headreuse.report.exhibits import Exhibit, title
 from headreuse.report.inputs import ReportInputs
 from headreuse.report.tables import table
-from headreuse.tables import summaries
 
 ESTIMATES = [
     *("measure", "transfer_metric", "statistic", "group", "kind", "value", "unit", "ci_low", "ci_high", "interval"),
@@ -79,7 +79,7 @@ def specificity(inputs: ReportInputs) -> Iterator[Exhibit]:
     if not len(rows):
         return
     rows = rows.assign(kind=rows["group"].map({name: group.kind for name, group in groups.items()}))
-    summary = summaries.specificity(rows)
+    summary = specificity_over_seeds(rows)
     mains = {name: group.main.task for name, group in groups.items()}
     if not len(summary):
         return

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from headreuse.correlation import STATISTICS
+from headreuse.correlation import STATISTIC_SUMMARIES
 from headreuse.overlap import OVERLAP_METRICS
 
 TERMS = {
@@ -24,17 +24,10 @@ TERMS = {
 }
 """By term, in the order of reading."""
 
-ATTENTION_DIFFERENCE = (
-    "D_attn as published: sum over heads and positions of the difference between two tasks' mean attention patterns; a "
-    "distance."
-)
-
 
 def glossary(metrics: Iterable[str], statistics: Iterable[str]) -> dict[str, str]:
     """The terms, then the overlap metrics and correlations that are in the tables."""
-    known = {"attention_difference": ATTENTION_DIFFERENCE}
-    known |= {name: metric.summary for name, metric in OVERLAP_METRICS.items()}
-    known |= {name: statistic.summary for name, statistic in STATISTICS.items()}
+    known = {name: metric.summary for name, metric in OVERLAP_METRICS.items()} | STATISTIC_SUMMARIES
     return TERMS | {
         name.replace("_", " "): known[name].replace("`", "") for name in [*metrics, *statistics] if name in known
     }

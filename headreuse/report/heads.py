@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 import pandas as pd
 
 from headreuse import figures
-from headreuse.figures.measures import is_distance, with_measure
+from headreuse.figures.measures import similarities, with_measure
 from headreuse.report.exhibits import Exhibit, on_slider, share, tasks, title
 from headreuse.report.inputs import ReportInputs
 from headreuse.report.tables import Table, table
@@ -44,7 +44,7 @@ def sharing(inputs: ReportInputs) -> Iterator[Exhibit]:
     """Task × task overlap, one figure per group."""
     for number, group in enumerate(inputs.study.groups):
         rows = inputs.of_group("overlap", group)
-        rows = rows[[not is_distance(metric) for metric in rows["metric"]]] if len(rows) else rows
+        rows = similarities(rows) if len(rows) else rows
         if not len(rows):
             continue
         rows, note = on_slider(rows)

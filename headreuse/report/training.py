@@ -118,7 +118,7 @@ def stability(inputs: ReportInputs) -> Iterator[Exhibit]:
             f"stability-{number}",
             title(group),
             "Is extrapolation stable over steps and alike over seeds? "
-            f"Lengths up to {group.main.max_length}, up to {group.max_length}, and beyond.",
+            f"Lengths up to {group.main.max_length}, up to {group.transfer_to}, and beyond.",
             figures.regimes(rows),
             (table(rows, ["seed", "step", *REGIMES]),),
             is_wide=True,

@@ -1,10 +1,12 @@
 """How far does a main task extrapolate towards the lengths of its auxiliaries? Gap, transfer fraction and regimes.
 
-All are of the exact-match accuracy `acc_t(n)` of task t at length n (`reference/paper.md`, Measures):
+All are of the exact-match accuracy `acc_t(n)` of task t at length n (Cai et al. 2025, arXiv 2506.09251, on measuring
+length transfer):
 
-- generalization gap = mean of |acc_aux(n) − acc_main(n)| over the evaluated lengths up to the longest trained on,
-  from the tasks' common smallest length; 0 is full transfer. Several auxiliaries are first averaged to one curve.
-- transfer fraction τ = 1 − gap / (1 − min/max of the two train lengths): 1 is full transfer, 0 none.
+- generalization gap = mean of |acc_aux(n) − acc_main(n)| over the evaluated lengths up to `group.trained_to`, from the
+  tasks' common smallest length; 0 is full transfer. Several auxiliaries are first averaged to one curve.
+- transfer fraction τ = 1 − gap / (1 − min/max of the two training lengths): 1 is full transfer, 0 none. This reference
+  is the gap of two tasks that are right up to their own training length and nowhere else, over the same lengths.
 """
 
 from collections.abc import Iterable, Sequence
@@ -46,7 +48,7 @@ def accuracy_rows(evaluations: Iterable[Evaluation]) -> pd.DataFrame:
 
 
 def no_transfer_gap(group: Group) -> float:
-    """The gap without any transfer: 1 − min/max of main's and the longest auxiliary's train length; NaN if alone."""
+    """The gap without any transfer: 1 − min/max of main's and the longest auxiliary's training length; NaN if alone."""
     if not group.auxiliary:
         return np.nan
     auxiliary_length = max(entry.max_length for entry in group.auxiliary)
@@ -54,7 +56,7 @@ def no_transfer_gap(group: Group) -> float:
 
 
 def transfer_fraction(gap: pd.Series, group: Group) -> pd.Series:
-    """τ of a gap: 1 for full transfer, 0 for none, below 0 for worse than none; NaN for equal train lengths."""
+    """τ of a gap: 1 for full transfer, 0 for none, below 0 for worse than none; NaN for equal training lengths."""
     reference = no_transfer_gap(group)
     return 1 - gap / reference if reference else gap * np.nan
 
@@ -62,45 +64,18 @@ def transfer_fraction(gap: pd.Series, group: Group) -> pd.Series:
 def transfer_table(accuracy: pd.DataFrame, groups: Sequence[Group]) -> pd.DataFrame:
     """One row per group, seed and step of the `accuracy` table (columns group, seed, step, task, length, accuracy, n).
 
-    Columns, all in units of accuracy (0 to 1) but the dimensionless `transfer_fraction`:
+    Columns, all in units of accuracy (0 to 1) except the dimensionless `transfer_fraction`:
 
-    - gap, transfer_fraction: NaN without an auxiliary, and τ also where main and auxiliary train to one length;
-    - accuracy_in_distribution, accuracy_transfer, accuracy_beyond: main's mean accuracy within its own train lengths,
-      from there to the auxiliaries' longest, and past both; NaN where a regime has no length;
-    - accuracy_at_max: main's accuracy at its own longest train length;
+    - gap, transfer_fraction: NaN without an auxiliary, and τ also where main and auxiliary are trained to one length;
+    - accuracy_in_distribution, accuracy_transfer, accuracy_beyond: main's mean accuracy at its training lengths, at
+      longer ones up to `group.transfer_to`, and beyond that; NaN where a regime has no length;
+    - accuracy_at_max: main's accuracy at its longest training length;
     - accuracy_auxiliary: the auxiliaries' mean accuracy over the lengths of the gap;
     - for the first five also `<name>_ci_low` and `<name>_ci_high`: the 95 % interval over other examples of the same
       checkpoint, examples of two tasks counted as independent. How seeds differ is not in it: see `over_seeds`.
     """
     tables = [_group_transfer(accuracy, group) for group in groups]
     return pd.concat([table for table in tables if len(table)] or tables[:1], ignore_index=True)
-
-
-def gap_by_auxiliary(accuracy: pd.DataFrame, groups: Sequence[Group]) -> pd.DataFrame:
-    """The gap to each auxiliary, to their mean and to the best of them.
-
-    Columns: group, seed, step, auxiliary, gap, transfer_fraction. `auxiliary` is a task or `mean` or `best`; the best
-    curve is the largest accuracy at each length. τ of one auxiliary is relative to its own train length.
-    """
-    return pd.concat([_gaps_by_auxiliary(accuracy, group) for group in groups], ignore_index=True)
-
-
-def transfer_onset(
-    transfer: pd.DataFrame, *, measure: str = "transfer_fraction", threshold: float = 0.5
-) -> pd.DataFrame:
-    """When transfer appears in each run: group, seed, first_step, lasting_step.
-
-    The first step at which `measure` is at least `threshold`, and the first from which it stays so to the end; NaN
-    where there is none.
-    """
-    rows = []
-    for (group, seed), run in transfer.sort_values("step").groupby(["group", "seed"], sort=False):
-        reached = (run[measure] >= threshold).to_numpy()
-        stays = np.logical_and.accumulate(reached[::-1])[::-1]
-        steps = run["step"].to_numpy()
-        first, lasting = (float(steps[held.argmax()]) if held.any() else np.nan for held in (reached, stays))
-        rows.append((group, seed, first, lasting))
-    return pd.DataFrame(rows, columns=["group", "seed", "first_step", "lasting_step"])
 
 
 def over_seeds(table: pd.DataFrame, *, by: Sequence[str], values: Sequence[str]) -> pd.DataFrame:
@@ -130,18 +105,18 @@ def _group_transfer(accuracy: pd.DataFrame, group: Group) -> pd.DataFrame:
     length = wide.index.get_level_values("length")
     names = [entry.task for entry in group.auxiliary]
     main, auxiliary = wide[group.main.task], wide[names].mean(axis=1, skipna=False)
-    own, longest = group.main.max_length, group.max_length
+    main_to, trained_to, transfer_to = group.main.max_length, group.trained_to, group.transfer_to
     main_variance = variance[group.main.task]
     gap_variance = main_variance + variance[names].sum(axis=1, skipna=False) / max(1, len(names)) ** 2
-    gap = _mean_with_interval((auxiliary - main).abs()[length <= longest], gap_variance)
+    gap = _mean_with_interval((auxiliary - main).abs()[length <= trained_to], gap_variance)
     found = {
         "gap": gap,
         "transfer_fraction": [transfer_fraction(gap[i], group) for i in (0, 2, 1)],
-        "accuracy_in_distribution": _mean_with_interval(main[length <= own], main_variance),
-        "accuracy_transfer": _mean_with_interval(main[(length > own) & (length <= longest)], main_variance),
-        "accuracy_beyond": _mean_with_interval(main[length > longest], main_variance),
-        "accuracy_at_max": [_mean_by_checkpoint(main[length == own])],
-        "accuracy_auxiliary": [_mean_by_checkpoint(auxiliary[(length <= longest) & main.notna()])],
+        "accuracy_in_distribution": _mean_with_interval(main[length <= main_to], main_variance),
+        "accuracy_transfer": _mean_with_interval(main[(length > main_to) & (length <= transfer_to)], main_variance),
+        "accuracy_beyond": _mean_with_interval(main[length > transfer_to], main_variance),
+        "accuracy_at_max": [_mean_by_checkpoint(main[length == main_to])],
+        "accuracy_auxiliary": [_mean_by_checkpoint(auxiliary[(length <= trained_to) & main.notna()])],
     }
     columns = {name: values[0] for name, values in found.items()}
     for name, values in found.items():
@@ -152,26 +127,8 @@ def _group_transfer(accuracy: pd.DataFrame, group: Group) -> pd.DataFrame:
     return table
 
 
-def _gaps_by_auxiliary(accuracy: pd.DataFrame, group: Group) -> pd.DataFrame:
-    wide = curves(accuracy, group)
-    main, auxiliaries = wide[group.main.task], wide[[entry.task for entry in group.auxiliary]]
-    found = {"mean": (auxiliaries.mean(axis=1, skipna=False), group)}
-    found["best"] = (auxiliaries.max(axis=1, skipna=False), group)
-    for entry in group.auxiliary:
-        found[entry.task] = (auxiliaries[entry.task], group.model_copy(update={"auxiliary": (entry,)}))
-    parts = []
-    for name, (curve, seen) in found.items():
-        within = wide.index.get_level_values("length") <= seen.max_length
-        gap = _mean_by_checkpoint((curve - main).abs()[within])
-        fraction = transfer_fraction(gap, seen)
-        parts.append(pd.DataFrame({"auxiliary": name, "gap": gap, "transfer_fraction": fraction}).reset_index())
-    whole = pd.concat(parts, ignore_index=True)
-    whole.insert(0, "group", group.name)
-    return whole
-
-
 def _variances(accuracy: pd.DataFrame, group: Group) -> pd.DataFrame:
-    """Sampling variance of each accuracy, of (k + 1) / (n + 2), so that all right is not taken for sure."""
+    """Sampling variance of each accuracy, that of (k + 1) / (n + 2), which is above 0 even where all are right."""
     if "n" not in accuracy:
         return curves(accuracy.assign(variance=np.nan), group, values="variance")
     n = accuracy["n"]
