@@ -18,7 +18,8 @@ import pandas as pd
 
 from headreuse.errors import HeadreuseError
 from headreuse.report.publishing import write_report
-from headreuse.store.folder import RunFolder, written_whole
+from headreuse.store.folder import RunFolder
+from headreuse.store.writing import written_whole
 from headreuse.tables.make import make_tables
 
 KEPT = ("transfer", "accuracy", "correlation", "functional_overlap")

@@ -120,13 +120,13 @@ def report(folder: Folder) -> None:
 @app.command()
 def status(folder: Folder) -> None:
     """What is done, what is missing, what failed."""
-    from headreuse.work.states import progress
+    from headreuse.work.progress import progress
 
     opened = _open(folder)
-    for entry in progress(opened.study(), opened):
-        n_steps, n_units = len(entry.run.steps), len(entry.done) + len(entry.missing)
-        trained = n_steps - len(entry.missing_steps)
-        print(f"{entry.run}: {trained} of {n_steps} checkpoints, {len(entry.done)} of {n_units} measurements of those")
+    for entry in progress(opened):
+        n_there, n_units = len(entry.checkpoints), len(entry.done) + len(entry.missing)
+        done = f"{len(entry.done)} of {n_units} measurements of those"
+        print(f"{entry.run}: {n_there} of {entry.n_steps} checkpoints, {done}")
     for line in opened.errors():
         print(f"failed: {line}")
 
@@ -194,7 +194,7 @@ def export(
 def _begin(study: Path, out: Path | None) -> "RunFolder":
     """The run folder of a study file, begun where there is none, or of a run folder."""
     from headreuse.store.folder import RunFolder
-    from headreuse.study.config import read_study
+    from headreuse.study.reading import read_study
 
     if study.is_dir():
         if out is not None:
@@ -214,10 +214,11 @@ def _work(folder: "RunFolder", resources: Resources, *, train: bool, measure: bo
     """Do what is missing of these stages; one line for each piece that failed."""
     from headreuse.training.torchrun import n_ranks
     from headreuse.work.engines import choose_engine
+    from headreuse.work.progress import missing, progress
     from headreuse.work.schedule import train_together, work
-    from headreuse.work.states import Shard, missing, progress
+    from headreuse.work.shards import Shard
 
-    shard, found = Shard.parse(resources.shard), progress(folder.study(), folder)
+    shard, found = Shard.parse(resources.shard), progress(folder)
     if n_ranks() > 1:
         if measure or resources.engine != "processes":
             raise HeadreuseError("processes started by torchrun only train: use `train`, then `run` without torchrun")

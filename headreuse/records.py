@@ -10,6 +10,8 @@ import pandas as pd
 import xarray as xr
 from jaxtyping import Bool, Float, Int
 
+from headreuse.errors import HeadreuseError
+
 OUTCOMES = ("exact_match", "token_accuracy", "log_prob", "logit_diff")
 """What is measured of one answer; `headreuse.evaluation` defines each."""
 
@@ -60,23 +62,32 @@ class Prompts:
         )
 
     @property
-    def answer_span(self) -> Int[np.ndarray, "prompt 2"]:
-        """First position of the answer and the one past its end, for each prompt."""
-        answer = self.roles == Role.ANSWER
-        start = answer.argmax(axis=1)
-        return np.stack([start, start + answer.sum(axis=1)], axis=1)
+    def is_aligned(self) -> bool:
+        """Whether every position has one role in all prompts."""
+        return bool((self.roles == self.roles[0]).all())
+
+    @property
+    def layout(self) -> tuple[str, ...]:
+        """The name of each position's role; prompts that are not aligned are refused."""
+        different = (self.roles != self.roles[0]).any(axis=0)
+        if different.any():
+            position = int(different.argmax())
+            names = sorted({Role(role).name for role in self.roles[:, position]})
+            raise HeadreuseError(
+                f"{self.task}: position {position} is {' in one prompt and '.join(names)} in another, so a mean per "
+                "position would mix them; give prompts of one layout"
+            )
+        return tuple(Role(role).name for role in self.roles[0])
 
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """One saved training step of one run."""
+    """One saved training step of a model."""
 
     path: Path
     step: int
     fingerprint: str
-    """SHA-256 of the weights, so that scores are tied to what they were measured on."""
-    group: str = ""
-    seed: int = 0
+    """SHA-256 of weights, configuration and tokenizer: what measurements of it are kept under."""
 
 
 @dataclass(frozen=True)

@@ -2,11 +2,11 @@
 
 import pytest
 
-from headreuse.errors import StudyError
-from headreuse.study.config import parse_study
+from headreuse.study import StudyError, parse_study
 
 MAIN = {"task": "reverse_add"}
 AUXILIARIES = [{"task": "no_carry"}, {"task": "carry_only"}]
+MAZE = {"name": "m", "main": {"task": "shortest_path", "max_length": 6}}
 
 
 def groups_of(*groups: dict, **study):
@@ -25,7 +25,7 @@ def test_arms_are_all_auxiliaries_each_of_them_and_none():
         ("carry_only",),
         (),
     ]
-    assert {group.max_length for group in groups.values()} == {16}
+    assert {group.transfer_to for group in groups.values()} == {16}
     assert [group.kind for group in groups.values()] == ["related", "related", "related", "alone"]
 
 
@@ -59,7 +59,32 @@ def test_everything_at_once_multiplies():
     groups = groups_of(entry | {"positions": ["rope", "nope"], "arms": ["joint", "each", "alone"]})
     assert len(groups) == 2 * 2 * 4
     assert groups["add-4-8-nope-carry_only"].model.position == "nope"
-    assert groups["add-4-8-nope-alone"].max_length == 8
+    assert groups["add-4-8-nope-alone"].transfer_to == 8
+    assert groups["add-4-8-nope-alone"].trained_to == 4
+
+
+def test_arms_are_compared_over_one_range_and_each_gap_over_its_own_training_lengths():
+    auxiliaries = [{"task": "no_carry", "max_length": 8}, {"task": "carry_only", "max_length": 16}]
+    entry = {"name": "add", "main": MAIN | {"max_length": 4}, "auxiliary": auxiliaries}
+    groups = groups_of(entry | {"arms": ["joint", "each", "alone"]})
+    trained_to = {name: group.trained_to for name, group in groups.items()}
+    assert trained_to == {"add": 16, "add-no_carry": 8, "add-carry_only": 16, "add-alone": 4}
+    assert {group.transfer_to for group in groups.values()} == {16}
+    study = parse_study({"name": "s", "measures": {"beyond": 2}, "groups": [entry | {"evaluate_to": 30}, MAZE]}, "file")
+    assert [study.evaluated_to(group) for group in study.groups] == [30, 8]
+
+
+@pytest.mark.parametrize(
+    ("lengths", "message"),
+    [
+        ({"transfer_to": 3}, "groups[0]: transfer_to 3 is below the longest training length, 4"),
+        ({"transfer_to": 8, "evaluate_to": 7}, "groups[0]: evaluate_to 7 is below transfer_to, 8"),
+    ],
+)
+def test_lengths_that_contradict_each_other_are_refused(lengths, message):
+    with pytest.raises(StudyError) as caught:
+        groups_of({"name": "a", "main": MAIN | {"max_length": 4}} | lengths)
+    assert caught.value.problems == [message]
 
 
 def test_an_unfolded_study_is_read_again_as_it_is():
@@ -97,8 +122,7 @@ def test_a_group_with_an_auxiliary_is_not_alone_and_one_without_is():
 
 
 def test_mazes_are_not_asked_for_longer_than_their_grid():
-    maze = {"name": "m", "main": {"task": "shortest_path", "max_length": 6}}
-    study = parse_study({"name": "s", "grid_size": 3, "groups": [maze]}, "file")
+    study = parse_study({"name": "s", "grid_size": 3, "groups": [MAZE]}, "file")
     assert study.eval_lengths(study.groups[0], "shortest_path") == range(3, 10)
     with pytest.raises(StudyError, match="shortest_path has no length 6 here; its longest is 4"):
-        parse_study({"name": "s", "grid_size": 2, "groups": [maze]}, "file")
+        parse_study({"name": "s", "grid_size": 2, "groups": [MAZE]}, "file")

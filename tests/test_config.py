@@ -4,8 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from headreuse.errors import StudyError
-from headreuse.study.config import CheckpointSchedule, parse_study, read_study
+from headreuse.study import CheckpointSchedule, StudyError, parse_study, read_study
 
 SMALLEST = {"name": "s", "groups": [{"name": "g", "main": {"task": "copy", "max_length": 4}}]}
 

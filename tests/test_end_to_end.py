@@ -15,8 +15,9 @@ import pytest
 
 from headreuse.cli import main
 from headreuse.store.folder import RunFolder
+from headreuse.store.notes import noted_checkpoint
 from headreuse.tables.make import compute_tables
-from headreuse.tables.results import Measured
+from headreuse.tables.results import Results
 
 TABLES = {
     "accuracy": "group seed step task role length n accuracy ci_low ci_high",
@@ -102,7 +103,7 @@ def test_a_run_killed_at_five_moments_ends_with_the_tables_of_one_that_was_not(s
         lambda: files("checkpoints/*/*/checkpoint-*") >= 1,
         lambda: files("checkpoints/*/*/checkpoint-16") >= 1,
         lambda: files("checkpoints/*/*/checkpoint-24/headreuse.json") >= 2,
-        lambda: files("scores/*/*/*/*.parquet") >= 3,
+        lambda: files("measurements/*/*.parquet") >= 3,
         lambda: files("tables/*.csv") >= 2,
     ]
     for moment in first_step:
@@ -117,7 +118,7 @@ def test_running_again_trains_and_measures_nothing(study_file, undisturbed):
     def stamps() -> dict[Path, int]:
         return {
             path: path.stat().st_mtime_ns
-            for part in ("checkpoints", "scores", "tables")
+            for part in ("checkpoints", "measurements", "tables")
             for path in (undisturbed / part).rglob("*")
         }
 
@@ -200,7 +201,7 @@ def run_here(study: str, folder: Path, monkeypatch, capsys) -> None:
 
 
 def test_a_study_of_tasks_trained_alone_is_reported_too(tmp_path, monkeypatch, capsys):
-    alone = '[[groups]]\nname = "alone"\nmain = { task = "copy", max_length = 2 }\nevaluate_to = 4\n'
+    alone = '[[groups]]\nname = "alone"\nmain = { task = "copy", max_length = 2 }\ntransfer_to = 4\n'
     run_here(STUDY[: STUDY.index("[[groups]]")] + alone, tmp_path / "alone", monkeypatch, capsys)
     for name, columns in TABLES.items():
         assert set(columns.split()) <= set(pd.read_csv(tmp_path / "alone" / "tables" / f"{name}.csv").columns)
@@ -210,7 +211,7 @@ def test_a_study_of_tasks_trained_alone_is_reported_too(tmp_path, monkeypatch, c
 def test_a_group_trained_alone_beside_others_leaves_the_columns_their_types(tmp_path, monkeypatch, capsys):
     study = STUDY[: STUDY.rindex("[[groups]]")].replace("seeds = [0, 1]", "seeds = [0]")
     run_here(study + 'arms = ["alone", "joint"]\n', tmp_path / "mixed", monkeypatch, capsys)
-    tables = compute_tables(Measured(RunFolder.open(tmp_path / "mixed")))
+    tables = compute_tables(Results(RunFolder.open(tmp_path / "mixed")))
     for name in ("overlap", "functional_overlap"):
         types = tables[name].dtypes
         assert (types["value"], types["usable"]) == (float, bool)
@@ -227,17 +228,24 @@ def test_processes_of_torchrun_only_train(study_file, tmp_path, monkeypatch, cap
     assert not (folder / "checkpoints").exists()
 
 
+def fingerprint_at_step_16(folder: Path, seed: int) -> str:
+    """The name of the folder in which this checkpoint's measurements lie."""
+    checkpoint = noted_checkpoint(folder / "checkpoints" / "related" / f"seed-{seed}" / "checkpoint-16")
+    return checkpoint.fingerprint[:16]
+
+
 def test_a_full_disk_costs_only_what_could_not_be_written(study_file, undisturbed, tmp_path, monkeypatch, capsys):
     """Some results of the checkpoint at step 16 cannot be written; the rest goes on, and the next run mends it."""
     folder = tmp_path / "tiny"
     shutil.copytree(undisturbed, folder)
     shutil.rmtree(folder / "tables")
-    for path in folder.glob("scores/related/*/step-16/*"):
-        path.unlink()
+    first, second = (fingerprint_at_step_16(folder, seed) for seed in (0, 1))
+    for of_model in (first, second):
+        shutil.rmtree(folder / "measurements" / of_model)
     rename = os.replace
 
     def full_for_patterns(source: Path, target: Path) -> None:
-        if target.name.startswith("pattern-") and "seed-1" in target.parts:
+        if target.name.startswith("pattern-") and target.parent.name == second:
             raise OSError(errno.ENOSPC, "No space left on device")
         rename(source, target)
 
@@ -251,9 +259,9 @@ def test_a_full_disk_costs_only_what_could_not_be_written(study_file, undisturbe
     failed = [line for line in told.err.splitlines() if line.startswith("failed: ")]
     assert len(failed) == 2  # one for each task
     assert all("the disk is full; free some space and run again" in line for line in failed)
-    assert len(list(folder.glob("scores/related/seed-0/step-16/*.parquet"))) == 6
-    assert len(list(folder.glob("scores/related/seed-1/step-16/*.parquet"))) == 4
-    assert not list(folder.glob("scores/**/.*"))
+    assert len(list(folder.glob(f"measurements/{first}/*.parquet"))) == 6
+    assert len(list(folder.glob(f"measurements/{second}/*.parquet"))) == 4
+    assert not list(folder.glob("measurements/**/.*"))
     with pytest.raises(SystemExit) as ended:
         main()
     assert ended.value.code == 0

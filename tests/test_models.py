@@ -5,8 +5,8 @@ import torch
 from transformers.utils import logging
 
 from headreuse.models.architectures import build_model, quiet_transformers
-from headreuse.prompts.vocabulary import BOS
-from headreuse.study.config import ModelSpec
+from headreuse.prompts import BOS
+from headreuse.study import ModelSpec
 
 
 def model(position: str, *, seed: int = 0, **shape):

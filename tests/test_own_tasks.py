@@ -14,9 +14,9 @@ from pathlib import Path
 import pytest
 
 from headreuse.cli import main
-from headreuse.errors import HeadreuseError, StudyError
+from headreuse.errors import HeadreuseError
 from headreuse.store.folder import RunFolder
-from headreuse.study.config import parse_study, read_study
+from headreuse.study import StudyError, parse_study, read_study
 from headreuse.study.own_tasks import check_files, read_files
 from headreuse.study.own_tasks.checking import check_declared, check_shown, check_task
 from headreuse.tasks import TASKS, Task

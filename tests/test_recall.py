@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from headreuse.prompts.vocabulary import Vocabulary, encode_examples, make_prompts
+from headreuse.prompts import Vocabulary, make_prompts
 from headreuse.records import Role
 from headreuse.tasks import BLANK, TASKS, Task, evaluation_examples
 from headreuse.tasks._pieces import draw_asked
@@ -97,7 +97,7 @@ def test_a_partner_differs_in_one_letter_of_the_string_and_in_one_scored_letter(
     in_answer = examples.answer != examples.corrupted_answer
     assert in_answer.sum(axis=1).tolist() == [1] * len(lengths)
     assert not (in_answer & ~examples.scored).any()
-    assert rows(task, examples.counted(examples.corrupted_answer)) == [
+    assert rows(task, examples.only_scored(examples.corrupted_answer)) == [
         task.answer(prompt) for prompt in rows(task, examples.corrupted_prompt)
     ]
 
@@ -113,7 +113,7 @@ def test_loss_and_outcomes_see_the_letters_after_the_queries_but_neither_queries
     task = TASKS["mqar"]()
     lengths = np.array([8, 2])
     examples = evaluation_examples(task, lengths, np.random.default_rng(0))
-    prompts = encode_examples(task, examples, Vocabulary.of([task]), lengths)
+    prompts = Vocabulary.of([task]).encode(task, examples, lengths)
     roles = ["".join(Role(role).name[0] for role in row) for row in prompts.roles]
     # BOS, marker, letters, then a bar and a query each, `=`; each query and its letter, EOS.
     assert roles == ["BM" + "I" * 8 + "SISIS" + "AAAA" + "A", "BM" + "II" + "SIS" + "AA" + "A" + "P" * 10]
@@ -137,7 +137,7 @@ def test_letters_stay_near_uniform_where_strings_are_drawn_anew():
 
 @pytest.mark.parametrize("prompt", ["aB", "aB=", "aB|=", "|a=", "aB|a", "aB|a=B", "a1|a=", "aB||a=", "", "aB|a|="])
 def test_a_text_that_is_no_prompt_is_refused_with_one_that_is(prompt):
-    with pytest.raises(ValueError, match=r"is no prompt of mqar; give letters a–z and A–Z, .* such as 'aBbA\|B='"):
+    with pytest.raises(ValueError, match=r"is not a prompt of mqar; give letters a–z and A–Z, .* such as 'aBbA\|B='"):
         TASKS["mqar"]().answer(prompt)
 
 
@@ -153,7 +153,7 @@ def test_a_query_that_does_not_occur_once_is_refused(prompt, times):
 
 
 def test_a_query_at_the_end_of_the_string_is_refused():
-    with pytest.raises(ValueError, match="nothing comes after 'bc' in 'abc'; ask for a piece that is not its end"):
+    with pytest.raises(ValueError, match="no letter comes after 'bc' in 'abc'; ask for a piece that is not at its end"):
         TASKS["mqar"]().answer("abc|bc=")
 
 
@@ -165,5 +165,8 @@ def test_strings_whose_pieces_never_occur_once_are_told_as_such():
         def random(self, shape):
             return np.zeros(shape)
 
-    with pytest.raises(ValueError, match="no string of 3 out of 4 letters was found whose pieces occur once"):
+    with pytest.raises(
+        ValueError,
+        match="no string of length 3 with enough pieces that occur once was found in 1,000 draws from 4 letters",
+    ):
         draw_asked(np.array([3]), 4, SameLetter())

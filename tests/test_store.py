@@ -8,8 +8,10 @@ import pytest
 
 from headreuse.errors import HeadreuseError
 from headreuse.records import Checkpoint
-from headreuse.store.folder import RunFolder, Unit, alone_in, written_whole
-from headreuse.study.config import parse_study
+from headreuse.store.folder import RunFolder
+from headreuse.store.units import Unit
+from headreuse.store.writing import alone_in, written_whole
+from headreuse.study import parse_study
 
 
 def study(**changed):
@@ -19,26 +21,27 @@ def study(**changed):
 
 @pytest.fixture
 def unit(tmp_path):
-    checkpoint = Checkpoint(tmp_path / "checkpoint-5", 5, "f" * 64, "g", 0)
-    return Unit("head_scores", checkpoint, "copy", {"method": "mean_ablation", "length": 4, "n": 2})
+    checkpoint = Checkpoint(tmp_path / "checkpoint-5", 5, "f" * 64)
+    return Unit("head_scores", "1", checkpoint, "copy", {"method": "mean_ablation", "length": 4, "n": 2})
 
 
 def test_a_units_result_comes_back_as_it_went_in(tmp_path, unit):
     frame = pd.DataFrame({"layer": np.array([0, 1], np.int16), "log_prob": np.array([-0.5, np.nan], np.float32)})
     folder = RunFolder.create(tmp_path, study(), "run")
-    folder.write_unit(unit, frame)
-    pd.testing.assert_frame_equal(folder.read_unit(unit), frame)
+    folder.units.write(unit, frame)
+    pd.testing.assert_frame_equal(folder.units.read(unit), frame)
 
 
 def test_a_units_key_changes_with_all_that_its_result_depends_on(unit):
     keys = {
         unit.key,
-        Unit("pattern", unit.checkpoint, unit.task, unit.settings).key,
-        Unit(unit.kind, Checkpoint(unit.checkpoint.path, 5, "e" * 64, "g", 0), unit.task, unit.settings).key,
-        Unit(unit.kind, unit.checkpoint, "reverse", unit.settings).key,
-        Unit(unit.kind, unit.checkpoint, unit.task, dict(unit.settings) | {"n": 3}).key,
+        Unit("pattern", "1", unit.checkpoint, unit.task, unit.settings).key,
+        Unit(unit.kind, "2", unit.checkpoint, unit.task, unit.settings).key,
+        Unit(unit.kind, "1", Checkpoint(unit.checkpoint.path, 5, "e" * 64), unit.task, unit.settings).key,
+        Unit(unit.kind, "1", unit.checkpoint, "reverse", unit.settings).key,
+        Unit(unit.kind, "1", unit.checkpoint, unit.task, dict(unit.settings) | {"n": 3}).key,
     }
-    assert len(keys) == 5
+    assert len(keys) == 6
 
 
 def fill_the_disk_halfway_through(path):
@@ -58,17 +61,17 @@ def test_a_write_that_fails_leaves_the_earlier_file_and_says_which_disk_was_full
 
 def test_a_damaged_result_is_told_with_its_file(tmp_path, unit):
     folder = RunFolder.create(tmp_path, study(), "run")
-    folder.write_unit(unit, pd.DataFrame({"layer": [0]}))
-    folder.unit_file(unit).write_bytes(b"PAR1 cut short")
+    folder.units.write(unit, pd.DataFrame({"layer": [0]}))
+    folder.units.file(unit).write_bytes(b"PAR1 cut short")
     with pytest.raises(HeadreuseError, match=r"head_scores-copy-.*damaged.*delete it and run again"):
-        folder.read_unit(unit)
+        folder.units.read(unit)
 
 
 def test_a_folder_takes_more_seeds_groups_and_measures_but_no_other_training(tmp_path):
     RunFolder.create(tmp_path, study(), "run")
     groups = [{"name": name, "main": {"task": "copy", "max_length": 4}} for name in ("g", "h")]
     wider = study(seeds=[0, 1], groups=groups, measures={"top_k": 2})
-    assert RunFolder.create(tmp_path, wider, "run").study() == wider
+    assert RunFolder.create(tmp_path, wider, "run").study == wider
     with pytest.raises(HeadreuseError, match=r"g\.training\.steps: 3000 there, 10 now.*--out"):
         RunFolder.create(tmp_path, study(training={"steps": 10}), "run")
     with pytest.raises(HeadreuseError, match=r"alphabet_size: 26 there, 5 now"):
@@ -83,7 +86,7 @@ def test_what_is_no_run_folder_is_told_with_what_would_be_right(tmp_path):
         RunFolder.open(tmp_path)
     (tmp_path / "demo" / "study.json").write_text("{")
     with pytest.raises(HeadreuseError, match="not valid JSON"):
-        RunFolder.open(tmp_path / "demo").study()
+        RunFolder.open(tmp_path / "demo").study  # noqa: B018
 
 
 def test_a_folder_that_another_process_works_in_is_refused(tmp_path):

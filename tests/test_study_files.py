@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from headreuse.study.config import Study, read_study
+from headreuse.study import Study, read_study
 from headreuse.tasks import TASKS
 
 ANALYSES = Path(__file__).parent.parent / "analyses"
@@ -82,7 +82,7 @@ def test_alone_and_single_arms_are_evaluated_as_far_as_the_joint_ones():
     reach = {group.main: {} for study in studies for group in study.groups}
     for study in studies:
         for group in study.groups:
-            reach[group.main][group.name] = group.max_length
+            reach[group.main][group.name] = group.transfer_to
     assert all(len(set(ends.values())) == 1 for ends in reach.values()), reach
 
 

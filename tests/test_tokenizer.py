@@ -4,7 +4,7 @@ import pytest
 from transformers import AutoTokenizer
 
 from headreuse.models.tokenizer import build_tokenizer, vocabulary_of
-from headreuse.prompts.vocabulary import SPECIALS, Vocabulary
+from headreuse.prompts import SPECIALS, Vocabulary
 from headreuse.tasks import TASKS
 
 STRINGS = Vocabulary.of([TASKS["copy"](), TASKS["capitalize_reverse"]()])

@@ -19,9 +19,9 @@ from transformers import PreTrainedModel, Trainer
 
 from headreuse.errors import HeadreuseError
 from headreuse.models.checkpoints import load_model
-from headreuse.prompts.vocabulary import Vocabulary, make_prompts
+from headreuse.prompts import Vocabulary, make_prompts
 from headreuse.store.training_log import Logbook
-from headreuse.study.config import CheckpointSchedule, Group, ModelSpec, Study, TaskRange, TrainingSpec
+from headreuse.study import CheckpointSchedule, Group, ModelSpec, Study, TaskRange, TrainingSpec
 from headreuse.tasks import TASKS
 from headreuse.training.batches import Batches, loader
 from headreuse.training.joint import train
@@ -247,7 +247,7 @@ def test_sigkill_changes_nothing_in_the_end(undisturbed, tmp_path):
     study.write_text(small_study().model_dump_json())
     program = (
         "import os, signal, sys; from pathlib import Path; import torch; torch.set_num_threads(int(sys.argv[3]))\n"
-        "from headreuse.study.config import Study; from headreuse.training.joint import train\n"
+        "from headreuse.study import Study; from headreuse.training.joint import train\n"
         "study = Study.model_validate_json(Path(sys.argv[1]).read_text())\n"
         "def kill(step, loss):\n"
         "    if step == 5: os.kill(os.getpid(), signal.SIGKILL)\n"
@@ -447,7 +447,7 @@ def test_two_processes_train_as_one_does_and_only_one_writes(undisturbed, tmp_pa
     program = tmp_path / "program.py"
     program.write_text(
         "import sys; from pathlib import Path\n"
-        "from headreuse.study.config import Study; from headreuse.training.joint import train\n"
+        "from headreuse.study import Study; from headreuse.training.joint import train\n"
         "study = Study.model_validate_json(Path(sys.argv[1]).read_text())\n"
         "def stop(step, loss):\n"
         "    if step == int(sys.argv[3]): sys.exit('stopped')\n"

@@ -12,8 +12,8 @@ from headreuse.report import render
 from headreuse.report.page import study_page
 from headreuse.store.folder import RunFolder
 from headreuse.store.training_log import COLUMNS, Logbook, LogLine, regime_of
-from headreuse.study.config import Group, TaskRange
-from headreuse.tables.results import Measured
+from headreuse.study import Group, TaskRange
+from headreuse.tables.results import Results
 
 
 def line(step: int, **changes) -> LogLine:
@@ -78,7 +78,7 @@ def test_a_log_that_cannot_be_written_is_told_in_one_line(tmp_path):
 def test_the_table_has_every_run_in_order_and_its_key_follows_the_log(tmp_path):
     study = small_study(seeds=(1, 0))
     folder = RunFolder.create(tmp_path, study, "test")
-    empty = Measured(folder)
+    empty = Results(folder)
     assert empty.training_log().empty
     assert list(empty.training_log().columns) == ["group", "seed", *COLUMNS]
     keys = {empty.key}
@@ -86,13 +86,13 @@ def test_the_table_has_every_run_in_order_and_its_key_follows_the_log(tmp_path):
         book = Logbook(folder.training_log_file("copy_control", seed))
         book.path.parent.mkdir(parents=True)
         book.add([line(10 + seed)])
-    keys.add(Measured(folder).key)
-    assert Measured(folder).training_log()[["group", "seed", "step"]].values.tolist() == [
+    keys.add(Results(folder).key)
+    assert Results(folder).training_log()[["group", "seed", "step"]].values.tolist() == [
         ["copy_control", 1, 11],
         ["copy_control", 0, 10],
     ]
     book.add([line(20)])
-    assert len({*keys, Measured(folder).key}) == 3
+    assert len({*keys, Results(folder).key}) == 3
 
 
 def test_each_regime_has_a_panel_with_a_line_for_each_seed_and_a_view_for_each_task():

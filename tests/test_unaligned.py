@@ -3,14 +3,15 @@
 import numpy as np
 import pytest
 
-from headreuse.measurements.frames import frame_to_head_scores, frame_to_pattern
-from headreuse.measurements.measuring import Measuring
+from headreuse.measurements.base import MEASUREMENTS, units_of
+from headreuse.measurements.loaded import Loaded
 from headreuse.records import OUTCOMES
 from headreuse.scores import mean_ablation
-from headreuse.store.folder import RunFolder, own_checkpoint
-from headreuse.study.config import parse_study
+from headreuse.sources import Trained
+from headreuse.store.folder import RunFolder
+from headreuse.store.notes import noted_checkpoint
+from headreuse.study import parse_study
 from headreuse.training.joint import train
-from headreuse.work.states import units_of
 
 STUDY = {
     "name": "unaligned",
@@ -34,31 +35,31 @@ def measured(tmp_path_factory):
     folder = RunFolder.create(tmp_path_factory.mktemp("run"), study, "run")
     series = folder.series_folder("mazes", 0)
     train(study, study.groups[0], 0, series, on_step=lambda _step, _loss: None)
-    checkpoint = own_checkpoint(series / "checkpoint-2")
-    measuring = Measuring(folder, checkpoint, micro_batch=8)
-    frames = {}
-    for unit in units_of(study, study.groups[0], checkpoint):
-        frames[unit.kind, unit.task] = (unit, measuring.measure(unit))
-        folder.write_unit(unit, frames[unit.kind, unit.task][1])
-    return measuring, frames
+    checkpoint = noted_checkpoint(series / "checkpoint-2")
+    loaded = Loaded(folder.units, study, Trained(folder.root), checkpoint)
+    results = {}
+    for unit in units_of(study, study.groups[0], checkpoint, is_last=True):
+        result = MEASUREMENTS[unit.kind].measure(loaded, unit)
+        results[unit.kind, unit.task] = (unit, result)
+        folder.units.write(unit, MEASUREMENTS[unit.kind].to_frame(result))
+    return loaded, results
 
 
 @pytest.mark.parametrize("task", ["shortest_path", "dfs_trace"])
 def test_head_scores_are_those_of_means_pooled_over_positions(measured, task):
-    measuring, frames = measured
-    unit, frame = frames["head_scores", task]
-    pooled = mean_ablation(measuring.model, measuring.prompts(unit, 5), position="pooled")
-    found = frame_to_head_scores(frame, task=task, length=5, method="mean_ablation")
+    loaded, results = measured
+    unit, found = results["head_scores", task]
+    pooled = mean_ablation(loaded.model, loaded.prompts(unit, 5), position="pooled")
     for outcome in OUTCOMES:
         np.testing.assert_allclose(found.effects[outcome], pooled.effects[outcome], atol=1e-6)
 
 
 @pytest.mark.parametrize("task", ["shortest_path", "dfs_trace"])
 def test_there_is_no_mean_pattern_and_it_is_read_back_as_none(measured, task):
-    _, frames = measured
-    assert frame_to_pattern(frames["pattern", task][1], task=task, length=5) is None
+    assert measured[1]["pattern", task][1] is None
 
 
 def test_top_heads_are_ablated_together_too(measured):
-    _, frames = measured
-    assert len(frames["set_ablation", "shortest_path"][1])
+    _, losses = measured[1]["set_ablation", "shortest_path"]
+    assert set(losses) == {"shortest_path", "dfs_trace"}
+    assert all(loss.shape == (3, 8) for by_outcome in losses.values() for loss in by_outcome.values())

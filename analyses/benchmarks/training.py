@@ -24,8 +24,8 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 import torch
 
 from headreuse.models.architectures import build_model, quiet_transformers
-from headreuse.prompts.vocabulary import Vocabulary
-from headreuse.study.config import CheckpointSchedule, Group, ModelSpec, Study, TaskRange, TrainingSpec
+from headreuse.prompts import Vocabulary
+from headreuse.study import CheckpointSchedule, Group, ModelSpec, Study, TaskRange, TrainingSpec
 from headreuse.training.batches import Batches
 from headreuse.training.joint import train
 

@@ -8,8 +8,8 @@ import torch
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedModel, SmolLM3Config, SmolLM3ForCausalLM
 from transformers.utils import logging
 
-from headreuse.prompts.vocabulary import BOS, EOS, PAD
-from headreuse.study.config import ModelSpec
+from headreuse.prompts import BOS, EOS, PAD
+from headreuse.study.specs import ModelSpec
 
 
 def build_model(spec: ModelSpec, *, vocab_size: int, max_positions: int, seed: int) -> PreTrainedModel:

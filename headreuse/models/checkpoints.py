@@ -1,6 +1,5 @@
 """Find the checkpoints of a training run, ours or another's, make sure that each is whole, and load one."""
 
-import hashlib
 import json
 import re
 from collections.abc import Iterator
@@ -10,22 +9,19 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
-from transformers import AutoModelForCausalLM, PreTrainedModel, PreTrainedTokenizerFast
+from transformers import AutoModelForCausalLM, PreTrainedModel
 
 from headreuse.errors import HeadreuseError
 from headreuse.models.architectures import quiet_transformers
-from headreuse.models.tokenizer import vocabulary_of
-from headreuse.prompts.vocabulary import Vocabulary
 from headreuse.records import Checkpoint
-from headreuse.store.folder import CHECKPOINT_NOTE, own_checkpoint
+from headreuse.store.fingerprints import fingerprint
+from headreuse.store.notes import NOTE, noted_checkpoint, read_note
 
 STEP = re.compile(r"checkpoint-(\d+)")
 WEIGHTS = "model.safetensors"
 INDEX = "model.safetensors.index.json"
 DEEPEST = 3
-"""How many folders below a wrong one it is looked for series, to name them."""
-SETTINGS_OF_NO_WEIGHT = {"_name_or_path", "architectures", "dtype", "transformers_version", "use_cache"}
-"""Entries of a configuration in which checkpoints of one series may differ."""
+"""How deep to search for series to suggest."""
 
 
 class CheckpointError(HeadreuseError):
@@ -60,7 +56,7 @@ def discover(folder: Path) -> Series:
         except CheckpointError as error:
             skipped.append(Skipped(path, str(error).removeprefix(f"{path}: ")))
         else:
-            checkpoints.append(own_checkpoint(path) or Checkpoint(path, _step(path), _fingerprint(path)))
+            checkpoints.append(noted_checkpoint(path) or Checkpoint(path, _step(path), fingerprint_of(path)))
     return Series(tuple(checkpoints), tuple(skipped))
 
 
@@ -81,34 +77,16 @@ def verify(path: Path) -> None:
     _load(path, device_map="meta")
 
 
+def fingerprint_of(path: Path) -> str:
+    """SHA-256 of a checkpoint's weights, configuration and tokenizer: equal where the model and its tokens are."""
+    return fingerprint(path, _weight_files(path))
+
+
 def load_model(path: Path, *, device: str | torch.device = "cpu", attn_implementation: str = "sdpa") -> PreTrainedModel:
     """The model in float32 and in evaluation mode."""
     # `to` is decorated in a way that hides its arguments from a type checker.
     model: Any = _load(Path(path), attn_implementation=attn_implementation)
     return model.to(device).eval()
-
-
-def swap_weights(model: PreTrainedModel, path: Path) -> None:
-    """Put a checkpoint's weights into a model of the same configuration, in place."""
-    other = _load(path)
-    there, here = _settings(other), _settings(model)
-    if differing := sorted(name for name in there.keys() | here.keys() if there.get(name) != here.get(name)):
-        first = differing[0]
-        raise CheckpointError(
-            f"{path}: another model than the one at hand ({first}: {there.get(first)} there, {here.get(first)} here); "
-            "load it by itself"
-        )
-    model.load_state_dict(other.state_dict())
-
-
-def load_vocabulary(path: Path) -> Vocabulary:
-    """The tokens of a checkpoint that this package trained."""
-    if not (path / "tokenizer.json").is_file():
-        raise CheckpointError(f"{path}: tokenizer.json is missing; copy it from another checkpoint of the series")
-    try:
-        return vocabulary_of(PreTrainedTokenizerFast.from_pretrained(path, local_files_only=True))
-    except ValueError as error:
-        raise CheckpointError(f"{path}: its tokenizer is not one of this package ({error})") from None
 
 
 def load_bridge(path: Path) -> Any:
@@ -159,11 +137,6 @@ def _load(path: Path, **settings: Any) -> PreTrainedModel:
     return model
 
 
-def _settings(model: PreTrainedModel) -> dict[str, Any]:
-    entries = {name: value for name, value in model.config.to_dict().items() if name not in SETTINGS_OF_NO_WEIGHT}
-    return {"class": type(model).__name__, **entries}
-
-
 def _weight_files(path: Path) -> list[Path]:
     if (path / WEIGHTS).is_file():
         return [path / WEIGHTS]
@@ -181,27 +154,18 @@ def _weight_files(path: Path) -> list[Path]:
 
 
 def _verify_note(path: Path) -> None:
-    """Compare a checkpoint of our own with what training noted of it."""
-    note = path / CHECKPOINT_NOTE
-    if not (note.is_file() and (path / WEIGHTS).is_file()):
+    """Compare a checkpoint that was trained here with what training noted of it."""
+    if not (path / WEIGHTS).is_file():
         return
     try:
-        noted = json.loads(note.read_text(encoding="utf-8"))["weights_bytes"]
-    except (ValueError, KeyError):
-        raise CheckpointError(f"{path}: {CHECKPOINT_NOTE} is damaged; copy it again or delete the folder") from None
+        note = read_note(path)
+    except (ValueError, KeyError, TypeError):
+        raise CheckpointError(f"{path}: {NOTE} is damaged; copy it again or delete the folder") from None
     size = (path / WEIGHTS).stat().st_size
-    if size != noted:
-        raise CheckpointError(f"{path}: {WEIGHTS} has {size} bytes where training wrote {noted}; copy it again")
-
-
-def _fingerprint(path: Path) -> str:
-    """SHA-256 of the weight files, one after the other."""
-    digest = hashlib.sha256()
-    for file in _weight_files(path):
-        with file.open("rb") as stream:
-            while block := stream.read(1 << 20):
-                digest.update(block)
-    return digest.hexdigest()
+    if note is not None and size != note.weights_bytes:
+        raise CheckpointError(
+            f"{path}: {WEIGHTS} has {size} bytes where training wrote {note.weights_bytes}; copy it again"
+        )
 
 
 def _step(path: Path) -> int:

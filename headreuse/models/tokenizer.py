@@ -7,7 +7,7 @@ from tokenizers.models import WordLevel
 from tokenizers.pre_tokenizers import Split
 from transformers import PreTrainedTokenizerFast
 
-from headreuse.prompts.vocabulary import BOS, EOS, PAD, Vocabulary
+from headreuse.prompts import BOS, EOS, PAD, Vocabulary
 
 
 def build_tokenizer(vocabulary: Vocabulary) -> PreTrainedTokenizerFast:

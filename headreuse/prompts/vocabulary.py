@@ -1,23 +1,30 @@
-"""Which token has which id, and how examples of a task become rows of token ids."""
+"""The tokens of models that this package trains: specials, markers of the tasks, symbols of their alphabets."""
 
-from collections.abc import Iterable, Sequence
+import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
+from typing import ClassVar, Self
 
 import numpy as np
 from jaxtyping import Int
 
+from headreuse.errors import nearest
+from headreuse.prompts.encoder import Encoder, encoder
 from headreuse.records import Prompts, Role
-from headreuse.registry import nearest
-from headreuse.tasks import BLANK, Examples, Task, evaluation_examples
+from headreuse.tasks import BLANK, Examples, Task
 
 PAD, BOS, EOS = range(3)
 SPECIALS = ("<pad>", "<bos>", "<eos>")
 
 
+@encoder
 @dataclass(frozen=True)
-class Vocabulary:
+class Vocabulary(Encoder):
     """Tokens in the order of their ids: specials, markers of the tasks, symbols of their alphabets."""
+
+    tokens_of: ClassVar[str] = "this package"
 
     tokens: tuple[str, ...]
 
@@ -32,6 +39,16 @@ class Vocabulary:
         symbols = (symbol for task in tasks for symbol in task.alphabet)
         return cls(tuple(dict.fromkeys((*SPECIALS, *(task.marker for task in tasks), *symbols))))
 
+    @classmethod
+    def read(cls, folder: Path) -> Self | None:
+        """The vocabulary in the tokenizer of a checkpoint that this package trained; None for any other tokenizer."""
+        try:
+            ids = json.loads((folder / "tokenizer.json").read_text(encoding="utf-8"))["model"]["vocab"]
+            tokens = tuple(sorted(ids, key=ids.__getitem__))
+        except (ValueError, KeyError, TypeError, AttributeError):
+            return None
+        return cls(tokens) if tokens[: len(SPECIALS)] == SPECIALS else None
+
     def __len__(self) -> int:
         return len(self.tokens)
 
@@ -41,9 +58,29 @@ class Vocabulary:
             raise LookupError(f"unknown token {token!r}{nearest(token, list(self.tokens))}; this vocabulary has {self}")
         return self._ids[token]
 
-    def decode(self, ids: Iterable[int]) -> str:
-        """The text of one row, special and marker tokens included, padding left out."""
-        return "".join(self.tokens[token] for token in ids if token != PAD)
+    def encode(self, task: Task, examples: Examples, lengths: Int[np.ndarray, "prompt"]) -> Prompts:
+        """Rows `BOS marker prompt answer EOS`, right-padded to the longest."""
+        marker = self.id(task.marker)
+        # BLANK is -1 and so takes the last entry.
+        ids = np.array([*map(self.id, task.alphabet), PAD])
+        input_roles = [Role.SEPARATOR if symbol in task.separators else Role.INPUT for symbol in task.alphabet]
+        roles_of_symbols = np.array([*input_roles, Role.PAD])
+
+        clean = _framed(ids[examples.prompt], ids[examples.answer], BOS, marker, EOS)
+        corrupted = _framed(ids[examples.corrupted_prompt], ids[examples.corrupted_answer], BOS, marker, EOS)
+        in_answer = examples.answer != BLANK
+        answer_roles = np.where(in_answer, Role.ANSWER, Role.PAD)
+        roles = _framed(roles_of_symbols[examples.prompt], answer_roles, Role.BOS, Role.MARKER, Role.ANSWER)
+        scored_answer = in_answer if examples.scored is None else examples.scored
+        nothing = np.zeros(examples.prompt.shape, dtype=bool)
+        scored = _framed(nothing, scored_answer, False, False, examples.scored is None)
+
+        order = _left_justified(clean != PAD)
+        tokens, corrupted, roles, scored = (
+            np.take_along_axis(part, order, axis=1) for part in (clean, corrupted, roles, scored)
+        )
+        assert ((corrupted == PAD) == (tokens == PAD)).all(), "a corrupted partner has another layout"
+        return Prompts(task.name, tokens, corrupted, roles, scored, np.asarray(lengths))
 
     def __str__(self) -> str:
         return " ".join(self.tokens)
@@ -51,40 +88,6 @@ class Vocabulary:
     @cached_property
     def _ids(self) -> dict[str, int]:
         return {token: index for index, token in enumerate(self.tokens)}
-
-
-def make_prompts(
-    task: Task, lengths: Int[np.ndarray, "prompt"], generator: np.random.Generator, vocabulary: Vocabulary
-) -> Prompts:
-    """One prompt of each given length for evaluation, drawn from `generator` alone; training meets none of them."""
-    return encode_examples(task, evaluation_examples(task, lengths, generator), vocabulary, lengths)
-
-
-def encode_examples(
-    task: Task, examples: Examples, vocabulary: Vocabulary, lengths: Int[np.ndarray, "prompt"]
-) -> Prompts:
-    """Rows `BOS marker prompt answer EOS`, right-padded to the longest."""
-    marker = vocabulary.id(task.marker)
-    # BLANK is -1 and so takes the last entry.
-    ids = np.array([*map(vocabulary.id, task.alphabet), PAD])
-    input_roles = [Role.SEPARATOR if symbol in task.separators else Role.INPUT for symbol in task.alphabet]
-    roles_of_symbols = np.array([*input_roles, Role.PAD])
-
-    clean = _framed(ids[examples.prompt], ids[examples.answer], BOS, marker, EOS)
-    corrupted = _framed(ids[examples.corrupted_prompt], ids[examples.corrupted_answer], BOS, marker, EOS)
-    in_answer = examples.answer != BLANK
-    answer_roles = np.where(in_answer, Role.ANSWER, Role.PAD)
-    roles = _framed(roles_of_symbols[examples.prompt], answer_roles, Role.BOS, Role.MARKER, Role.ANSWER)
-    scored_answer = in_answer if examples.scored is None else examples.scored
-    nothing = np.zeros(examples.prompt.shape, dtype=bool)
-    scored = _framed(nothing, scored_answer, False, False, examples.scored is None)
-
-    order = _left_justified(clean != PAD)
-    tokens, corrupted, roles, scored = (
-        np.take_along_axis(part, order, axis=1) for part in (clean, corrupted, roles, scored)
-    )
-    assert ((corrupted == PAD) == (tokens == PAD)).all(), "a corrupted partner has another layout"
-    return Prompts(task.name, tokens, corrupted, roles, scored, np.asarray(lengths))
 
 
 def _framed(

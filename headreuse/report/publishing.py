@@ -1,8 +1,8 @@
 """The report and the exports of a run folder, written out."""
 
-import json
 import shlex
 from collections.abc import Iterator
+from dataclasses import fields
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -13,39 +13,41 @@ import xarray as xr
 from headreuse.errors import HeadreuseError
 from headreuse.figures import RunPattern
 from headreuse.report import ReportInputs, correlation_page, markdown, render
-from headreuse.store.folder import RunFolder, written_whole
+from headreuse.measurements.head_scores import HeadScoresOf
+from headreuse.measurements.pattern import MeanPatterns
+from headreuse.store.folder import RunFolder
+from headreuse.store.writing import write_json, write_text, written_whole
 from headreuse.tables.join import Joined
 from headreuse.tables.make import make_tables
-from headreuse.tables.results import Measured
-
-REPORTED = ("accuracy", "head_scores", "transfer", "overlap", "functional_overlap", "correlation", "training_log")
-
+from headreuse.tables.results import Results
 
 def write_report(folder: RunFolder) -> None:
     """The page of a run folder, from what has been measured so far."""
-    measured = Measured(folder)
-    record = folder.study_record()
+    record = folder.study_record
     tables = make_tables(folder)
     inputs = ReportInputs(
-        study=measured.study,
+        study=folder.study,
         versions=record["versions"],
         command=record["command"],
         **_reported(tables),
-        patterns=tuple(_last_patterns(measured)),
+        patterns=tuple(_last_patterns(Results(folder))),
         problems=folder.errors(),
     )
-    folder.write_text(folder.report_file, render(inputs))
+    write_text(folder.report_file, render(inputs))
 
 
 def _reported(tables: dict[str, pd.DataFrame]) -> dict[str, Any]:
-    return {name: tables[name] for name in REPORTED}
+    """The tables that a report is made from, by the names of its inputs."""
+    return {field.name: tables[field.name] for field in fields(ReportInputs) if field.name in tables}
 
 
-def _last_patterns(measured: Measured) -> Iterator[RunPattern]:
+def _last_patterns(results: Results) -> Iterator[RunPattern]:
     """The mean patterns of each run's last measured checkpoint."""
-    last = {(entry.checkpoint.group, entry.checkpoint.seed): entry for entry in measured.checkpoints()}
-    for (group, seed), entry in last.items():
-        yield from (RunPattern(group, seed, entry.checkpoint.step, pattern) for pattern in entry.patterns())
+    last = {entry.run: entry for entry in results.checkpoints()}
+    for run, entry in last.items():
+        for pattern in entry.results(MeanPatterns):
+            if pattern is not None:
+                yield RunPattern(run.group.name, run.label, entry.checkpoint.step, pattern)
 
 
 def export_tables(folder: RunFolder, out: Path) -> list[Path]:
@@ -57,7 +59,7 @@ def export_tables(folder: RunFolder, out: Path) -> list[Path]:
             table.to_csv(draft, index=False)
         written.append(path)
     path = out / "study.json"
-    folder.write_text(path, json.dumps(folder.study_record(), indent=2) + "\n")
+    write_json(path, folder.study_record)
     return [*written, path]
 
 
@@ -66,10 +68,10 @@ def export_netcdf(folder: RunFolder, out: Path) -> Path:
     if find_spec("h5netcdf") is None:
         raise HeadreuseError("--netcdf needs the extra `netcdf`: pip install 'headreuse[netcdf]'")
     tree = {}
-    for entry in Measured(folder).checkpoints():
-        at = entry.checkpoint
-        for scores in entry.head_scores():
-            tree[f"{at.group}/seed-{at.seed}/step-{at.step}/{scores.task}/{scores.method}"] = scores.to_xarray()
+    for entry in Results(folder).checkpoints():
+        for scores in entry.results(HeadScoresOf):
+            place = f"{entry.group.name}/seed-{entry.run.label}/step-{entry.checkpoint.step}"
+            tree[f"{place}/{scores.task}/{scores.method}"] = scores.to_xarray()
     path = out / "head_scores.nc"
     with written_whole(path) as draft:
         xr.DataTree.from_dict(tree).to_netcdf(draft, engine="h5netcdf")
@@ -96,8 +98,8 @@ def write_correlation_report(joined: Joined, out: Path) -> list[Path]:
 
 def correlation_inputs(joined: Joined) -> ReportInputs:
     """What the correlation report is made from: the joined tables, and where each folder comes from."""
-    studies = {label: folder.study() for label, folder in zip(joined.labels, joined.folders, strict=True)}
-    records = {label: folder.study_record() for label, folder in zip(joined.labels, joined.folders, strict=True)}
+    studies = {label: folder.study for label, folder in zip(joined.labels, joined.folders, strict=True)}
+    records = {label: folder.study_record for label, folder in zip(joined.labels, joined.folders, strict=True)}
     first, several = next(iter(studies.values())), len(studies) > 1
     prefix = {label: f"{label}: " if several else "" for label in joined.labels}
     whole = {

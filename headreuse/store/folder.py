@@ -1,104 +1,27 @@
-"""The run folder: the only module that knows a file name. Every file is written whole or not at all."""
+"""The run folder of a study: its checkpoints, measurements, tables and report. Every file is written whole or not at all."""
 
-import contextlib
 import csv
-import errno
-import fcntl
 import hashlib
 import json
-import os
-import time
-from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass, field
-from importlib.metadata import PackageNotFoundError, version
+from collections.abc import Collection, Iterator
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
-import pyarrow as pa
-import pyarrow.parquet as pq
 from pydantic import BaseModel
 
-from headreuse import __version__
 from headreuse.errors import HeadreuseError
-from headreuse.records import Checkpoint
-from headreuse.study.config import Group, Study, parse_study
+from headreuse.store.units import UnitFiles
+from headreuse.store.versions import versions
+from headreuse.store.writing import read_json, write_json, write_text, written_whole
+from headreuse.study.config import Group, Study
+from headreuse.study.reading import parse_study
 
-TABLES = ("accuracy", "head_scores", "transfer", "overlap", "functional_overlap", "correlation", "training_log")
+FORMAT = 2
+"""Of run folders; raised when an older folder's checkpoints or measurements can no longer be read."""
 TRAINING_LOG = "training_log.csv"
 """In a series of checkpoints: the accuracy while it was trained."""
-CHECKPOINT_NOTE = "headreuse.json"
-"""Written last into a checkpoint that this package trained: group, seed, step, fingerprint, weights_bytes."""
-LIBRARIES = ("torch", "transformers", "transformer-lens", "numpy", "scipy", "statsmodels", "pandas", "plotly")
-
-
-@dataclass(frozen=True)
-class Unit:
-    """One measurement of one checkpoint: the smallest piece of work that is kept."""
-
-    kind: str
-    """`evaluation`, `pattern`, `head_scores` or `set_ablation`."""
-    checkpoint: Checkpoint
-    task: str
-    settings: Mapping[str, Any] = field(hash=False)
-    """All that the result depends on besides checkpoint and task: lengths, method, number of examples, data seed."""
-
-    @property
-    def key(self) -> str:
-        """Names the file: equal keys mean equal results."""
-        told = [self.kind, self.checkpoint.fingerprint, self.task, dict(self.settings)]
-        return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()[:16]
-
-    def __str__(self) -> str:
-        where = f"{self.checkpoint.group} seed {self.checkpoint.seed} step {self.checkpoint.step}"
-        return f"{self.settings.get('method', self.kind)} of {self.task} at {where}"
-
-
-def versions() -> dict[str, str]:
-    """Versions of this package and of the libraries that its results depend on, read without importing them."""
-    found = {"headreuse": __version__}
-    for name in LIBRARIES:
-        with contextlib.suppress(PackageNotFoundError):
-            found[name] = version(name)
-    return found
-
-
-@contextlib.contextmanager
-def written_whole(path: Path) -> Iterator[Path]:
-    """Within the block, write to the path given; `path` changes only when the block ends well.
-
-    A kill leaves at most a dot-named file behind. An error of the disk names the file that could not be written.
-    """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        yield draft
-        os.replace(draft, path)
-    except OSError as error:
-        reason = "the disk is full" if error.errno == errno.ENOSPC else str(error.strerror or error)
-        raise HeadreuseError(f"{path}: could not be written: {reason}; free some space and run again") from error
-    finally:
-        draft.unlink(missing_ok=True)
-
-
-@contextlib.contextmanager
-def alone_in(folder: Path, patience: float = 20.0) -> Iterator[None]:
-    """Within the block, no other process is in this block for the same folder; a killed one lets go by itself.
-
-    Waits up to `patience` seconds, since the workers of a killed command take a moment to end.
-    """
-    folder.mkdir(parents=True, exist_ok=True)
-    deadline = time.monotonic() + patience
-    with (folder / ".lock").open("a") as lock:
-        while True:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except BlockingIOError:
-                if time.monotonic() > deadline:
-                    raise HeadreuseError(f"{folder}: another process is at work here; wait for it or end it") from None
-                time.sleep(0.2)
-        yield
 
 
 class RunFolder:
@@ -106,6 +29,7 @@ class RunFolder:
 
     def __init__(self, root: Path) -> None:
         self.root = root
+        self.units = UnitFiles(root / "measurements")
 
     @classmethod
     def open(cls, root: Path) -> "RunFolder":
@@ -129,7 +53,7 @@ class RunFolder:
         """The run folder of `study`, new or begun earlier; refused where it holds checkpoints of other settings."""
         folder = cls(root)
         if folder.study_file.exists():
-            earlier = folder.study()
+            earlier = folder.study
             if changed := sorted(_training_differences(earlier, study)):
                 raise HeadreuseError(
                     f"{root}: holds a study trained with other settings ({'; '.join(changed)}); "
@@ -137,10 +61,15 @@ class RunFolder:
                 )
             if earlier == study:
                 return folder
-        contents = {"study": study.model_dump(mode="json"), "versions": versions(), "command": command}
-        contents["hash"] = hashlib.sha256(study.model_dump_json().encode()).hexdigest()[:16]
-        folder.write_text(folder.study_file, json.dumps(contents, indent=2) + "\n")
-        return folder
+        contents = {
+            "format": FORMAT,
+            "study": study.model_dump(mode="json"),
+            "versions": versions(),
+            "command": command,
+            "hash": hashlib.sha256(study.model_dump_json().encode()).hexdigest()[:16],
+        }
+        write_json(folder.study_file, contents)
+        return cls(root)
 
     @property
     def study_file(self) -> Path:
@@ -152,59 +81,37 @@ class RunFolder:
         """The page."""
         return self.root / "report.html"
 
+    @cached_property
     def study_record(self) -> dict[str, Any]:
-        """All of study.json: study, versions, command, hash."""
+        """All of study.json: format, study, versions, command, hash. Read once."""
         try:
-            record = json.loads(self.study_file.read_text(encoding="utf-8"))
+            record = read_json(self.study_file)
         except (json.JSONDecodeError, UnicodeDecodeError) as error:
             raise HeadreuseError(
                 f"{self.study_file}: not valid JSON ({error}); restore it or start a new folder"
             ) from None
         if not isinstance(record, dict) or "study" not in record:
             raise HeadreuseError(f"{self.study_file}: holds no study; restore it or start a new folder")
+        if (found := record.get("format", 1)) != FORMAT:
+            other = "an earlier" if found == 1 else "another"
+            raise HeadreuseError(
+                f"{self.root}: made by {other} version of headreuse (format {found}, this version reads {FORMAT}); "
+                "run its study into a new folder with --out, or read this one with the version that made it"
+            )
         return record
 
+    @cached_property
     def study(self) -> Study:
-        """The study that this folder holds."""
-        return parse_study(self.study_record()["study"], str(self.study_file))
+        """The study that this folder holds, parsed once and handed on."""
+        return parse_study(self.study_record["study"], str(self.study_file))
 
-    def series_folder(self, group: str, seed: int) -> Path:
-        """Where one run's `checkpoint-<step>` folders lie."""
-        return self.root / "checkpoints" / group / f"seed-{seed}"
+    def series_folder(self, group: str, label: int | str) -> Path:
+        """Where the `checkpoint-<step>` folders of a run that is trained here lie."""
+        return self.root / "checkpoints" / group / (f"seed-{label}" if isinstance(label, int) else label)
 
-    def training_log_file(self, group: str, seed: int) -> Path:
+    def training_log_file(self, group: str, label: int | str) -> Path:
         """Where the accuracy during one run's training lies."""
-        return self.series_folder(group, seed) / TRAINING_LOG
-
-    def unit_file(self, unit: Unit) -> Path:
-        """Where a unit's result lies."""
-        at = unit.checkpoint
-        folder = self.root / "scores" / at.group / f"seed-{at.seed}" / f"step-{at.step}"
-        return folder / f"{unit.kind}-{unit.task}-{unit.key}.parquet"
-
-    def write_unit(self, unit: Unit, frame: pd.DataFrame) -> None:
-        """Keep a unit's result, for good, with the settings and versions that it came from."""
-        told: dict[str, Any] = {
-            "kind": unit.kind,
-            "task": unit.task,
-            "settings": dict(unit.settings),
-            "versions": versions(),
-        }
-        told |= {"group": unit.checkpoint.group, "seed": unit.checkpoint.seed, "step": unit.checkpoint.step}
-        table = pa.Table.from_pandas(frame, preserve_index=False)
-        table = table.replace_schema_metadata((table.schema.metadata or {}) | {b"headreuse": json.dumps(told).encode()})
-        floats = [name for name, kind in frame.dtypes.items() if kind.kind == "f"]
-        others = [name for name in frame.columns if name not in floats]
-        encoding: Any = dict.fromkeys(floats, "BYTE_STREAM_SPLIT")
-        with written_whole(self.unit_file(unit)) as draft:
-            pq.write_table(table, draft, compression="zstd", use_dictionary=others, column_encoding=encoding)
-
-    def read_unit(self, unit: Unit) -> pd.DataFrame:
-        """A unit's result."""
-        try:
-            return pq.read_table(self.unit_file(unit)).to_pandas()
-        except pa.ArrowInvalid as error:
-            raise HeadreuseError(f"{self.unit_file(unit)}: damaged ({error}); delete it and run again") from None
+        return self.series_folder(group, label) / TRAINING_LOG
 
     def error_file(self, key: str) -> Path:
         """Where it is said why a piece of work failed."""
@@ -212,7 +119,7 @@ class RunFolder:
 
     def write_error(self, key: str, what: str, reason: str) -> None:
         """Say why a piece of work failed; it is tried again on the next run."""
-        self.write_text(self.error_file(key), json.dumps({"what": what, "reason": reason}, indent=2) + "\n")
+        write_json(self.error_file(key), {"what": what, "reason": reason})
 
     def clear_error(self, key: str) -> None:
         """Forget a failure that has been mended."""
@@ -221,7 +128,7 @@ class RunFolder:
     def errors(self) -> list[str]:
         """One line for each piece of work that failed and has not been done since."""
         files = sorted(self.root.glob("errors/*.json"))
-        return [f"{entry['what']}: {entry['reason']}" for entry in map(_read_json, files)]
+        return [f"{entry['what']}: {entry['reason']}" for entry in map(read_json, files)]
 
     def table_file(self, name: str) -> Path:
         """Where a table lies."""
@@ -231,7 +138,7 @@ class RunFolder:
         """Keep a table, and `inputs`, the key of what it was made from."""
         with written_whole(self.table_file(name)) as draft:
             frame.to_csv(draft, index=False, quoting=csv.QUOTE_MINIMAL)
-        self.write_text(self._table_inputs(name), inputs + "\n")
+        write_text(self._table_inputs(name), inputs + "\n")
 
     def read_table(self, name: str) -> pd.DataFrame:
         """A table that has been made."""
@@ -248,24 +155,6 @@ class RunFolder:
 
     def _table_inputs(self, name: str) -> Path:
         return self.root / "tables" / f".{name}.inputs"
-
-    def write_text(self, path: Path, text: str) -> None:
-        """A text file, whole or not at all."""
-        with written_whole(path) as draft:
-            draft.write_text(text, encoding="utf-8")
-
-
-def own_checkpoint(folder: Path) -> Checkpoint | None:
-    """The checkpoint that training completed in this folder, or None; its weights are not looked at."""
-    note = folder / CHECKPOINT_NOTE
-    if not note.is_file():
-        return None
-    told = _read_json(note)
-    return Checkpoint(folder, told["step"], told["fingerprint"], told["group"], told["seed"])
-
-
-def _read_json(path: Path) -> Any:
-    return json.loads(path.read_text(encoding="utf-8"))
 
 
 def _training_differences(earlier: Study, later: Study) -> Iterator[str]:
@@ -284,8 +173,10 @@ def _group_differences(earlier: Study, group: Group, later: Study, now: Group) -
     yield from _changed(f"{group.name}.training", group.training, now.training, but={"log_every"})
     if group.tasks != now.tasks:
         yield f"{group.name}: other tasks or lengths"
+    if group.source != now.source:
+        yield f"{group.name}: its checkpoints came from elsewhere"
     for task in group.task_names:
-        if earlier.source_of(task) != later.source_of(task):
+        if earlier.task_file(task) != later.task_file(task):
             yield f"{group.name}: the file of its task {task} was another"
 
 

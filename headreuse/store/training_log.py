@@ -12,7 +12,7 @@ from pathlib import Path
 import pandas as pd
 
 from headreuse.errors import HeadreuseError
-from headreuse.store.folder import written_whole
+from headreuse.store.writing import written_whole
 from headreuse.study.config import Group
 
 REGIMES = ("in_distribution", "transfer", "beyond")
@@ -40,9 +40,9 @@ COLUMNS = tuple(field.name for field in fields(LogLine))
 
 
 def regime_of(group: Group, task: str, length: int) -> str:
-    """`in_distribution` up to the task's own longest training length, `transfer` up to the group's, then `beyond`."""
-    own = {entry.task: entry.max_length for entry in group.tasks}[task]
-    return REGIMES[(length > own) + (length > group.max_length)]
+    """`in_distribution` up to the task's longest training length, `transfer` up to `group.transfer_to`, then `beyond`."""
+    trained_to = {entry.task: entry.max_length for entry in group.tasks}[task]
+    return REGIMES[(length > trained_to) + (length > group.transfer_to)]
 
 
 @dataclass(frozen=True)

@@ -1,38 +1,16 @@
-"""A study file (TOML) as frozen models; all its mistakes are found at once, with their places and what is right."""
+"""A study as frozen models: its groups of tasks, the seeds, what is trained and what is measured."""
 
-import tomllib
-from collections.abc import Iterator
-from pathlib import Path
+import hashlib
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, Field, ValidationError, ValidationInfo, field_validator, model_validator
+from pydantic import Field, ValidationInfo, field_serializer, field_validator, model_validator
 
-from headreuse.errors import StudyError, explain, nearest
-from headreuse.study.own_tasks import TaskFile, check_files, read_files
-from headreuse.study.specs import (
-    CheckpointSchedule,
-    Count,
-    Frozen,
-    MeasureSpec,
-    ModelSpec,
-    Name,
-    TaskRange,
-    TrainingSpec,
-)
-from headreuse.study.unfolding import unfolded
+from headreuse.errors import nearest
+from headreuse.study.own_tasks import TaskFile
+from headreuse.study.source_specs import SourceSpec, read_source, under_source
+from headreuse.study.specs import Count, Frozen, MeasureSpec, ModelSpec, Name, TaskRange, TrainingSpec
+from headreuse.study.unfolding import longest_training
 from headreuse.tasks import TASKS, Task
-
-__all__ = [
-    "CheckpointSchedule",
-    "Group",
-    "MeasureSpec",
-    "ModelSpec",
-    "Study",
-    "TaskRange",
-    "TrainingSpec",
-    "parse_study",
-    "read_study",
-]
 
 
 class Group(Frozen):
@@ -43,8 +21,13 @@ class Group(Frozen):
     """`alone` exactly where there is no auxiliary, and needs not be said."""
     main: TaskRange
     auxiliary: tuple[TaskRange, ...] = Field(default=(), strict=False)
+    transfer_to: Count = 1
+    """Where the transfer range of main ends; `trained_to` where a study file does not say. A main task that is trained
+    alone has a transfer range only where this is given."""
     evaluate_to: Count | None = None
-    """Accuracy curves go at least to here, and so does the transfer range of a main task that has no auxiliary."""
+    """Where accuracy curves end; `measures.beyond` past `transfer_to` where a study file does not say."""
+    source: SourceSpec | None = None
+    """Where its checkpoints come from, in a study file under the source's own key; None where they are trained here."""
     model: ModelSpec | None = None
     """None for the study's own."""
     training: TrainingSpec = TrainingSpec()
@@ -52,10 +35,25 @@ class Group(Frozen):
 
     @model_validator(mode="before")
     @classmethod
-    def _alone_without_auxiliary(cls, raw: Any) -> Any:
-        if isinstance(raw, dict) and not raw.get("auxiliary") and raw.get("kind") is None:
-            return raw | {"kind": "alone"}
+    def _filled(cls, raw: Any) -> Any:
+        """The raw group with what follows from the rest of it."""
+        if not isinstance(raw, dict):
+            return raw
+        raw = under_source(raw)
+        if not raw.get("auxiliary") and raw.get("kind") is None:
+            raw = raw | {"kind": "alone"}
+        if raw.get("transfer_to") is None:
+            raw = raw | {"transfer_to": longest_training(raw) or 1}
         return raw
+
+    @field_validator("source", mode="before")
+    @classmethod
+    def _source(cls, raw: Any) -> Any:
+        return read_source(raw)
+
+    @field_serializer("source")
+    def _source_under_its_key(self, source: SourceSpec | None) -> dict[str, Any] | None:
+        return None if source is None else {source.key: source.model_dump(mode="json")}
 
     @model_validator(mode="after")
     def _kind_fits(self) -> "Group":
@@ -71,15 +69,23 @@ class Group(Frozen):
             raise ValueError(f"task {sorted(twice)[0]!r} is named twice; name each task of a group once")
         return self
 
+    @model_validator(mode="after")
+    def _lengths_fit(self) -> "Group":
+        if self.transfer_to < self.trained_to:
+            raise ValueError(f"transfer_to {self.transfer_to} is below the longest training length, {self.trained_to}")
+        if self.evaluate_to is not None and self.evaluate_to < self.transfer_to:
+            raise ValueError(f"evaluate_to {self.evaluate_to} is below transfer_to, {self.transfer_to}")
+        return self
+
     @property
     def tasks(self) -> tuple[TaskRange, ...]:
         """Main first, then the auxiliaries."""
         return (self.main, *self.auxiliary)
 
     @property
-    def max_length(self) -> int:
-        """Where the transfer range ends: the longest training length of its tasks, or `evaluate_to` if longer."""
-        return max(self.evaluate_to or 0, *(entry.max_length for entry in self.tasks))
+    def trained_to(self) -> int:
+        """The longest length that any of its tasks is trained on; the gap is averaged up to here."""
+        return max(entry.max_length for entry in self.tasks)
 
     @property
     def task_names(self) -> tuple[str, ...]:
@@ -115,7 +121,7 @@ class Study(Frozen):
     def _known_to_groups(cls, files: tuple[TaskFile, ...], info: ValidationInfo) -> tuple[TaskFile, ...]:
         """Groups are checked after this, in the same context."""
         if info.context is not None:
-            info.context.update({own.name: own for file in files for own in file.tasks})
+            info.context.update({entry.name: entry for file in files for entry in file.tasks})
         return files
 
     def group(self, name: str) -> Group:
@@ -130,8 +136,8 @@ class Study(Frozen):
     def task(self, name: str) -> Task:
         """The task of that name as this study has it; of a user's own only the lengths, unless it is loaded."""
         sizes = {"alphabet_size": self.alphabet_size, "grid_size": self.grid_size}
-        own = (file.task(entry, **sizes) for file in self.tasks for entry in file.tasks if entry.name == name)
-        return next(own, None) or TASKS[name](**sizes)
+        from_files = (file.task(entry, **sizes) for file in self.tasks for entry in file.tasks if entry.name == name)
+        return next(from_files, None) or TASKS[name](**sizes)
 
     def loaded(self) -> "Study":
         """This study, the files of its own tasks executed in this process: for commands that train or measure."""
@@ -139,9 +145,17 @@ class Study(Frozen):
             file.load()
         return self
 
-    def source_of(self, task: str) -> str | None:
+    def task_settings(self, name: str) -> dict[str, Any]:
+        """All that the examples of a task depend on beside its length: part of the key of every measurement of it."""
+        settings: dict[str, Any] = {
+            field: getattr(self, field) for field in ("alphabet_size", "grid_size", "data_seed")
+        }
+        text = self.task_file(name)
+        return settings if text is None else settings | {"file": hashlib.sha256(text.encode()).hexdigest()[:16]}
+
+    def task_file(self, name: str) -> str | None:
         """The text of the file that a task of the user's own comes from; None for a task of the package."""
-        return next((file.source for file in self.tasks for own in file.tasks if own.name == task), None)
+        return next((file.source for file in self.tasks for entry in file.tasks if entry.name == name), None)
 
     def model_of(self, group: Group) -> ModelSpec:
         """The model that a group trains."""
@@ -156,86 +170,11 @@ class Study(Frozen):
         lengths = [self.eval_lengths(group, task)[-1] for group in self.groups if task in group.task_names]
         return max(lengths, default=None)
 
+    def evaluated_to(self, group: Group) -> int:
+        """Where the accuracy curves of a group end."""
+        return group.evaluate_to or group.transfer_to + self.measures.beyond
+
     def eval_lengths(self, group: Group, task: str) -> range:
-        """The lengths of the task's accuracy curve: from its smallest to `beyond` past the longest trained on."""
-        last = group.max_length + self.measures.beyond
-        asked = self.task(task)
+        """The lengths of the task's accuracy curve: from its smallest to `evaluated_to`, as far as it has examples."""
+        last, asked = self.evaluated_to(group), self.task(task)
         return range(asked.min_length, (last if asked.max_length is None else min(last, asked.max_length)) + 1)
-
-
-def parse_study(raw: dict[str, Any], source: str) -> Study:
-    """A checked study from parsed TOML or JSON; raises `StudyError` with every problem of it."""
-    raw, problems = unfolded(raw)
-    filled = _with_shared(_with_shared(raw, "training", TrainingSpec, {}), "model", ModelSpec, None)
-    problems += _problems_across(raw)
-    try:
-        study = Study.model_validate(filled, context={})
-    except ValidationError as error:
-        raise StudyError(source, explain(error, Study) + problems) from None
-    problems += _problems_of_lengths(study)
-    if problems:
-        raise StudyError(source, problems)
-    return study
-
-
-def read_study(path: Path) -> Study:
-    """The study of a TOML file; executes the files of tasks that it names, and checks them."""
-    try:
-        raw = tomllib.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise StudyError(str(path), ["no such file; give the path of a study file (TOML)"]) from None
-    except IsADirectoryError:
-        raise StudyError(str(path), ["this is a folder; give the path of a study file (TOML)"]) from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise StudyError(str(path), [f"not valid TOML: {error}"]) from None
-    files, problems = read_files(raw.get("tasks", []), path.parent, raw)
-    if problems:
-        raise StudyError(str(path), problems)
-    study = parse_study(raw | {"tasks": files}, str(path))
-    if problems := check_files(
-        study.tasks, study.longest, alphabet_size=study.alphabet_size, grid_size=study.grid_size
-    ):
-        raise StudyError(str(path), problems)
-    return study
-
-
-def _with_shared(raw: dict[str, Any], key: str, spec: type[BaseModel], absent: Any) -> dict[str, Any]:
-    """Lay each group's own table of that name over the study's, so that a group states only what differs."""
-    shared, groups = raw.get(key, {}), raw.get("groups")
-    if not isinstance(shared, dict) or not isinstance(groups, list):
-        return raw
-    known = {name: value for name, value in shared.items() if name in spec.model_fields}
-    laid = [
-        group | {key: known | group.get(key, absent)}
-        if isinstance(group, dict) and isinstance(group.get(key, absent), dict)
-        else group
-        for group in groups
-    ]
-    return raw | {"groups": laid}
-
-
-def _problems_across(raw: dict[str, Any]) -> Iterator[str]:
-    """What no single group can see; found even where other parts of the study are wrong."""
-    groups = raw.get("groups")
-    names = [group.get("name") for group in groups if isinstance(group, dict)] if isinstance(groups, list) else []
-    for index, name in enumerate(names):
-        if isinstance(name, str) and name in names[:index]:
-            yield f"groups[{index}].name: {name!r} is taken by groups[{names.index(name)}]; try '{name}_{index + 1}'"
-
-
-def _problems_of_lengths(study: Study) -> list[str]:
-    length = study.measures.score_length
-    limits = {name: study.task(name).max_length for group in study.groups for name in group.task_names}
-    too_long = [
-        f"groups {group.name!r}: {entry.task} has no length {entry.max_length} here; its longest is {limit}"
-        for group in study.groups
-        for entry in group.tasks
-        if (limit := limits[entry.task]) is not None and entry.max_length > limit
-    ]
-    return too_long + [
-        f"measures.score_length: {length} is outside the lengths that group {group.name!r} trains {entry.task} on; "
-        f"nearest: {min(max(length, entry.min_length), entry.max_length)}"
-        for group in study.groups
-        for entry in group.tasks
-        if length is not None and not entry.min_length <= length <= entry.max_length
-    ]

@@ -63,5 +63,5 @@ def _lengths(task: Task) -> str:
 
 def _examples(task: Task, length: int, n: int, seed: int) -> list[tuple[str, str, str]]:
     drawn = task.generate(np.full(n, length), np.random.default_rng(seed))
-    rows = zip(drawn.prompt, drawn.counted(drawn.answer), drawn.corrupted_prompt, strict=True)
+    rows = zip(drawn.prompt, drawn.only_scored(drawn.answer), drawn.corrupted_prompt, strict=True)
     return [(task.text(prompt), task.text(answer), task.text(corrupted)) for prompt, answer, corrupted in rows]

@@ -14,12 +14,15 @@ from pydantic import (
     model_validator,
 )
 
-from headreuse.errors import nearest
+from headreuse.errors import UnknownNameError, nearest
+from headreuse.registry import registered
 from headreuse.tasks import TASKS
 
 _SCORES_FOLDER = str(Path(__file__).parent.parent / "scores")
 SCORE_NAMES = tuple(m.name for m in iter_modules([_SCORES_FOLDER]) if not m.name.startswith("_"))
 """Read off the folder, so that checking a study loads no torch."""
+HEADLINE_METRICS = ("ablation_map_difference", "cosine", "spearman", "top_k_jaccard", "attention_difference")
+"""The overlap metrics of a study that names none."""
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$", max_length=64)]
 """A name that may become a folder."""
@@ -120,7 +123,7 @@ class CheckpointSchedule(Frozen):
 
 
 class TrainingSpec(Frozen):
-    """How a model is trained jointly on the tasks of a group (paper, section on training; `reference/paper.md`)."""
+    """How a model is trained jointly on the tasks of a group (Cai et al. 2025, arXiv 2506.09251, on training)."""
 
     steps: Count = 3000
     batch_size: Count = 128
@@ -163,11 +166,14 @@ class MeasureSpec(Frozen):
     """Length at which heads are scored: within main's training range; None for its longest."""
     top_k: Count = 3
     """Heads in a task's top set, for the set metrics and for functional overlap."""
+    overlap_metrics: tuple[str, ...] = Field(default=HEADLINE_METRICS, strict=False)
+    """How likeness of two tasks' heads is measured: any of the overlap metrics."""
     functional_sets: Annotated[int, Field(ge=0)] = 20
     """Random head sets that functional overlap at the last checkpoint is compared with; 0 leaves it out."""
     baseline_floor: Annotated[float, Field(ge=0, le=1)] = 0.1
-    """Overlap is marked unusable where a task's own accuracy is below this (trap 1 of `reference/paper.md`)."""
+    """Overlap is marked unusable where a task's accuracy is below this: two dead maps look alike."""
     micro_batch: Count = 256
+    """Prompts that go through the model together when accuracy and patterns are measured."""
 
     @field_validator("methods")
     @classmethod
@@ -177,3 +183,16 @@ class MeasureSpec(Frozen):
                 hint = nearest(name, list(SCORE_NAMES))
                 raise ValueError(f"unknown score {name!r}{hint}; choose from: {', '.join(SCORE_NAMES)}")
         return names
+
+    @field_validator("overlap_metrics")
+    @classmethod
+    def _registered(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        if not names:
+            raise ValueError("name at least one overlap metric, or leave the key out")
+        # The usual ones are known without loading the room.
+        for name in [name for name in names if name not in HEADLINE_METRICS]:
+            try:
+                registered("headreuse.overlap", "OVERLAP_METRICS")[name]
+            except UnknownNameError as error:
+                raise ValueError(str(error)) from None
+        return tuple(dict.fromkeys(names))

@@ -94,12 +94,12 @@ def _with_position(group: Raw, position: str) -> Raw:
 def _one_at_a_time(group: Raw) -> Iterator[Raw]:
     for entry in _auxiliaries(group):
         task = entry.get("task") if isinstance(entry, dict) else entry
-        yield group | {"name": f"{group.get('name')}-{task}", "auxiliary": [entry], "evaluate_to": _longest(group)}
+        yield group | {"name": f"{group.get('name')}-{task}", "auxiliary": [entry]} | _same_range(group)
 
 
 def _alone(group: Raw) -> Iterator[Raw]:
     without = {key: value for key, value in group.items() if key not in ("auxiliary", "kind")}
-    yield without | {"name": f"{group.get('name')}-alone", "evaluate_to": _longest(group)}
+    yield without | {"name": f"{group.get('name')}-alone"} | _same_range(group)
 
 
 _ARM: dict[str, Callable[[Raw], Iterator[Raw]]] = {
@@ -114,8 +114,16 @@ def _auxiliaries(group: Raw) -> list[Any]:
     return auxiliary if isinstance(auxiliary, list) else []
 
 
-def _longest(group: Raw) -> int | None:
-    """The longest length of any of a group's tasks, so that every arm is evaluated as far as all of them together."""
-    entries = [entry for entry in (group.get("main"), *_auxiliaries(group)) if isinstance(entry, dict)]
-    lengths = [entry["max_length"] for entry in entries if type(entry.get("max_length")) is int]
-    return max(lengths, default=None)
+def _same_range(group: Raw) -> Raw:
+    """The transfer range of all of a group's tasks together, so that its arms are compared over the same lengths."""
+    return {} if group.get("transfer_to") is not None else {"transfer_to": longest_training(group)}
+
+
+def longest_training(group: Raw) -> int | None:
+    """The longest `max_length` of a group's tasks, given as tables or as records; None where none can be read."""
+    auxiliary = group.get("auxiliary")
+    entries = [group.get("main"), *(auxiliary if isinstance(auxiliary, (list, tuple)) else [])]
+    lengths = [
+        entry.get("max_length") if isinstance(entry, dict) else getattr(entry, "max_length", None) for entry in entries
+    ]
+    return max((length for length in lengths if type(length) is int), default=None)

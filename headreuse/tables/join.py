@@ -6,14 +6,11 @@ from pathlib import Path
 
 import pandas as pd
 
-from headreuse.correlation import correlation_table
 from headreuse.errors import HeadreuseError
 from headreuse.store.folder import RunFolder
 from headreuse.study.config import Group
+from headreuse.tables.base import TABLES, DerivedTable, derive
 from headreuse.tables.make import make_tables
-
-JOINED = ("accuracy", "head_scores", "transfer", "overlap", "functional_overlap", "training_log")
-"""Tables that are stacked; the correlation is worked out anew over all groups."""
 
 
 @dataclass(frozen=True)
@@ -33,30 +30,26 @@ def join(paths: Sequence[Path]) -> Joined:
     if len({folder.root.resolve() for folder in folders}) < len(folders):
         raise HeadreuseError(f"{', '.join(map(str, paths))}: a folder is named twice; its runs would count twice")
     labels = tuple(_labels(folders))
+    made = [make_tables(folder) for folder in folders]
     if len(folders) == 1:
-        return Joined(folders, labels, folders[0].study().groups, make_tables(folders[0]))
+        return Joined(folders, labels, folders[0].study.groups, made[0])
     groups = tuple(
         group.model_copy(update={"name": f"{label}/{group.name}"})
         for folder, label in zip(folders, labels, strict=True)
-        for group in folder.study().groups
+        for group in folder.study.groups
     )
-    made = [make_tables(folder) for folder in folders]
-    tables = {
+    stacked = {
         name: pd.concat(
-            [_labelled(one[name], label) for one, label in zip(made, labels, strict=True)], ignore_index=True
+            [_labelled(tables[name], label) for tables, label in zip(made, labels, strict=True)], ignore_index=True
         )
-        for name in JOINED
+        for name, table in TABLES.items()
+        if not isinstance(table, DerivedTable)
     }
-    return Joined(
-        folders,
-        labels,
-        groups,
-        tables | {"correlation": correlation_table(tables["overlap"], tables["transfer"], groups)},
-    )
+    return Joined(folders, labels, groups, derive(stacked, groups))
 
 
 def _labels(folders: Sequence[RunFolder]) -> list[str]:
-    """A name for each folder: its own, or with its parent's where two are called alike."""
+    """A name for each folder: that of the folder, or with its parent's where two are called alike."""
     names = [folder.root.resolve().name for folder in folders]
     if len(set(names)) == len(names):
         return names

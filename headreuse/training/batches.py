@@ -8,13 +8,12 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 
-from headreuse.prompts.vocabulary import Vocabulary, encode_examples
+from headreuse.prompts import Encoder
 from headreuse.study.config import Group, Study
+from headreuse.study.streams import Stream
 from headreuse.tasks import training_examples
 from headreuse.training.torchrun import own_rows
 
-TRAINING_STREAM = 0
-"""Sets the draws of training apart from those of the evaluation, which share the study's data seed."""
 IGNORED = -100
 """Label that the loss leaves out."""
 MAX_GENERATORS = 8
@@ -29,11 +28,12 @@ class Batches(IterableDataset[dict[str, Tensor]]):
     Read by several processes of a DataLoader, each makes every n-th batch, and they come in the order of the steps.
     """
 
-    def __init__(self, study: Study, group: Group, vocabulary: Vocabulary, first: int) -> None:
+    def __init__(self, study: Study, group: Group, encoder: Encoder, first: int) -> None:
         self.group = group
-        self.vocabulary = vocabulary
+        self.encoder = encoder
         self.first = first
-        self.entropy = (study.data_seed, TRAINING_STREAM, zlib.crc32(_told(group).encode()))
+        self.data_seed = study.data_seed
+        self.tasks_crc = zlib.crc32(_trained_on(group).encode())
         self.tasks = [study.task(name) for name in group.task_names]
 
     def __iter__(self) -> Iterator[dict[str, Tensor]]:
@@ -45,17 +45,17 @@ class Batches(IterableDataset[dict[str, Tensor]]):
 
     def batch(self, step: int) -> dict[str, Tensor]:
         """Examples of one task, drawn uniformly, each of a length drawn uniformly from those it is trained on."""
-        generator = np.random.default_rng([*self.entropy, step])
+        generator = Stream.TRAINING.generator(self.data_seed, self.tasks_crc, step)
         chosen = generator.integers(len(self.tasks))
         task, entry = self.tasks[chosen], self.group.tasks[chosen]
         size = self.group.training.batch_size
         examples = training_examples(task, size, entry.max_length, generator)
-        prompts = encode_examples(task, examples, self.vocabulary, np.full(size, entry.max_length))
+        prompts = self.encoder.encode(task, examples, np.full(size, entry.max_length))
         labels = np.where(prompts.scored, prompts.tokens, IGNORED)
         return {"input_ids": torch.from_numpy(prompts.tokens), "labels": torch.from_numpy(labels)}
 
 
-def _told(group: Group) -> str:
+def _trained_on(group: Group) -> str:
     """What a group is trained on; models that differ in nothing else are trained on the same batches."""
     return " ".join(f"{entry.task}:{entry.max_length}" for entry in group.tasks)
 

@@ -5,13 +5,13 @@ from pathlib import Path
 from headreuse.errors import HeadreuseError
 from headreuse.models.architectures import build_model, quiet_transformers
 from headreuse.models.tokenizer import build_tokenizer
-from headreuse.prompts.vocabulary import Vocabulary
+from headreuse.prompts import Vocabulary
 from headreuse.records import Checkpoint
 from headreuse.store.folder import TRAINING_LOG
 from headreuse.store.training_log import Logbook
 from headreuse.study.config import Group, Study
 from headreuse.training.batches import Batches
-from headreuse.training.series import Series, check_can_go_on
+from headreuse.training.series import TrainedSeries, check_can_go_on
 from headreuse.training.torchrun import is_writer, n_ranks
 from headreuse.training.trainer import Follower, JointTrainer, OnStep, check_supported, training_arguments
 from headreuse.training.watching import Watcher, watched_prompts
@@ -28,7 +28,7 @@ def train(study: Study, group: Group, seed: int, folder: Path, *, on_step: OnSte
     On one machine's CPU an interrupted training gives the weights of an undisturbed one, bit for bit. Started by
     torchrun, this is called in each process; the first alone writes into the folder.
     """
-    series = Series(folder, group.name, seed)
+    series = TrainedSeries(folder, group.name, seed)
     if is_writer():
         series.drop_drafts()
     last = series.last()
@@ -40,7 +40,7 @@ def train(study: Study, group: Group, seed: int, folder: Path, *, on_step: OnSte
         series.drop_resume_files()
 
 
-def _train_from(last: Checkpoint | None, study: Study, group: Group, series: Series, on_step: OnStep) -> None:
+def _train_from(last: Checkpoint | None, study: Study, group: Group, series: TrainedSeries, on_step: OnStep) -> None:
     spec, first = group.training, last.step if last else 0
     if last:
         check_can_go_on(last)
@@ -60,17 +60,17 @@ def _train_from(last: Checkpoint | None, study: Study, group: Group, series: Ser
         trainer.train(resume_from_checkpoint=str(last.path) if last else None)
 
 
-def _build_trainer(study: Study, group: Group, series: Series, *, first: int) -> JointTrainer:
+def _build_trainer(study: Study, group: Group, series: TrainedSeries, *, first: int) -> JointTrainer:
     vocabulary = _vocabulary(study, group)
     model = build_model(
-        study.model_of(group), vocab_size=len(vocabulary), max_positions=MAX_POSITIONS, seed=series.seed
+        study.model_of(group), vocab_size=len(vocabulary), max_positions=MAX_POSITIONS, seed=int(series.label)
     )
     if group.training.compile:
         model.compile()
     return JointTrainer(
         series=series,
         model=model,
-        args=training_arguments(group.training, seed=series.seed, drafts=str(series.drafts)),
+        args=training_arguments(group.training, seed=int(series.label), drafts=str(series.drafts)),
         train_dataset=Batches(study, group, vocabulary, first),
         processing_class=build_tokenizer(vocabulary),
     )

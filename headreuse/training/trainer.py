@@ -21,9 +21,9 @@ from transformers import (
 )
 
 from headreuse.errors import HeadreuseError
-from headreuse.study.config import TrainingSpec
+from headreuse.study.specs import TrainingSpec
 from headreuse.training.batches import Batches, loader
-from headreuse.training.series import Series
+from headreuse.training.series import TrainedSeries
 from headreuse.training.torchrun import is_writer, n_ranks
 
 OnStep = Callable[[int, float], None]
@@ -34,7 +34,7 @@ GPU_LOSS_EVERY = 20
 class JointTrainer(Trainer):
     """The Transformers Trainer on ready batches; its checkpoints appear in `series` whole or not at all."""
 
-    def __init__(self, *, series: Series, **settings: Any) -> None:
+    def __init__(self, *, series: TrainedSeries, **settings: Any) -> None:
         super().__init__(**settings)
         self.series = series
         self.loss = torch.tensor(math.nan)

@@ -10,13 +10,13 @@ import torch
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
 from headreuse.evaluation import evaluate
-from headreuse.prompts.vocabulary import Vocabulary, make_prompts
+from headreuse.prompts import Encoder, make_prompts
 from headreuse.records import Prompts
 from headreuse.store.training_log import Logbook, LogLine, regime_of
-from headreuse.study.config import Group, Study, TaskRange
+from headreuse.study.config import Group, Study
+from headreuse.study.specs import TaskRange
+from headreuse.study.streams import Stream
 
-WATCHING_STREAM = 4
-"""Sets the draws apart from those of training (0), evaluation (1), analysis (2) and random sets (3)."""
 N_EXAMPLES = 64
 """Per task and length: enough to see a jump, and cheap."""
 
@@ -30,14 +30,14 @@ class Watched:
     regime: str
 
 
-def watched_prompts(study: Study, group: Group, vocabulary: Vocabulary) -> tuple[Watched, ...]:
+def watched_prompts(study: Study, group: Group, encoder: Encoder) -> tuple[Watched, ...]:
     """For each task of a group prompts at a length of each regime, drawn from the study's data seed and the length."""
     found = []
     for entry in group.tasks:
         task = study.task(entry.task)
         for length in watched_lengths(group, entry, limit=task.max_length):
-            generator = np.random.default_rng([study.data_seed, WATCHING_STREAM, length])
-            prompts = make_prompts(task, np.full(N_EXAMPLES, length), generator, vocabulary)
+            generator = Stream.WATCHING.generator(study.data_seed, length)
+            prompts = make_prompts(task, np.full(N_EXAMPLES, length), generator, encoder)
             found.append(Watched(prompts, group.role(entry.task), regime_of(group, entry.task, length)))
     return tuple(found)
 
@@ -47,8 +47,8 @@ def watched_lengths(group: Group, entry: TaskRange, *, limit: int | None) -> tup
 
     Those that exist: none is longer than `limit`.
     """
-    middle = (entry.max_length + group.max_length + 1) // 2
-    beyond = group.max_length + max(1, group.max_length // 8)
+    middle = (entry.max_length + group.transfer_to + 1) // 2
+    beyond = group.transfer_to + max(1, group.transfer_to // 8)
     lengths = sorted({entry.max_length, middle, beyond})
     return tuple(length for length in lengths if limit is None or length <= limit)
 

@@ -1,58 +1,44 @@
-"""What a worker does: train one run, or take the missing measurements of one checkpoint.
+"""What a worker does: make the checkpoints of one run, or take the missing measurements of one checkpoint.
 
 A job is small and knows nothing of torch; what it needs is imported where it is run, which is in a worker.
 """
 
 from collections.abc import Callable
-from contextlib import nullcontext
 from dataclasses import dataclass
 
 from headreuse.errors import HeadreuseError
+from headreuse.measurements.base import MEASUREMENTS, measuring_cost
 from headreuse.records import Checkpoint
-from headreuse.store.folder import RunFolder, Unit, alone_in
-from headreuse.training.torchrun import is_writer
-from headreuse.work.states import TrainingRun, complete_checkpoints, measuring_cost, training_cost
+from headreuse.store.folder import RunFolder
+from headreuse.store.units import Unit
+from headreuse.study.runs import Run
 
-Tell = Callable[[float, str], None]
+OnProgress = Callable[[float, str], None]
 
 
 @dataclass(frozen=True)
 class TrainJob:
-    """Train one run to its end, from its last checkpoint on."""
+    """Make the checkpoints that a run is missing."""
 
     folder: RunFolder
-    run_of: TrainingRun
+    belongs_to: Run
 
     @property
     def cost(self) -> float:
         """In tokens through the model."""
-        return training_cost(self.run_of)
+        return self.belongs_to.source.cost_to_make(self.belongs_to)
 
     @property
     def key(self) -> str:
         """Names the note of its failure."""
-        return f"train-{self.run_of.group.name}-seed-{self.run_of.seed}"
+        return f"train-{_file_name(self.belongs_to)}"
 
     def __str__(self) -> str:
-        return f"training {self.run_of}"
+        return f"training {self.belongs_to}"
 
-    def run(self, tell: Tell) -> list[str]:
-        """Train; a run that another process is training is waited for briefly, then left to it."""
-        from headreuse.training.joint import train
-
-        study, group, seed = self.folder.study().loaded(), self.run_of.group, self.run_of.seed
-        series = self.folder.series_folder(group.name, seed)
-        n_steps = group.training.steps
-        with alone_in(series) if is_writer() else nullcontext():
-            train(study, group, seed, series, on_step=lambda step, loss: tell(step / n_steps, f"loss {loss:.3f}"))
-        if not is_writer():
-            return []
-        there = {checkpoint.step for checkpoint in complete_checkpoints(self.folder, self.run_of)}
-        if gone := sorted(set(self.run_of.steps) - there):
-            steps = ", ".join(map(str, gone))
-            raise HeadreuseError(
-                f"{series}: trained to its end, but step {steps} is gone; delete the folder to train again"
-            )
+    def run(self, on_progress: OnProgress) -> list[str]:
+        """Train to the end."""
+        self.belongs_to.source.make(self.folder.study, self.belongs_to, on_progress)
         return []
 
 
@@ -61,34 +47,42 @@ class MeasureJob:
     """Take measurements of one checkpoint, sharing the loaded model between them."""
 
     folder: RunFolder
-    run_of: TrainingRun
+    belongs_to: Run
+    """The first run that has this checkpoint."""
     checkpoint: Checkpoint
     units: tuple[Unit, ...]
 
     @property
     def cost(self) -> float:
         """In tokens through the model."""
-        return measuring_cost(self.folder.study(), self.run_of)
+        return measuring_cost(self.folder.study, self.belongs_to.group)
 
     @property
     def key(self) -> str:
         """Names the note of its failure."""
-        return f"measure-{self.run_of.group.name}-seed-{self.run_of.seed}-step-{self.checkpoint.step}"
+        return f"measure-{_file_name(self.belongs_to)}-step-{self.checkpoint.step}"
 
     def __str__(self) -> str:
-        return f"measuring {self.run_of} step {self.checkpoint.step}"
+        return f"measuring {self.belongs_to} step {self.checkpoint.step}"
 
-    def run(self, tell: Tell) -> list[str]:
-        """Each unit is kept as soon as it is measured; one that fails leaves the others alone."""
-        from headreuse.measurements.measuring import Measuring
+    def run(self, on_progress: OnProgress) -> list[str]:
+        """Keep each unit as soon as it is measured; one that fails leaves the others alone."""
+        # Loads torch, which only a worker needs.
+        from headreuse.measurements.loaded import Loaded
 
-        measuring = Measuring(self.folder, self.checkpoint, micro_batch=self.folder.study().measures.micro_batch)
+        loaded = Loaded(self.folder.units, self.folder.study, self.belongs_to.source, self.checkpoint)
         problems = []
         for index, unit in enumerate(self.units):
-            tell(index / len(self.units), str(unit))
+            on_progress(index / len(self.units), str(unit))
+            measurement = MEASUREMENTS[unit.kind]
             try:
-                self.folder.write_unit(unit, measuring.measure(unit))
+                self.folder.units.write(unit, measurement.to_frame(measurement.measure(loaded, unit)))
             except Exception as error:
                 reason = str(error) if isinstance(error, HeadreuseError) else f"{type(error).__name__}: {error}"
-                problems.append(f"{unit}: {reason}")
+                problems.append(f"{unit} at {self.belongs_to} step {self.checkpoint.step}: {reason}")
         return problems
+
+
+def _file_name(run: Run) -> str:
+    label = f"seed-{run.label}" if isinstance(run.label, int) else run.label
+    return f"{run.group.name}-{label}"

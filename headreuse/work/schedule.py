@@ -1,34 +1,35 @@
 """The missing work of a study as jobs, handed to workers and followed to their end."""
 
 import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 from headreuse.errors import HeadreuseError
+from headreuse.measurements.base import measuring_cost
 from headreuse.store.folder import RunFolder
+from headreuse.store.units import Unit
 from headreuse.training.torchrun import is_writer
 from headreuse.work.engines import Engine, Event, Job
 from headreuse.work.jobs import MeasureJob, TrainJob
-from headreuse.work.states import Progress, Shard, TrainingRun, complete_checkpoints, measuring_cost, units_of
+from headreuse.work.progress import RunProgress, run_progress
+from headreuse.work.shards import Shard
 from headreuse.work.ticker import Ticker
 
 
 def work(
-    folder: RunFolder, found: Sequence[Progress], engine: Engine, *, shard: Shard, train: bool, measure: bool
+    folder: RunFolder, found: Sequence[RunProgress], engine: Engine, *, shard: Shard, train: bool, measure: bool
 ) -> list[str]:
     """Train and measure what is missing; one line for each piece that failed."""
-    trainings = [TrainJob(folder, entry.run) for entry in found if train and entry.missing_steps]
-    trainings = [job for job in trainings if shard.holds(str(job))]
-    begun = [job for entry in found if measure for job in _measurements(folder, entry.run)]
-    begun = [job for job in begun if shard.holds(str(job))]
-    asked = {str(job) for job in begun}
+    trainings = training_jobs(folder, found, shard) if train else []
+    planned = Measurements(folder)
+    measurements = planned.jobs(found) if measure else []
+    begun = [job for job in measurements if shard.holds(str(job))]
 
-    def followers(job: Job) -> list[Job]:
-        if not (measure and isinstance(job, TrainJob)):
-            return []
-        return [later for later in _measurements(folder, job.run_of) if str(later) not in asked]
+    def followers(job: Job) -> list[MeasureJob]:
+        """A run's training adds checkpoints, which are measured right after it."""
+        return planned.jobs([run_progress(folder, job.belongs_to)]) if measure and isinstance(job, TrainJob) else []
 
     jobs: list[Job] = [*trainings, *begun]
-    to_follow = sum(_cost_of_followers(folder, job.run_of) for job in trainings if measure)
+    to_follow = sum(_cost_of_followers(folder, entry) for entry in found) if train and measure else 0.0
     with Ticker(sum(job.cost for job in jobs) + to_follow) as ticker:
 
         def listen(event: Event) -> None:
@@ -39,10 +40,9 @@ def work(
     return ticker.problems
 
 
-def train_together(folder: RunFolder, found: Sequence[Progress], *, shard: Shard) -> None:
+def train_together(folder: RunFolder, found: Sequence[RunProgress], *, shard: Shard) -> None:
     """Train what is missing, in one of several processes that torchrun started; a failure in any ends them all."""
-    trainings = [TrainJob(folder, entry.run) for entry in found if entry.missing_steps]
-    trainings = [job for job in trainings if shard.holds(str(job))]
+    trainings = training_jobs(folder, found, shard)
     if not is_writer():
         for job in trainings:
             job.run(lambda _fraction, _note: None)
@@ -53,19 +53,43 @@ def train_together(folder: RunFolder, found: Sequence[Progress], *, shard: Shard
             ticker(Event(job, 1.0, "", finished=True))
 
 
-def _cost_of_followers(folder: RunFolder, run: TrainingRun) -> float:
+def training_jobs(folder: RunFolder, found: Sequence[RunProgress], shard: Shard) -> list[TrainJob]:
+    """A job for each run that is missing checkpoints; the longest come first, so that workers finish together."""
+    jobs = [TrainJob(folder, entry.run) for entry in found if entry.missing_steps]
+    return sorted((job for job in jobs if shard.holds(str(job))), key=lambda job: job.cost, reverse=True)
+
+
+class Measurements:
+    """Plans each missing measurement once, also where several runs have the same model."""
+
+    def __init__(self, folder: RunFolder) -> None:
+        self.folder = folder
+        self.planned: set[str] = set()
+        """Keys of the units that jobs have been made for."""
+
+    def jobs(self, found: Sequence[RunProgress]) -> list[MeasureJob]:
+        """A job for each model that lacks measurements which no job has been made for yet."""
+        by_model: dict[str, MeasureJob] = {}
+        for entry in found:
+            for at in entry.checkpoints:
+                units = self._new(at.missing)
+                first = by_model.get(at.checkpoint.fingerprint)
+                if first is not None:
+                    units = (*first.units, *units)
+                if units:
+                    run, checkpoint = (first.belongs_to, first.checkpoint) if first else (entry.run, at.checkpoint)
+                    by_model[checkpoint.fingerprint] = MeasureJob(self.folder, run, checkpoint, units)
+        return list(by_model.values())
+
+    def _new(self, units: Sequence[Unit]) -> tuple[Unit, ...]:
+        new = tuple(unit for unit in units if unit.key not in self.planned)
+        self.planned.update(unit.key for unit in new)
+        return new
+
+
+def _cost_of_followers(folder: RunFolder, entry: RunProgress) -> float:
     """Of measuring the checkpoints that a run's training will add."""
-    n_to_come = len(run.steps) - len(complete_checkpoints(folder, run))
-    return n_to_come * measuring_cost(folder.study(), run)
-
-
-def _measurements(folder: RunFolder, run: TrainingRun) -> Iterator[MeasureJob]:
-    """A job for each complete checkpoint of a run that lacks measurements."""
-    study = folder.study()
-    for checkpoint in complete_checkpoints(folder, run):
-        units = units_of(study, run.group, checkpoint)
-        if lacking := tuple(unit for unit in units if not folder.unit_file(unit).exists()):
-            yield MeasureJob(folder, run, checkpoint, lacking)
+    return len(entry.missing_steps) * measuring_cost(folder.study, entry.run.group)
 
 
 def _keep_note_of_failure(folder: RunFolder, event: Event) -> None:

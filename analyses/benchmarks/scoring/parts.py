@@ -200,8 +200,8 @@ def _forwards(model: torch.nn.Module, tokens: torch.Tensor, micro_batch: int) ->
 def _demo_checkpoint(device: torch.device) -> tuple[torch.nn.Module, object]:
     """The last checkpoint of the demo's first group if it has been run, else of its control group trained here."""
     from headreuse.models.checkpoints import discover, load_model, load_vocabulary
-    from headreuse.prompts.vocabulary import make_prompts
-    from headreuse.study.config import read_study
+    from headreuse.prompts import make_prompts
+    from headreuse.study import read_study
     from headreuse.tasks import TASKS
     from headreuse.training.joint import train
 

@@ -1,23 +1,28 @@
-"""Records come back from their tables as they went in, whatever their sizes."""
+"""Results come back from their frames as they went in, whatever their sizes.
+
+Covers `measurements/evaluation.py`, `measurements/head_scores.py`, `measurements/pattern.py`,
+`measurements/set_ablation.py`, `measurements/outcomes.py` and `records.py`.
+"""
+
+from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from headreuse.measurements.frames import (
-    evaluations_to_frame,
-    frame_to_evaluations,
-    frame_to_head_scores,
-    frame_to_pattern,
-    frame_to_set_losses,
-    head_scores_to_frame,
-    pattern_to_frame,
-    set_losses_to_frame,
-)
-from headreuse.records import OUTCOMES, Evaluation, Head, HeadScores, MeanPattern
+from headreuse.measurements.base import MEASUREMENTS
+from headreuse.records import OUTCOMES, Checkpoint, Evaluation, Head, HeadScores, MeanPattern
+from headreuse.store.units import Unit
 
 SIZE = st.integers(1, 4)
+
+
+def written_and_read(kind, result, **settings):
+    """The frame of a result of the task `copy`, and what is read back from it."""
+    unit = Unit(kind, "1", Checkpoint(Path("checkpoint-5"), 5, "f" * 64), "copy", settings)
+    frame = MEASUREMENTS[kind].to_frame(result)
+    return frame, MEASUREMENTS[kind].from_frame(frame, unit)
 
 
 def numbers(generator, *shape):
@@ -29,9 +34,9 @@ def test_head_scores_survive_the_table(n_layers, n_heads, n_examples, seed):
     generator = np.random.default_rng(seed)
     effects = numbers(generator, n_layers, n_heads, n_examples)
     scores = HeadScores("copy", 4, "mean_ablation", numbers(generator, n_examples), effects)
-    frame = head_scores_to_frame(scores)
+    frame, back = written_and_read("head_scores", scores, length=4, method="mean_ablation")
     assert len(frame) == n_examples * (1 + n_layers * n_heads)
-    back = frame_to_head_scores(frame, task="copy", length=4, method="mean_ablation")
+    assert (back.task, back.length, back.method) == ("copy", 4, "mean_ablation")
     for outcome in OUTCOMES:
         np.testing.assert_array_equal(back.baseline[outcome], scores.baseline[outcome])
         np.testing.assert_array_equal(back.effects[outcome], effects[outcome])
@@ -40,7 +45,7 @@ def test_head_scores_survive_the_table(n_layers, n_heads, n_examples, seed):
 def test_a_row_of_the_table_holds_the_effect_of_its_head_on_its_example():
     generator = np.random.default_rng(0)
     scores = HeadScores("copy", 4, "m", numbers(generator, 5), numbers(generator, 2, 3, 5))
-    frame = head_scores_to_frame(scores).set_index(["layer", "head", "example"])
+    frame = MEASUREMENTS["head_scores"].to_frame(scores).set_index(["layer", "head", "example"])
     assert frame.loc[(1, 2, 3), "log_prob"] == scores.effects["log_prob"][1, 2, 3]
     assert frame.loc[(-1, -1, 3), "log_prob"] == scores.baseline["log_prob"][3]
 
@@ -48,7 +53,7 @@ def test_a_row_of_the_table_holds_the_effect_of_its_head_on_its_example():
 def test_evaluations_survive_the_table_in_order_of_length():
     generator = np.random.default_rng(0)
     evaluations = [Evaluation("copy", length, numbers(generator, 3)) for length in (2, 7)]
-    back = frame_to_evaluations(evaluations_to_frame(evaluations), "copy")
+    _, back = written_and_read("evaluation", evaluations, lengths=[2, 7])
     assert [(entry.task, entry.length) for entry in back] == [("copy", 2), ("copy", 7)]
     for before, after in zip(evaluations, back, strict=True):
         np.testing.assert_array_equal(after.outcomes["logit_diff"], before.outcomes["logit_diff"])
@@ -57,7 +62,7 @@ def test_evaluations_survive_the_table_in_order_of_length():
 def test_losses_under_head_sets_survive_the_table():
     generator = np.random.default_rng(0)
     before = {source: {"log_prob": generator.normal(size=(3, 5)).astype(np.float32)} for source in ("reverse", "copy")}
-    after = frame_to_set_losses(set_losses_to_frame(before))
+    _, after = written_and_read("set_ablation", before)
     assert list(after) == ["reverse", "copy"]
     for source, losses in before.items():
         np.testing.assert_array_equal(after[source]["log_prob"], losses["log_prob"])
@@ -72,9 +77,13 @@ def test_the_top_heads_are_those_with_the_largest_effect():
 def test_mean_patterns_survive_the_table():
     pattern = np.random.default_rng(0).dirichlet(np.ones(3), size=(2, 4, 3)).astype(np.float32)
     before = MeanPattern("copy", 1, 9, ("BOS", "MARKER", "ANSWER"), pattern)
-    after = frame_to_pattern(pattern_to_frame(before), task="copy", length=1)
+    _, after = written_and_read("pattern", before, length=1)
     assert (after.layout, after.n_prompts) == (before.layout, 9)
     np.testing.assert_array_equal(after.pattern, pattern)
+
+
+def test_no_mean_pattern_is_read_back_as_none():
+    assert written_and_read("pattern", None, length=1)[1] is None
 
 
 def test_the_effect_of_a_head_is_the_mean_over_examples_with_the_baseline_beside_it():

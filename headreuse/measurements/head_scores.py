@@ -1,0 +1,70 @@
+"""Head scores: how much each head matters to a task, by every method that the study names."""
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+from einops import repeat
+
+from headreuse.measurements.base import Measurement, Settings, measurement
+from headreuse.measurements.outcomes import outcome_columns
+from headreuse.measurements.scored_length import at_score_length, pass_cost
+from headreuse.records import HeadScores
+from headreuse.store.units import Unit
+from headreuse.study.config import Group, Study
+
+if TYPE_CHECKING:
+    from headreuse.measurements.loaded import Loaded
+
+BASELINE = -1
+"""Stands for layer and head in the rows of the untouched model."""
+
+
+@measurement("head_scores")
+class HeadScoresOf(Measurement[HeadScores]):
+    """The scores of all heads by one method."""
+
+    version = 1
+
+    def wanted(self, study: Study, group: Group, *, is_last: bool) -> Iterator[tuple[str, Settings]]:
+        """Every method of the study for every task of the group."""
+        for method in study.measures.methods:
+            for task in group.task_names:
+                yield task, {**at_score_length(study, group), "method": method}
+
+    def cost(self, study: Study, group: Group, settings: Settings) -> float:
+        """One pass for each head."""
+        model = study.model_of(group)
+        return pass_cost(settings["n"], settings["length"]) * model.n_layers * model.n_heads
+
+    def measure(self, loaded: "Loaded", unit: Unit) -> HeadScores:
+        """Score every head; where prompts are not aligned, replacements are pooled over positions."""
+        from headreuse.scores import SCORES
+
+        prompts = loaded.prompts(unit, unit.settings["length"])
+        return SCORES[unit.settings["method"]].fitting(loaded.model, prompts)
+
+    def to_frame(self, result: HeadScores) -> pd.DataFrame:
+        """One row per head and example with the effects, layer by layer; first the baseline's, at layer and head -1."""
+        n_layers, n_heads, n_examples = next(iter(result.effects.values())).shape
+        layers = repeat(np.arange(n_layers), "layer -> (layer head example)", head=n_heads, example=n_examples)
+        heads = repeat(np.arange(n_heads), "head -> (layer head example)", layer=n_layers, example=n_examples)
+        baseline = np.full(n_examples, BASELINE)
+        columns = {
+            "layer": np.concatenate([baseline, layers]).astype(np.int16),
+            "head": np.concatenate([baseline, heads]).astype(np.int16),
+            "example": np.tile(np.arange(n_examples), 1 + n_layers * n_heads).astype(np.int32),
+        }
+        for outcome, effects in result.effects.items():
+            columns[outcome] = np.concatenate([result.baseline[outcome], effects.ravel()]).astype(np.float32)
+        return pd.DataFrame(columns)
+
+    def from_frame(self, frame: pd.DataFrame, unit: Unit) -> HeadScores:
+        """The scores."""
+        layer, head, example = (frame[name].to_numpy() for name in ("layer", "head", "example"))
+        shape = (layer.max() + 1, head.max() + 1, example.max() + 1)
+        outcomes = outcome_columns(frame)
+        baseline = {name: values[: shape[2]] for name, values in outcomes.items()}
+        effects = {name: values[shape[2] :].reshape(shape) for name, values in outcomes.items()}
+        return HeadScores(unit.task, unit.settings["length"], unit.settings["method"], baseline, effects)

@@ -1,0 +1,14 @@
+"""Settings and costs that measurements at the length of the head scores share."""
+
+from headreuse.measurements.base import Settings
+from headreuse.study.config import Group, Study
+
+
+def at_score_length(study: Study, group: Group) -> Settings:
+    """The length at which heads are scored, and the number of examples."""
+    return {"length": study.score_length(group), "n": study.measures.n_score_examples}
+
+
+def pass_cost(n_examples: int, length: int) -> float:
+    """Tokens of one pass over examples of a length: prompt, answer and four special tokens."""
+    return n_examples * (2.0 * length + 4)

@@ -1,0 +1,69 @@
+"""Runs that this package trains: a run for each group and seed, its checkpoints in the run folder."""
+
+from contextlib import nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+
+from headreuse.errors import HeadreuseError
+from headreuse.records import Checkpoint
+from headreuse.store.folder import RunFolder
+from headreuse.store.notes import noted_checkpoint
+from headreuse.store.writing import alone_in
+from headreuse.study.config import Group, Study
+from headreuse.study.runs import Label, OnProgress, Run, Source
+from headreuse.training.torchrun import is_writer
+
+
+@dataclass(frozen=True)
+class Trained(Source):
+    """Checkpoints at the steps of a group's schedule, trained where they are missing."""
+
+    root: Path
+    """The run folder."""
+
+    def labels(self, study: Study, group: Group) -> tuple[Label, ...]:
+        """The study's seeds."""
+        return study.seeds
+
+    def checkpoints(self, run: Run) -> tuple[Checkpoint, ...]:
+        """Those of the schedule that training has completed."""
+        found = (noted_checkpoint(self._series(run) / f"checkpoint-{step}") for step in scheduled(run.group))
+        return tuple(checkpoint for checkpoint in found if checkpoint is not None)
+
+    def missing(self, run: Run) -> tuple[int, ...]:
+        """The steps of the schedule that training has not completed."""
+        there = {checkpoint.step for checkpoint in run.checkpoints}
+        return tuple(step for step in scheduled(run.group) if step not in there)
+
+    def make(self, study: Study, run: Run, on_progress: OnProgress) -> None:
+        """Train from the last checkpoint on; a run that another process trains is waited for briefly, then left to it."""
+        # Loads torch, which only a worker needs.
+        from headreuse.training.joint import train
+
+        series, n_steps = self._series(run), run.group.training.steps
+
+        def on_step(step: int, loss: float) -> None:
+            on_progress(step / n_steps, f"loss {loss:.3f}")
+
+        assert isinstance(run.label, int), "trained runs are labelled by their seeds"
+        with alone_in(series) if is_writer() else nullcontext():
+            train(study.loaded(), run.group, run.label, series, on_step=on_step)
+        if is_writer() and run.missing:
+            steps = ", ".join(map(str, run.missing))
+            raise HeadreuseError(
+                f"{series}: trained to its end, but step {steps} is gone; delete the folder to train again"
+            )
+
+    def cost_to_make(self, run: Run) -> float:
+        """Every token of every step passes through the model once forward and once, at twice the cost, backward."""
+        spec, tasks = run.group.training, run.group.tasks
+        mean_length = sum(entry.min_length + entry.max_length for entry in tasks) / len(tasks)
+        return 3.0 * spec.steps * spec.batch_size * (mean_length + 4)
+
+    def _series(self, run: Run) -> Path:
+        return RunFolder(self.root).series_folder(run.group.name, run.label)
+
+
+def scheduled(group: Group) -> tuple[int, ...]:
+    """The steps at which checkpoints of a group are kept."""
+    return group.training.checkpoints.steps(group.training.steps)

@@ -1,0 +1,87 @@
+"""Units: one measurement of one task at one checkpoint each, the smallest piece of work that is kept."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from headreuse.errors import HeadreuseError
+from headreuse.records import Checkpoint
+from headreuse.store.versions import versions
+from headreuse.store.writing import written_whole
+
+SHORT = 16
+"""Hexadecimal digits of a hash that stand in a name."""
+
+
+@dataclass(frozen=True)
+class Unit:
+    """One measurement of one task at one checkpoint."""
+
+    kind: str
+    """The measurement's name."""
+    version: str
+    """Of the measurement's code, and of the code that it builds on."""
+    checkpoint: Checkpoint
+    task: str
+    settings: Mapping[str, Any] = field(hash=False)
+    """All else that the result depends on: lengths, method, number of examples, data seed."""
+
+    @cached_property
+    def key(self) -> str:
+        """Names the file: equal keys mean equal results."""
+        parts = [self.kind, self.version, self.checkpoint.fingerprint, self.task, dict(self.settings)]
+        return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:SHORT]
+
+    def __str__(self) -> str:
+        return f"{self.settings.get('method', self.kind)} of {self.task}"
+
+
+@dataclass(frozen=True)
+class UnitFiles:
+    """The results of a run folder: Parquet files that lie by the fingerprint of the model, so that none is made twice."""
+
+    folder: Path
+
+    def file(self, unit: Unit) -> Path:
+        """Where a unit's result lies."""
+        name = f"{unit.kind}-{unit.task}-{unit.key}.parquet"
+        return self.folder / unit.checkpoint.fingerprint[:SHORT] / name
+
+    def __contains__(self, unit: Unit) -> bool:
+        return self.file(unit).exists()
+
+    def write(self, unit: Unit, frame: pd.DataFrame) -> None:
+        """Keep a unit's result, for good, with the settings and versions that it came from."""
+        origin = {
+            "kind": unit.kind,
+            "version": unit.version,
+            "task": unit.task,
+            "settings": dict(unit.settings),
+            "step": unit.checkpoint.step,
+            "fingerprint": unit.checkpoint.fingerprint,
+            "versions": versions(),
+        }
+        table = pa.Table.from_pandas(frame, preserve_index=False)
+        table = table.replace_schema_metadata(
+            (table.schema.metadata or {}) | {b"headreuse": json.dumps(origin).encode()}
+        )
+        floats = [name for name, kind in frame.dtypes.items() if kind.kind == "f"]
+        others = [name for name in frame.columns if name not in floats]
+        encoding: Any = dict.fromkeys(floats, "BYTE_STREAM_SPLIT")
+        with written_whole(self.file(unit)) as draft:
+            pq.write_table(table, draft, compression="zstd", use_dictionary=others, column_encoding=encoding)
+
+    def read(self, unit: Unit) -> pd.DataFrame:
+        """A unit's result."""
+        try:
+            return pq.read_table(self.file(unit)).to_pandas()
+        except pa.ArrowInvalid as error:
+            raise HeadreuseError(f"{self.file(unit)}: damaged ({error}); delete it and run again") from None

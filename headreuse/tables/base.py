@@ -1,0 +1,98 @@
+"""What a table is, and how one is added: a function under one of three decorators in a file of this room.
+
+- `@checkpoint_table`: rows of one measured checkpoint; the columns group, seed and step are put in front.
+- `@study_table`: rows of a whole run folder.
+- `@derived_table`: from other tables and the groups. Several run folders seen as one derive it anew, and stack the others.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import pandas as pd
+
+from headreuse.registry import Registry
+from headreuse.study.config import Group
+from headreuse.tables.results import MeasuredCheckpoint, Results
+
+Tables = Mapping[str, pd.DataFrame]
+
+
+@dataclass(frozen=True)
+class CheckpointTable:
+    """Its rows come checkpoint by checkpoint."""
+
+    name: str
+    version: int
+    """In the key of what the tables were made from: raise it when the same measurements would give other rows."""
+    rows: Callable[[MeasuredCheckpoint], pd.DataFrame]
+
+
+@dataclass(frozen=True)
+class StudyTable:
+    """Its rows come from the run folder as a whole."""
+
+    name: str
+    version: int
+    make: Callable[[Results], pd.DataFrame]
+
+
+@dataclass(frozen=True)
+class DerivedTable:
+    """It follows from other tables."""
+
+    name: str
+    version: int
+    of: tuple[str, ...]
+    derive: Callable[[Tables, Sequence[Group]], pd.DataFrame]
+
+
+Table = CheckpointTable | StudyTable | DerivedTable
+
+TABLES: Registry[Table] = Registry("table", room="headreuse.tables")
+
+Rows = Callable[[MeasuredCheckpoint], pd.DataFrame]
+Make = Callable[[Results], pd.DataFrame]
+Derive = Callable[[Tables, Sequence[Group]], pd.DataFrame]
+
+
+def checkpoint_table(name: str, *, version: int) -> Callable[[Rows], Rows]:
+    """Register a function of a measured checkpoint as a table."""
+
+    def register(rows: Rows) -> Rows:
+        TABLES.add(name, CheckpointTable(name, version, rows))
+        return rows
+
+    return register
+
+
+def study_table(name: str, *, version: int) -> Callable[[Make], Make]:
+    """Register a function of a run folder's results as a table."""
+
+    def register(make: Make) -> Make:
+        TABLES.add(name, StudyTable(name, version, make))
+        return make
+
+    return register
+
+
+def derived_table(name: str, *, of: tuple[str, ...], version: int) -> Callable[[Derive], Derive]:
+    """Register a function of the tables `of` and the groups as a table."""
+
+    def register(derive: Derive) -> Derive:
+        TABLES.add(name, DerivedTable(name, version, of, derive))
+        return derive
+
+    return register
+
+
+def derive(tables: Tables, groups: Sequence[Group]) -> dict[str, pd.DataFrame]:
+    """The tables with those that follow from them."""
+    found = dict(tables)
+    waiting = [table for table in TABLES.values() if isinstance(table, DerivedTable)]
+    while waiting:
+        ready = [table for table in waiting if found.keys() >= set(table.of)]
+        assert ready, f"tables wait for each other: {[table.name for table in waiting]}"
+        for table in ready:
+            found[table.name] = table.derive(found, groups)
+        waiting = [table for table in waiting if table.name not in found]
+    return found

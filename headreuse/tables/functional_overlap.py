@@ -1,0 +1,28 @@
+"""The table of functional overlaps: what ablating one task's top heads costs another."""
+
+from collections.abc import Iterator
+
+import pandas as pd
+
+from headreuse.measurements.set_ablation import SetAblationsOf
+from headreuse.overlap import SetAblations, functional_table
+from headreuse.study.streams import Stream
+from headreuse.tables.base import checkpoint_table
+from headreuse.tables.results import MeasuredCheckpoint
+
+
+@checkpoint_table("functional_overlap", version=1)
+def functional_overlap(checkpoint: MeasuredCheckpoint) -> pd.DataFrame:
+    """One row per source task, target task and outcome: see `functional_table`."""
+    generator = Stream.FUNCTIONAL_OVERLAP.generator(checkpoint.study.data_seed)
+    return functional_table(_set_ablations(checkpoint), generator)
+
+
+def _set_ablations(checkpoint: MeasuredCheckpoint) -> Iterator[SetAblations]:
+    """What each task loses without the top heads of each."""
+    measured = zip(checkpoint.units_of(SetAblationsOf), checkpoint.results(SetAblationsOf), strict=True)
+    for unit, losses in measured:
+        for source, by_outcome in losses.items():
+            for outcome, loss in by_outcome.items():
+                of_target = losses[unit.task][outcome][0]
+                yield SetAblations(source, unit.task, outcome, unit.settings["top_k"], loss[0], of_target, loss[1:])

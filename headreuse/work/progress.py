@@ -1,0 +1,98 @@
+"""How far a study has come: which checkpoints and measurements are there, which are missing."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from headreuse.measurements.base import units_of
+from headreuse.records import Checkpoint
+from headreuse.sources import runs_of
+from headreuse.store.folder import RunFolder
+from headreuse.store.units import Unit
+from headreuse.study.runs import Run
+
+
+@dataclass(frozen=True)
+class CheckpointProgress:
+    """How far one checkpoint of a run has come."""
+
+    checkpoint: Checkpoint
+    done: tuple[Unit, ...]
+    missing: tuple[Unit, ...]
+
+
+@dataclass(frozen=True)
+class RunProgress:
+    """How far one run of a study has come."""
+
+    run: Run
+    checkpoints: tuple[CheckpointProgress, ...]
+    """Those that are there."""
+    missing_steps: tuple[int, ...]
+    """Steps whose checkpoints are still to be made; they will add measurements of their own."""
+
+    @property
+    def n_steps(self) -> int:
+        """Checkpoints that the run will have."""
+        return len(self.checkpoints) + len(self.missing_steps)
+
+    @property
+    def done(self) -> tuple[Unit, ...]:
+        """Measurements of the checkpoints that are there."""
+        return tuple(unit for entry in self.checkpoints for unit in entry.done)
+
+    @property
+    def missing(self) -> tuple[Unit, ...]:
+        """Measurements that the checkpoints that are there lack."""
+        return tuple(unit for entry in self.checkpoints for unit in entry.missing)
+
+
+def progress(folder: RunFolder) -> tuple[RunProgress, ...]:
+    """How far each run of a folder's study has come, in the study's order."""
+    return tuple(run_progress(folder, run) for run in runs_of(folder))
+
+
+def run_progress(folder: RunFolder, run: Run) -> RunProgress:
+    """How far one run has come."""
+    checkpoints, missing_steps = run.checkpoints, run.missing
+    last = max((*(checkpoint.step for checkpoint in checkpoints), *missing_steps), default=None)
+    found = []
+    for checkpoint in checkpoints:
+        units = list(units_of(folder.study, run.group, checkpoint, is_last=checkpoint.step == last))
+        done = tuple(unit for unit in units if unit in folder.units)
+        found.append(CheckpointProgress(checkpoint, done, tuple(unit for unit in units if unit not in done)))
+    return RunProgress(run, tuple(found), missing_steps)
+
+
+@dataclass(frozen=True)
+class Missing:
+    """What a study still needs before it is done."""
+
+    n_runs: int
+    n_checkpoints: int
+    """Those that are there and lack measurements; those of runs still in training come on top."""
+    n_units: int
+
+    def __str__(self) -> str:
+        parts = []
+        if self.n_runs:
+            parts.append(f"{n_of(self.n_runs, 'model')} to train")
+        if self.n_units:
+            at = n_of(self.n_checkpoints, "checkpoint")
+            parts.append(f"{n_of(self.n_units, 'measurement')} to take at {at}")
+        return ", ".join(parts) or "nothing to do"
+
+    def __bool__(self) -> bool:
+        return bool(self.n_runs or self.n_units)
+
+
+def missing(found: Iterable[RunProgress], *, train: bool, measure: bool) -> Missing:
+    """What is missing of these runs, counting only the stages asked for, and what two runs share only once."""
+    found = list(found)
+    n_runs = sum(bool(entry.missing_steps) for entry in found) if train else 0
+    units = {unit.key: unit for entry in found for unit in entry.missing} if measure else {}
+    return Missing(n_runs, len({unit.checkpoint.fingerprint for unit in units.values()}), len(units))
+
+
+def n_of(n: int, noun: str) -> str:
+    """`1 model`, `2 models`."""
+    return f"{n} {noun}" if n == 1 else f"{n} {noun}s"
