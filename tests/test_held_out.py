@@ -1,9 +1,9 @@
-"""No prompt of the evaluation ever occurs in training."""
+"""No prompt of the evaluation ever occurs in training. Covers `tasks/held_out.py`."""
 
 import numpy as np
 import pytest
 
-from headreuse.tasks import BLANK, TASKS, evaluation_examples, is_held_out, training_examples
+from headreuse.tasks import BLANK, TASKS, evaluation_examples, held_out, is_held_out, training_examples
 
 ROWS = 64
 
@@ -17,7 +17,7 @@ def shortest(task, n: int = ROWS) -> np.ndarray:
 
 
 @pytest.mark.parametrize("name", TASKS)
-def test_evaluation_and_training_share_no_prompt_also_where_there_are_few(name):
+def test_evaluation_and_training_share_no_prompt_even_if_the_task_has_few(name):
     task = TASKS[name](alphabet_size=4, grid_size=4)
     generator = np.random.default_rng(0)
     evaluated = prompts_of(task, evaluation_examples(task, shortest(task), generator).prompt)
@@ -43,7 +43,7 @@ def test_held_out_examples_are_examples_of_the_lengths_asked_for(name):
     lengths = shortest(task) + 2
     examples = evaluation_examples(task, lengths, np.random.default_rng(1))
     alone = task.generate(lengths, np.random.default_rng(2))
-    answer, corrupted = examples.counted(examples.answer), examples.counted(examples.corrupted_answer)
+    answer, corrupted = examples.only_scored(examples.answer), examples.only_scored(examples.corrupted_answer)
     for row in range(ROWS):
         assert task.text(answer[row]) == task.answer(task.text(examples.prompt[row]))
         assert task.text(corrupted[row]) == task.answer(task.text(examples.corrupted_prompt[row]))
@@ -54,9 +54,9 @@ def test_held_out_examples_are_examples_of_the_lengths_asked_for(name):
 def test_even_the_fewest_prompts_fall_on_both_sides(alphabet_size):
     task = TASKS["copy"](alphabet_size=alphabet_size)
     letters = np.arange(2 * alphabet_size)[:, None]
-    held_out = is_held_out(task, letters)
-    assert held_out.any()
-    assert not held_out.all()
+    kept_out = is_held_out(task, letters)
+    assert kept_out.any()
+    assert not kept_out.all()
 
 
 def test_tasks_of_one_layout_hold_out_the_same_prompts():
@@ -67,7 +67,9 @@ def test_tasks_of_one_layout_hold_out_the_same_prompts():
     assert drawn[0] == drawn[1] == drawn[2]
 
 
-def test_a_task_with_too_few_prompts_is_told_so():
+def test_a_task_with_too_few_prompts_is_refused(monkeypatch):
+    monkeypatch.setattr(held_out, "MAX_ROUNDS", 50)
+
     class Single(TASKS["copy"]):
         name = "single"
 
@@ -76,5 +78,7 @@ def test_a_task_with_too_few_prompts_is_told_so():
 
     prompt = Single().generate(np.array([1]), np.random.default_rng(0)).prompt
     assert not is_held_out(Single(), prompt)[0]
-    with pytest.raises(ValueError, match=r"single: no prompt of the lengths asked for is held out.*; the task has too"):
+    with pytest.raises(
+        ValueError, match=r"single: in 50 draws no prompt .* was held out for the evaluation; the task has too"
+    ):
         evaluation_examples(Single(), np.array([1]), np.random.default_rng(0))

@@ -1,4 +1,7 @@
-"""Recall against a reading of the text letter by letter; which letters count; when queries occur once."""
+"""Recall against a reading of the text letter by letter; which letters are scored; when queries occur once.
+
+Covers `tasks/recall.py`, `tasks/_pieces.py`.
+"""
 
 import numpy as np
 import pytest
@@ -157,7 +160,7 @@ def test_a_query_at_the_end_of_the_string_is_refused():
         TASKS["mqar"]().answer("abc|bc=")
 
 
-def test_strings_whose_pieces_never_occur_once_are_told_as_such():
+def test_strings_whose_pieces_never_occur_once_are_refused():
     class SameLetter:
         def integers(self, *_, size, **settings):
             return np.zeros(size, dtype=np.int16)

@@ -1,50 +1,54 @@
-"""Strings with pieces that occur in them once, drawn with all rows at once."""
+"""Strings with pieces that occur in them exactly once, drawn for all rows at once."""
 
 from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Bool, Int
 
-from headreuse.tasks._rows import DTYPE, Symbols, cut
+from headreuse.tasks._rows import DTYPE, Lengths, Symbols, cut
 
 LETTERS_PER_QUERY = 4
-"""A string is asked about once for so many of its letters, and at least once."""
+"""A string has one query for every so many letters, and at least one."""
 PIECES_PER_LETTER = 2
-"""Queries have the least length at which there are so many different pieces for each letter of the string."""
+"""Queries are just long enough for so many different pieces per letter of the string."""
 MAX_ROUNDS = 1000
+"""Draws after which the lengths asked for are taken to have no such strings."""
 
-Lengths = Int[np.ndarray, "example"]
-Codes = Int[np.ndarray, "example place"]
-Places = Bool[np.ndarray, "example place"]
+Codes = Int[np.ndarray, "example width"]
+Places = Bool[np.ndarray, "example width"]
 
 
 @dataclass(frozen=True)
 class Asked:
-    """Strings of these lengths, a partner of each, and the pieces that are asked for."""
+    """Strings of the given lengths, a corrupted partner of each, and their queries."""
 
     lengths: Lengths
     n_queries: Lengths
     query_length: Lengths
     letters: Symbols
-    """Of no account past a string's length, like `corrupted`."""
+    """What stands after a string's length is ignored, as in `corrupted`."""
     corrupted: Symbols
-    """One letter is another: one that comes after a query and is part of none."""
+    """One letter is replaced: a letter right after a query that is part of no query."""
     starts: Int[np.ndarray, "example query"]
-    """Where in the strings the queries begin; of no account past their number."""
+    """Where in the strings the queries begin; entries after the number of queries are ignored."""
 
-    def pieces(self, letters: Symbols, longer: int) -> list[Symbols]:
-        """For each query the letters in its place and so many `longer`; `BLANK` where a string has fewer queries."""
-        place = np.arange(self.query_length.max(initial=0) + longer)
+    def pieces(self, letters: Symbols, n_more: int) -> list[Int[np.ndarray, "example piece"]]:
+        """For each query the letters at its place and `n_more` after it; `BLANK` where a string has fewer queries."""
+        place = np.arange(self.query_length.max(initial=0) + n_more)
         found = []
         for query in range(self.starts.shape[1]):
             index = np.minimum(self.starts[:, query, None] + place, letters.shape[1] - 1)
-            n = np.where(query < self.n_queries, self.query_length + longer, 0)
+            n = np.where(query < self.n_queries, self.query_length + n_more, 0)
             found.append(cut(np.take_along_axis(letters, index, axis=1), n))
         return found
 
 
 def draw_asked(lengths: Lengths, n_letters: int, generator: np.random.Generator) -> Asked:
-    """Uniform letters, drawn anew until enough pieces occur once and a letter after one of them can be changed."""
+    """Uniform letters, drawn again until enough pieces occur once, in the string and in its corrupted partner."""
+    # Each round draws whole candidates for the rows that are left: string, queries and partner. A candidate is kept if
+    # at least `n_queries` of the string's pieces occur once and have a letter after them, and if the chosen queries
+    # occur once in the partner, too: its replaced letter can make another piece equal to a query. Since whole candidates
+    # are rejected, those that are kept are as likely, relative to each other, as when they are drawn.
     n, width, n_queries = len(lengths), lengths.max(initial=0), np.maximum(lengths // LETTERS_PER_QUERY, 1)
     query_length = _query_length(lengths, n_letters)
     letters, corrupted = np.zeros((2, n, width), dtype=DTYPE)
@@ -53,22 +57,27 @@ def draw_asked(lengths: Lengths, n_letters: int, generator: np.random.Generator)
     for _ in range(MAX_ROUNDS):
         if not len(left):
             return Asked(lengths, n_queries, query_length, letters, corrupted, starts)
-        string = generator.integers(n_letters, size=(len(left), width), dtype=DTYPE)
-        codes = _codes(string, lengths[left], query_length[left], n_letters)
-        followed = np.arange(width) < (lengths - query_length)[left, None]
-        once = _occurs_once(codes) & followed
+        strings = generator.integers(n_letters, size=(len(left), width), dtype=DTYPE)
+        codes = _codes(strings, lengths[left], query_length[left], n_letters)
+        has_next = np.arange(width) < (lengths - query_length)[left, None]
+        once = _occurs_once(codes) & has_next
         begins = _some(once, generator)[:, : starts.shape[1]]
-        asked = Asked(lengths[left], n_queries[left], query_length[left], string, string, begins)
-        other = _with_a_letter_changed(asked, n_letters, generator)
-        still = _occurs_once(_codes(other, asked.lengths, asked.query_length, n_letters))
-        real = np.arange(begins.shape[1]) < asked.n_queries[:, None]
-        right = (once.sum(axis=1) >= asked.n_queries) & (np.take_along_axis(still, begins, axis=1) | ~real).all(axis=1)
-        letters[left[right]], corrupted[left[right]], starts[left[right]] = string[right], other[right], begins[right]
-        left = left[~right]
-    raise ValueError(f"no string of {lengths[left[0]]} out of {n_letters} letters was found whose pieces occur once")
+        asked = Asked(lengths[left], n_queries[left], query_length[left], strings, strings, begins)
+        others = _with_a_letter_changed(asked, n_letters, generator)
+        still_once = _occurs_once(_codes(others, asked.lengths, asked.query_length, n_letters))
+        unused = np.arange(begins.shape[1]) >= asked.n_queries[:, None]
+        kept = once.sum(axis=1) >= asked.n_queries
+        kept &= (np.take_along_axis(still_once, begins, axis=1) | unused).all(axis=1)
+        letters[left[kept]], corrupted[left[kept]], starts[left[kept]] = strings[kept], others[kept], begins[kept]
+        left = left[~kept]
+    raise ValueError(
+        f"no string of length {lengths[left[0]]} with enough pieces that occur once was found in {MAX_ROUNDS:,} draws "
+        f"from {n_letters} letters; use a larger alphabet"
+    )
 
 
 def _query_length(lengths: Lengths, n_letters: int) -> Lengths:
+    """The smallest query length at which there are `PIECES_PER_LETTER` different pieces for each letter."""
     needed = PIECES_PER_LETTER * lengths
     query_length = np.ones_like(lengths)
     while (short := float(n_letters) ** query_length < needed).any():
@@ -77,7 +86,7 @@ def _query_length(lengths: Lengths, n_letters: int) -> Lengths:
 
 
 def _codes(letters: Symbols, lengths: Lengths, query_length: Lengths, n_letters: int) -> Codes:
-    """A number for the piece that begins at each place, the same for the same piece; below 0 where there is none."""
+    """A number for the piece that begins at each place: equal for equal pieces, and a unique negative one for none."""
     width = letters.shape[1]
     codes = np.zeros(letters.shape, dtype=np.int64)
     for later in range(query_length.max(initial=0)):
@@ -89,7 +98,7 @@ def _codes(letters: Symbols, lengths: Lengths, query_length: Lengths, n_letters:
 
 
 def _occurs_once(codes: Codes) -> Places:
-    """Where a row has a number that is nowhere else in it."""
+    """Where a row has a number that occurs nowhere else in the row."""
     order = np.argsort(codes, axis=1)
     ordered = np.take_along_axis(codes, order, axis=1)
     alike = ordered[:, 1:] == ordered[:, :-1]
@@ -101,13 +110,14 @@ def _occurs_once(codes: Codes) -> Places:
     return once
 
 
-def _some(places: Places, generator: np.random.Generator) -> Int[np.ndarray, "example place"]:
-    """The true places of each row in random order, then the others."""
+def _some(places: Places, generator: np.random.Generator) -> Int[np.ndarray, "example width"]:
+    """The indices of the true places of each row in random order, then those of the others."""
     return np.argsort(np.where(places, generator.random(places.shape), 1.0), axis=1)
 
 
 def _with_a_letter_changed(asked: Asked, n_letters: int, generator: np.random.Generator) -> Symbols:
-    """The strings with another letter after one of their queries; it is part of none, as the last one's never is."""
+    """The strings with one letter replaced: a letter right after a query that is part of no query."""
+    # There always is such a letter: the one after the rightmost query.
     example, query = np.nonzero(np.arange(asked.starts.shape[1]) < asked.n_queries[:, None])
     width = asked.letters.shape[1]
     begin, length = asked.starts[example, query], asked.query_length[example]

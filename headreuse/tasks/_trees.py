@@ -1,7 +1,7 @@
-"""Uniform spanning trees of a grid by Wilson's algorithm, many side by side, and what mazes need of trees.
+"""Uniform spanning trees of a grid by Wilson's algorithm, many at once, and what mazes need of trees.
 
-A tree is a row of arrows: for each node of the grid, numbered row by row, the next node on its way to the root, and for
-the root itself. The root says where the arrows lead and is no other property of the tree.
+A tree is a row of arrows: for each node of the grid, numbered row by row, the next node on its way to the root; for the
+root, the root itself. Any node can be the root: it only says where the arrows lead.
 """
 
 import numpy as np
@@ -13,7 +13,7 @@ Trees = Int[np.ndarray, "tree node"]
 NodeOfEach = Int[np.ndarray, "tree"]
 
 N_CHOICES = 12
-"""Divisible by every number of neighbours that a node of a grid has."""
+"""Divisible by 2, 3 and 4, the numbers of neighbours that a node of a grid has."""
 
 
 def grid_neighbours(rows: int, columns: int) -> Int[np.ndarray, "node 4"]:
@@ -27,11 +27,13 @@ def grid_neighbours(rows: int, columns: int) -> Int[np.ndarray, "node 4"]:
 def uniform_spanning_trees(n_trees: int, rows: int, columns: int, generator: np.random.Generator) -> Trees:
     """Trees drawn uniformly from all spanning trees of a grid, with independent uniform roots.
 
-    Wilson's algorithm in the form of his proof ("Generating random spanning trees more quickly than the cover time",
-    1996): every node but the root draws an arrow, and the nodes of a cycle draw again until there is none. To erase the
-    loops of random walks is to clear the cycles in one order, and the order does not change which tree is left; here
-    all cycles of all trees go at once.
+    Wilson 1996, "Generating random spanning trees more quickly than the cover time".
     """
+    # This is the cycle popping of Wilson's proof. Every node except the root has a stack of random arrows, of which the
+    # top one shows. While the arrows that show have a cycle, those of the cycle are taken off their stacks. Loop-erased
+    # random walks take off one cycle after the other; his theorem is that the order does not matter, since the same
+    # cycles go and the same uniform tree is left. So all cycles of all trees can go at once. To draw an arrow again is
+    # to take it off its stack.
     n_nodes = rows * columns
     choices = _arrow_choices(rows, columns)
     arrows = choices[np.arange(n_nodes), generator.integers(N_CHOICES, size=(n_trees, n_nodes))]
@@ -48,14 +50,17 @@ def uniform_spanning_trees(n_trees: int, rows: int, columns: int, generator: np.
 
 
 def joining_order(trees: Trees, generator: np.random.Generator) -> Trees:
-    """The nodes of each tree in the order in which Wilson's algorithm takes them in, walking from random nodes.
+    """The nodes of each tree in the order in which they join in Wilson's algorithm with random starts of walks.
 
-    The root comes first. Then a walk sets out from a node drawn uniformly from those outside and comes to the tree
-    along the arrows; the nodes of its way join *from the tree outwards*. So the first n are a connected tree for every
-    n: where n is reached within a walk, the part of it nearest the tree is kept.
+    The root comes first. Then a walk starts at a uniform node outside the tree and follows the arrows to the tree; its
+    nodes join *from the tree outwards*. So the first n nodes are a connected tree for every n: if the n-th node is
+    reached within a walk, the part of the walk nearest to the tree is kept.
     """
     n_trees, n_nodes = trees.shape
-    # The first walk through a node is the earliest of those that set out from the nodes above it.
+    # Uniform starts outside the tree are the nodes in random order, without those that have joined already. A node
+    # joins with the earliest walk that passes it, which is the earliest that starts in the subtree behind it. Within a
+    # walk, nodes nearer to the root join first. So the order is by (first walk, depth), and depth is below n_nodes.
+    # Each round passes the minimum on to, and takes the depth from, the node `above`, which is then twice as far away.
     first_walk = np.argsort(generator.random(trees.shape), axis=1).ravel()
     above = _flat(trees)
     depth = (above != np.arange(above.size)).astype(int)
@@ -68,6 +73,7 @@ def joining_order(trees: Trees, generator: np.random.Generator) -> Trees:
 
 def rerooted(trees: Trees, roots: NodeOfEach) -> Trees:
     """The same trees with their arrows leading to `roots`."""
+    # Only the arrows on the way from the new root to the old one turn round.
     tree = np.arange(len(trees))
     turned = trees.copy()
     turned[tree, roots] = roots
@@ -90,7 +96,7 @@ def ways_to_root(trees: Trees, starts: NodeOfEach) -> Int[np.ndarray, "tree widt
 
 
 def _arrow_choices(rows: int, columns: int) -> Int[np.ndarray, "node choice"]:
-    """The neighbours of each node, each as often as the others."""
+    """The neighbours of each node, repeated equally often to make `N_CHOICES` of them."""
     choices = []
     for neighbours in grid_neighbours(rows, columns):
         present = neighbours[neighbours != BLANK]
@@ -99,7 +105,9 @@ def _arrow_choices(rows: int, columns: int) -> Int[np.ndarray, "node choice"]:
 
 
 def _on_cycle(arrows: Trees) -> Bool[np.ndarray, "tree node"]:
-    """Nodes that arrows lead back to, the root too: those still reached after as many steps as there are nodes."""
+    """Nodes from which the arrows lead back to the node itself; the root is one of them."""
+    # After as many steps as there are nodes every walk is on a cycle, and from a node of a cycle the walk ends on the
+    # same cycle. So the nodes that are reached are exactly those on cycles.
     reached = _flat(arrows)
     for _ in range(_n_doublings(arrows.shape[1])):
         reached = reached[reached]
@@ -109,10 +117,10 @@ def _on_cycle(arrows: Trees) -> Bool[np.ndarray, "tree node"]:
 
 
 def _flat(arrows: Trees) -> Int[np.ndarray, "tree*node"]:
-    """Arrows as indices into the raveled array."""
+    """Arrows as indices into the flattened array of all trees."""
     return (arrows + arrows.shape[1] * np.arange(len(arrows))[:, None]).ravel()
 
 
 def _n_doublings(n_nodes: int) -> int:
-    """How often one step must be doubled to be at least `n_nodes` steps."""
+    """How often one step must be doubled to give at least `n_nodes` steps."""
     return (n_nodes - 1).bit_length()

@@ -1,7 +1,7 @@
 """Tasks on two numbers, written least significant digit first: `356+94=` asks about 653 and 49.
 
-For the evaluation both numbers have as many digits as the length says. In training their two lengths are drawn apart
-from each other, uniformly from 1 to the longest. The leading digit, written last, is never 0.
+In the evaluation both numbers have as many digits as the length says. In training their two lengths are independent,
+each uniform from 1 to the longest. The leading digit, written last, is never 0.
 """
 
 import re
@@ -13,23 +13,21 @@ import numpy as np
 from jaxtyping import Bool, Int
 
 from headreuse.tasks._digits import Digits, Operands, carried_in, draw_operands, n_significant, partner, settled
-from headreuse.tasks._rows import DTYPE, Symbols, cut, side_by_side
+from headreuse.tasks._rows import DTYPE, Lengths, Symbols, cut, side_by_side
 from headreuse.tasks.base import BLANK, Examples, Task, task
 
 DIGITS = tuple("0123456789")
 OPERATOR, EQUALS, PLUS = 10, 11, 12
-"""Where these stand in the alphabets, after the digits."""
+"""Their places in the alphabets, after the digits."""
 N_DIGITS_MULTIPLIER = 3
 WITHOUT_PARTNER = ((12, 890), (12, 899), (124, 809))
-"""The only products of which no change of one digit keeps the length of the answer; they are not drawn."""
-
-Lengths = Int[np.ndarray, "example"]
+"""The only factors for which every change of one digit changes the length of the answer; they are not drawn."""
 
 
 class ArithmeticTask(Task):
-    """Two numbers and what is asked of them; the length is the number of digits of the longer one.
+    """A question about two numbers; the length is the number of digits of the longer one.
 
-    All tasks of the family but the product draw alike, so that the same generator gives each the same two numbers.
+    All tasks of the family except the product draw the same numbers from the same generator.
     """
 
     operator: ClassVar[str] = "+"
@@ -41,21 +39,21 @@ class ArithmeticTask(Task):
         return (*DIGITS, self.operator, "=")
 
     def generate(self, lengths: Lengths, generator: np.random.Generator) -> Examples:
-        """Uniform numbers; in the corrupted partner one digit of either is another.
+        """Uniform numbers; in the corrupted partner one digit of one of them is replaced.
 
-        It is drawn anew until the answer is another of the same length. A leading digit stays from 1 to 9, but for the
-        carries of 9 and 9, which no such change turns: there the partner is 0 and 9.
+        It is drawn again until the answer differs and has the same length. A leading digit stays from 1 to 9, with one
+        exception: no such change turns the carries of 9 and 9, so their partner is 0 and 9.
         """
         self.check_lengths(lengths)
         return self._examples(self.draw(lengths, lengths, generator), generator)
 
     def generate_training(self, n: int, max_length: int, generator: np.random.Generator) -> Examples:
-        """As `generate`, with the lengths of the two numbers drawn apart, uniformly from 1 to `max_length`."""
+        """As `generate`, with the lengths of the two numbers independent and uniform from 1 to `max_length`."""
         first, second = generator.integers(self.min_length, max_length + 1, size=(2, n))
         return self._examples(self.draw(first, second, generator), generator)
 
     def draw(self, n_first: Lengths, n_second: Lengths, generator: np.random.Generator) -> Operands:
-        """Uniform numbers of these many digits."""
+        """Uniform numbers with the given numbers of digits."""
         return draw_operands(np.stack([n_first, n_second], axis=1), generator)
 
     @abstractmethod
@@ -63,18 +61,18 @@ class ArithmeticTask(Task):
         """The symbols of each answer, then `BLANK`."""
 
     def numbers(self, prompt: str) -> tuple[str, str]:
-        """The two numbers as a prompt's text writes them, or a `ValueError` that says why it is none."""
+        """The two numbers as a prompt writes them; a `ValueError` says why a text is no prompt."""
         match = re.fullmatch(rf"([0-9]+){re.escape(self.operator)}([0-9]+)=", prompt)
         if match is None:
             raise ValueError(
-                f"{prompt!r} is no prompt of {self.name}; give digits, {self.operator!r}, digits and '=', "
+                f"{prompt!r} is not a prompt of {self.name}; give digits, {self.operator!r}, digits and '=', "
                 f"such as '7654{self.operator}321='"
             )
         for number in match.groups():
             if len(number) > 1 and number.endswith("0"):
                 raise ValueError(
-                    f"{number!r} in {prompt!r} has the leading digit 0, for the least significant comes first; "
-                    f"give {number.rstrip('0') or '0'!r}"
+                    f"{number!r} in {prompt!r} ends in 0, its leading digit, since digits begin with the least "
+                    f"significant; give {number.rstrip('0') or '0'!r}"
                 )
         return match[1], match[2]
 
@@ -84,7 +82,8 @@ class ArithmeticTask(Task):
         def works(changed: Operands, example: Int[np.ndarray, "change"]) -> Bool[np.ndarray, "change"]:
             return _another_of_the_same_length(self.answers(changed), answers[example])
 
-        # Tasks differ in how many partners they try; with those drawn apart, all leave `generator` in the same state.
+        # Tasks try different numbers of partners. A generator of their own leaves `generator` in the same state for all
+        # tasks, so that they go on to draw the same numbers.
         changed = partner(operands, works, np.random.default_rng(generator.integers(1 << 62)))
         return Examples(self._prompts(operands), answers, self._prompts(changed), self.answers(changed))
 
@@ -93,42 +92,45 @@ class ArithmeticTask(Task):
         return side_by_side([first, OPERATOR, second, EQUALS])
 
 
-def _another_of_the_same_length(symbols: Symbols, others: Symbols) -> Bool[np.ndarray, "example"]:
+def _another_of_the_same_length(
+    symbols: Int[np.ndarray, "change width"], others: Int[np.ndarray, "change other_width"]
+) -> Bool[np.ndarray, "change"]:
+    """Whether answers differ and have the same number of symbols; the two arrays may be filled to other widths."""
     alike = (symbols != BLANK).sum(axis=1) == (others != BLANK).sum(axis=1)
     width = min(symbols.shape[1], others.shape[1])
     return alike & (symbols[:, :width] != others[:, :width]).any(axis=1)
 
 
 class PaddedTask(ArithmeticTask):
-    """The answer has a digit more than the longer number."""
+    """The answer has one digit more than the longer number."""
 
     @abstractmethod
     def digits(self, operands: Operands) -> Digits:
-        """The digits of each answer; what stands past its end is of no account."""
+        """The digits of each answer; digits after its end are ignored."""
 
     def answers(self, operands: Operands) -> Symbols:
-        """One symbol for each digit of the longer number, and one more."""
+        """As many digits as the longer number has, and one more."""
         return cut(self.digits(operands), operands.longest + 1)
 
 
 def padded(digits: str, first: str, second: str) -> str:
-    """The digits of an answer with zeros after them, one longer than the longer number."""
+    """The digits of an answer, filled with zeros to one digit more than the longer number."""
     return digits.ljust(max(len(first), len(second)) + 1, "0")
 
 
 def written(number: int) -> str:
-    """A number, least significant digit first."""
+    """A number as text, least significant digit first."""
     return str(number)[::-1]
 
 
 def value(digits: str) -> int:
-    """The number that is written so."""
+    """The number that a text means, least significant digit first."""
     return int(digits[::-1])
 
 
 @task("reverse_add")
 class ReverseAdd(PaddedTask):
-    """The sum, with zeros up to one digit more than the longer number: `356+94=` → `2070` (653 + 49 = 702)."""
+    """The sum, filled with zeros to one digit more than the longer number: `356+94=` → `2070` (653 + 49 = 702)."""
 
     def answer(self, prompt: str) -> str:
         """The sum."""
@@ -142,31 +144,31 @@ class ReverseAdd(PaddedTask):
 
 @task("no_carry")
 class NoCarry(PaddedTask):
-    """The sum of each two digits without the carry, then a 0: `356+94=` → `2960`."""
+    """The sum at each place without carries, then a 0: `356+94=` → `2960`."""
 
     def answer(self, prompt: str) -> str:
-        """The last digit of each two digits' sum."""
+        """The last digit of the sum at each place."""
         first, second = self.numbers(prompt)
         sums = (int(a) + int(b) for a, b in zip_longest(first, second, fillvalue="0"))
         return padded("".join(str(total)[-1] for total in sums), first, second)
 
     def digits(self, operands: Operands) -> Digits:
-        """The sums of two digits, modulo 10."""
+        """The sum at each place, modulo 10."""
         return (operands.first + operands.second) % 10
 
 
 @task("carry_only")
 class CarryOnly(PaddedTask):
-    """A 0, then the carry out of each digit of the sum: `356+94=` → `0110`."""
+    """A 0, then the carry out of each place of the sum: `356+94=` → `0110`."""
 
     def answer(self, prompt: str) -> str:
-        """For each digit, whether the numbers up to it have a longer sum than they have digits."""
+        """For each place, whether the sum of the numbers up to that place needs one digit more."""
         first, second = self.numbers(prompt)
         ends = range(1, max(len(first), len(second)) + 1)
         return "0" + "".join(str((value(first[:end]) + value(second[:end])) // 10**end) for end in ends)
 
     def digits(self, operands: Operands) -> Digits:
-        """The carry into each position."""
+        """The carry into each place."""
         return carried_in(operands.first + operands.second)
 
 
@@ -174,21 +176,23 @@ class CarryOnly(PaddedTask):
 class ReverseSubtract(ArithmeticTask):
     """The difference, one symbol longer than the longer number: `356-94=` → `4060` (653 − 49 = 604).
 
-    Of a negative one the `-` comes last: `94-356=` → `406-`.
+    A negative difference ends in `-`: `94-356=` → `406-`.
     """
 
     operator = "-"
     separators = frozenset("-=")
 
     def answer(self, prompt: str) -> str:
-        """The difference, with zeros up to its length or to its sign."""
+        """The difference, filled with zeros, with its sign last."""
         first, second = self.numbers(prompt)
         difference = value(first) - value(second)
         symbols = padded(written(abs(difference)), first, second)
         return symbols[:-1] + "-" if difference < 0 else symbols
 
     def answers(self, operands: Operands) -> Symbols:
-        """The smaller number from the larger, and the sign in the last position."""
+        """The smaller number subtracted from the larger, and the sign in the last place."""
+        # The most significant place at which the numbers differ decides which of them is larger. Where the first is
+        # smaller, all places change sign, so that what is settled is never negative.
         by_place = operands.first - operands.second
         leading = np.maximum(n_significant(by_place) - 1, 0)[:, None]
         negative = np.take_along_axis(by_place, leading, axis=1)[:, 0] < 0
@@ -199,10 +203,10 @@ class ReverseSubtract(ArithmeticTask):
 
 @task("multiply_cot")
 class MultiplyCot(ArithmeticTask):
-    """The product with a number of 3 digits, worked out: `7654*321=` → `10731+04319+007654=147165` (4567 · 123).
+    """The product with a number of 3 digits, step by step: `7654*321=` → `10731+04319+007654=147165` (4567 · 123).
 
-    For each digit of the second number a 0 for each digit before it and the product with that digit (`0` if it is 0),
-    then the sum of them. The length is the number of digits of the first, in training from 1 to the longest.
+    For each digit of the second number: a 0 for each digit before it, then the product with that digit (`0` if it
+    is 0). At the end the sum of these. The length is the number of digits of the first number.
     """
 
     operator = "*"
@@ -214,20 +218,20 @@ class MultiplyCot(ArithmeticTask):
         return (*super().alphabet, "+")
 
     def answer(self, prompt: str) -> str:
-        """The product by each digit of the second number, and their sum."""
+        """The product with each digit of the second number, and their sum."""
         first, second = self.numbers(prompt)
         partial = ["0" * place + written(value(first) * int(digit)) for place, digit in enumerate(second)]
         return "+".join(partial) + "=" + written(value(first) * value(second))
 
     def numbers(self, prompt: str) -> tuple[str, str]:
-        """The two numbers, the second of which has 3 digits."""
+        """The two numbers; the second must have 3 digits."""
         first, second = super().numbers(prompt)
         if len(second) != N_DIGITS_MULTIPLIER:
             raise ValueError(f"{second!r} in {prompt!r} has {len(second)} digits; give {N_DIGITS_MULTIPLIER}")
         return first, second
 
     def draw(self, n_first: Lengths, n_second: Lengths, generator: np.random.Generator) -> Operands:
-        """Uniform numbers, the second of 3 digits."""
+        """Uniform numbers, the second of 3 digits; factors without a partner are replaced."""
         operands = super().draw(n_first, np.full_like(n_second, N_DIGITS_MULTIPLIER), generator)
         place_values = np.array([1, 10, 100])
         first, second = (digits[:, :N_DIGITS_MULTIPLIER] @ place_values for digits in (operands.first, operands.second))
@@ -237,7 +241,8 @@ class MultiplyCot(ArithmeticTask):
         return operands
 
     def answers(self, operands: Operands) -> Symbols:
-        """Each partial product, and `+`, `+`, `=` before the next ones and the sum."""
+        """The partial products with `+` between them, then `=` and the sum."""
+        # At most 3 products of two digits, 3 · 81, meet at a place, so one pass of carries at the end gives the sum.
         n_places = operands.digits.shape[2]
         totals = np.zeros((len(operands), n_places + N_DIGITS_MULTIPLIER - 1), dtype=DTYPE)
         parts: list[Symbols | int] = []
@@ -253,7 +258,7 @@ class MultiplyCot(ArithmeticTask):
 
 @task("copy_first_operand")
 class CopyFirstOperand(PaddedTask):
-    """The first number as it is, with zeros up to one digit more than the longer: `356+94=` → `3560`."""
+    """The first number, filled with zeros to one digit more than the longer number: `356+94=` → `3560`."""
 
     def answer(self, prompt: str) -> str:
         """The first number."""

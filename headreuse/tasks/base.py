@@ -1,4 +1,4 @@
-"""What a task is, and how a family adds one: a class with an oracle and a vectorised generator, under `@task`."""
+"""What a task is, and how to add one: a class with an oracle and a vectorised generator, under `@task`."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
@@ -11,7 +11,7 @@ from jaxtyping import Bool, Int
 from headreuse.registry import Registry
 
 BLANK = -1
-"""Fills the end of rows that are shorter than their array is wide."""
+"""Fills the end of a row that is shorter than the longest row of its array."""
 
 
 @dataclass(frozen=True)
@@ -21,19 +21,25 @@ class Examples:
     prompt: Int[np.ndarray, "example prompt_width"]
     answer: Int[np.ndarray, "example answer_width"]
     corrupted_prompt: Int[np.ndarray, "example prompt_width"]
-    """Has the layout of `prompt`, and differs in as few input symbols as the task allows: in most in one."""
+    """Same layout as `prompt`; differs in as few input symbols as the task allows, mostly in one."""
     corrupted_answer: Int[np.ndarray, "example answer_width"]
-    """Differs from `answer` and has its length."""
+    """Another answer of the same length."""
     scored: Bool[np.ndarray, "example answer_width"] | None = None
-    """Answer symbols that count; None for all of them and EOS."""
+    """Which answer symbols are scored; None for all of them and EOS."""
 
-    def counted(self, answer: Int[np.ndarray, "example answer_width"]) -> Int[np.ndarray, "example answer_width"]:
-        """Of these examples' answers, or of their corrupted ones, the symbols that count; the others are blank."""
+    def __getitem__(self, rows: Bool[np.ndarray, "example"]) -> "Examples":
+        scored = None if self.scored is None else self.scored[rows]
+        return Examples(
+            self.prompt[rows], self.answer[rows], self.corrupted_prompt[rows], self.corrupted_answer[rows], scored
+        )
+
+    def only_scored(self, answer: Int[np.ndarray, "example answer_width"]) -> Int[np.ndarray, "example answer_width"]:
+        """The answers, or the corrupted answers, with `BLANK` for every symbol that is not scored."""
         return answer if self.scored is None else np.where(self.scored, answer, BLANK)
 
 
 class Task(ABC):
-    """A mapping from prompts to answers, of any length from `min_length` on."""
+    """A mapping from prompts to answers, of any length from `min_length` to `max_length`."""
 
     name: ClassVar[str]
     """Set by `@task`."""
@@ -41,22 +47,22 @@ class Task(ABC):
     separators: ClassVar[frozenset[str]] = frozenset("=")
     """Symbols of the alphabet that give a prompt its layout and carry no input."""
     held_out_one_in: ClassVar[int] = 8
-    """The share of its prompts that are kept out of training (`held_out.py`)."""
+    """One in so many prompts is kept out of training (`held_out.py`)."""
 
     def __init__(self, *, alphabet_size: int = 26, grid_size: int = 8) -> None:
         self.alphabet_size = alphabet_size
-        """Letters in each case, of tasks on strings."""
+        """Number of letters in each case, for tasks on strings."""
         self.grid_size = grid_size
-        """Nodes on a side, of tasks on mazes."""
+        """Number of nodes along one side of the grid, for tasks on mazes."""
 
     @property
     def max_length(self) -> int | None:
-        """The longest there is an example of; None where there is none."""
+        """Length of the longest examples; None if examples can be of any length."""
         return None
 
     @property
     def marker(self) -> str:
-        """The token that tells this task's prompts from another's."""
+        """The token that names the task at the start of its prompts."""
         return f"<{self.name}>"
 
     @property
@@ -66,21 +72,21 @@ class Task(ABC):
 
     @abstractmethod
     def answer(self, prompt: str) -> str:
-        """The right answer to a prompt's text, of which all counts, worked out without the generator."""
+        """The right answer to a prompt's text, scored symbols alone, worked out without the generator."""
 
     @abstractmethod
     def generate(self, lengths: Int[np.ndarray, "example"], generator: np.random.Generator) -> Examples:
         """One example of each given length, drawn from `generator` alone, without a Python loop over examples."""
 
     def generate_training(self, n: int, max_length: int, generator: np.random.Generator) -> Examples:
-        """`n` examples as training draws them: of lengths uniform from the smallest to `max_length`."""
+        """`n` examples as training draws them: lengths uniform from `min_length` to the given `max_length`."""
         return self.generate(generator.integers(self.min_length, max_length + 1, size=n), generator)
 
     def check_lengths(self, lengths: Int[np.ndarray, "example"]) -> None:
-        """Refuse lengths at which the task has no examples."""
+        """Raise if the task has no examples of one of these lengths."""
         if len(lengths) and lengths.min() < self.min_length:
             raise ValueError(
-                f"{self.name} has no examples of length {lengths.min()}; its smallest is {self.min_length}"
+                f"{self.name} has no examples of length {lengths.min()}; its shortest have length {self.min_length}"
             )
 
     def text(self, symbols: Int[np.ndarray, "width"]) -> str:

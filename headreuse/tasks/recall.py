@@ -1,7 +1,10 @@
 """Associative recall: which letter comes after a piece of a string?
 
-The queries stand in the prompt, so that it says by itself what is asked. In the sequence each stands again, right
-before its letter, so that the letter is predicted where the query ends: `aBcDcAeB|D|A=DcAe`. Only letters are scored.
+The queries are part of the prompt, so that the prompt alone says what is asked. In the answer each query is repeated
+right before its letter, so that the letter is predicted where the query ends: `aBcDcAeB|D|A=DcAe`. Only the letters
+after the queries are scored.
+
+MQAR is the multi-query associative recall of Arora et al. 2023, "Zoology" (arXiv 2312.04927).
 """
 
 import re
@@ -10,7 +13,7 @@ import numpy as np
 from jaxtyping import Int
 
 from headreuse.tasks._pieces import Asked, draw_asked
-from headreuse.tasks._rows import DTYPE, Symbols, cut, side_by_side
+from headreuse.tasks._rows import DTYPE, Lengths, Symbols, cut, side_by_side
 from headreuse.tasks.base import Examples, Task, task
 from headreuse.tasks.strings import LOWER
 
@@ -20,8 +23,8 @@ class Recall(Task):
     """The letter after each query in the string: `aBcDcAeB|D|A=` → `ce` (after `D` comes `c`, after `A` comes `e`).
 
     A query is a piece of the string that occurs in it once, and not at its end. A string of n letters has n // 4
-    queries, at least one, in random order. All have the least length at which there are 2n different pieces, so that
-    most occur once, and all prompts of one length have one layout. Only the letters after the queries are scored.
+    queries, at least one, in random order. They are as short as possible with 2n different pieces to choose from, so
+    that most pieces occur once. All prompts of one length have the same layout.
     """
 
     min_length = 2
@@ -34,25 +37,25 @@ class Recall(Task):
         return (*lower, *lower.upper(), "=", "|")
 
     def answer(self, prompt: str) -> str:
-        """What follows each query's one occurrence."""
+        """The letter after each query."""
         string, *queries = self.string_and_queries(prompt)
         return "".join(_letter_after(query, string) for query in queries)
 
     def string_and_queries(self, prompt: str) -> list[str]:
-        """The parts of a prompt's text, or a `ValueError` that says why it is none."""
+        """The string and the queries of a prompt; a `ValueError` says why a text is no prompt."""
         last = LOWER[self.alphabet_size - 1]
         letter = f"[a-{last}A-{last.upper()}]"
         if re.fullmatch(rf"{letter}+(\|{letter}+)+=", prompt) is None:
             raise ValueError(
-                f"{prompt!r} is no prompt of {self.name}; give letters a–{last} and A–{last.upper()}, then queries, "
+                f"{prompt!r} is not a prompt of {self.name}; give letters a–{last} and A–{last.upper()}, then queries, "
                 f"each after a '|', then '=', such as 'aBbA|B='"
             )
         return prompt[:-1].split("|")
 
-    def generate(self, lengths: Int[np.ndarray, "example"], generator: np.random.Generator) -> Examples:
-        """Uniform letters; in the corrupted partner the letter after one of the queries is another.
+    def generate(self, lengths: Lengths, generator: np.random.Generator) -> Examples:
+        """Uniform letters; in the corrupted partner the letter after one of the queries is replaced.
 
-        Every query occurs once in the partner, too. Strings in which that cannot be had are drawn anew.
+        Every query occurs once in the partner, too; strings for which this fails are drawn again.
         """
         self.check_lengths(lengths)
         asked = draw_asked(lengths, 2 * self.alphabet_size, generator)
@@ -67,7 +70,7 @@ class Recall(Task):
             scored=in_answer & (place % pair[:, None] == asked.query_length[:, None]),
         )
 
-    def _prompts(self, asked: Asked, letters: Symbols) -> Symbols:
+    def _prompts(self, asked: Asked, letters: Symbols) -> Int[np.ndarray, "example prompt_width"]:
         bar, equals = self.alphabet.index("|"), self.alphabet.index("=")
         column = np.full((len(letters), 1), bar, dtype=DTYPE)
         queries = [
@@ -83,5 +86,5 @@ def _letter_after(query: str, string: str) -> str:
     if len(starts) != 1:
         raise ValueError(f"{query!r} occurs {len(starts)} times in {string!r}; ask for a piece that occurs once")
     if string.endswith(query):
-        raise ValueError(f"nothing comes after {query!r} in {string!r}; ask for a piece that is not its end")
+        raise ValueError(f"no letter comes after {query!r} in {string!r}; ask for a piece that is not at its end")
     return string[starts[0] + len(query)]

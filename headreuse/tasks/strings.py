@@ -5,18 +5,16 @@ from abc import abstractmethod
 import numpy as np
 from jaxtyping import Int
 
-from headreuse.tasks.base import BLANK, Examples, Task, task
+from headreuse.tasks._rows import Lengths, Symbols, cut, side_by_side
+from headreuse.tasks.base import Examples, Task, task
 
 LOWER = "abcdefghijklmnopqrstuvwxyz"
-
-Symbols = Int[np.ndarray, "example width"]
-Lengths = Int[np.ndarray, "example"]
 
 
 class StringTask(Task):
     """A string of letters in either case, then `=`; the answer is as long as the string.
 
-    All tasks of the family draw alike, so that the same generator gives each of them the same prompts.
+    All tasks of the family draw the same prompts from the same generator.
     """
 
     @property
@@ -26,7 +24,7 @@ class StringTask(Task):
         return (*lower, *lower.upper(), "=")
 
     def generate(self, lengths: Lengths, generator: np.random.Generator) -> Examples:
-        """Uniform letters; in the corrupted partner one of them, anywhere, is another letter."""
+        """Uniform letters; in the corrupted partner one letter, at a random place, is replaced."""
         self.check_lengths(lengths)
         n_letters = 2 * self.alphabet_size
         example = np.arange(len(lengths))
@@ -42,39 +40,31 @@ class StringTask(Task):
         )
 
     def string(self, prompt: str) -> str:
-        """The letters of a prompt's text, or a `ValueError` that says why it is none."""
+        """The letters of a prompt; a `ValueError` says why a text is no prompt."""
         string, separator, rest = prompt.partition("=")
         if not string or not separator or rest:
-            raise ValueError(f"{prompt!r} is no prompt of {self.name}; give letters and then one '=', such as 'aBcD='")
+            raise ValueError(f"{prompt!r} is not a prompt of {self.name}; give letters, then one '=', such as 'aBcD='")
         letters = self.alphabet[:-1]
         if wrong := [character for character in string if character not in letters]:
             last = LOWER[self.alphabet_size - 1]
             raise ValueError(
-                f"{wrong[0]!r} in {prompt!r} is no letter of {self.name}; use a–{last} and A–{last.upper()}"
+                f"{wrong[0]!r} in {prompt!r} is not a letter of {self.name}; use a–{last} and A–{last.upper()}"
             )
         return string
 
     @abstractmethod
     def rearrange(self, letters: Symbols, lengths: Lengths) -> Symbols:
-        """The answers' letters; what stands past the length of a row is of no account."""
+        """The letters of the answers; letters after the length of a row are ignored."""
 
     def swap_case(self, letters: Symbols) -> Symbols:
-        """Each letter in its other case."""
+        """Each letter in the other case."""
         return (letters + self.alphabet_size) % (2 * self.alphabet_size)
 
-    def _prompt(self, letters: Symbols, lengths: Lengths) -> Symbols:
-        separator = len(self.alphabet) - 1
-        prompt = np.full((len(letters), letters.shape[1] + 1), BLANK)
-        prompt[:, :-1] = self._cut(letters, lengths)
-        prompt[np.arange(len(letters)), lengths] = separator
-        return prompt
+    def _prompt(self, letters: Symbols, lengths: Lengths) -> Int[np.ndarray, "example prompt_width"]:
+        return side_by_side([cut(letters, lengths), self.alphabet.index("=")])
 
     def _answer(self, letters: Symbols, lengths: Lengths) -> Symbols:
-        return self._cut(self.rearrange(letters, lengths), lengths)
-
-    @staticmethod
-    def _cut(letters: Symbols, lengths: Lengths) -> Symbols:
-        return np.where(np.arange(letters.shape[1]) < lengths[:, None], letters, BLANK)
+        return cut(self.rearrange(letters, lengths), lengths)
 
 
 def reversed_rows(letters: Symbols, lengths: Lengths) -> Symbols:
@@ -114,11 +104,11 @@ class Capitalize(StringTask):
     """The string with the case of every letter swapped: `aBcD=` → `AbCd`."""
 
     def answer(self, prompt: str) -> str:
-        """The string of the prompt, upper case for lower and lower for upper."""
+        """The string of the prompt with every letter in its other case."""
         return self.string(prompt).swapcase()
 
     def rearrange(self, letters: Symbols, lengths: Lengths) -> Symbols:
-        """The letters in their other case."""
+        """The letters in the other case."""
         return self.swap_case(letters)
 
 
@@ -127,9 +117,9 @@ class CapitalizeReverse(StringTask):
     """The string with the case of every letter swapped, backwards: `aBcD=` → `dCbA`."""
 
     def answer(self, prompt: str) -> str:
-        """The string of the prompt in its other case, last letter first."""
+        """The string of the prompt with every letter in its other case, last letter first."""
         return self.string(prompt).swapcase()[::-1]
 
     def rearrange(self, letters: Symbols, lengths: Lengths) -> Symbols:
-        """The letters in their other case, last first."""
+        """The letters in the other case, last first."""
         return reversed_rows(self.swap_case(letters), lengths)

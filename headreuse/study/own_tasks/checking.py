@@ -8,7 +8,7 @@ import re
 import numpy as np
 from jaxtyping import Int
 
-from headreuse.prompts.vocabulary import SPECIALS
+from headreuse.prompts import SPECIALS
 from headreuse.study.own_tasks.drawn import check_examples
 from headreuse.study.own_tasks.faults import TaskError, blaming
 from headreuse.tasks import Examples, Task, evaluation_examples, training_examples

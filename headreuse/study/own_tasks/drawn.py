@@ -21,7 +21,7 @@ def check_examples(task: Task, lengths: Int[np.ndarray, "example"] | None, examp
     _check_partners(task, examples)
     _check_scored(examples)
     for prompts, answers in (("prompt", "answer"), ("corrupted_prompt", "corrupted_answer")):
-        _check_answers(task, lengths, getattr(examples, prompts), examples.counted(getattr(examples, answers)))
+        _check_answers(task, lengths, getattr(examples, prompts), examples.only_scored(getattr(examples, answers)))
 
 
 def _check_rows(task: Task, name: str, rows: Any, n: int | None) -> None:
