@@ -1,4 +1,4 @@
-"""Where does each head look? Attention patterns, summed as they stream by: memory does not grow with prompts."""
+"""Where does each head look? Mean attention patterns, summed batch by batch: memory does not grow with prompts."""
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -16,10 +16,10 @@ from headreuse.records import MeanPattern, Prompts
 
 
 def mean_pattern(model: Decoder, prompts: Prompts, *, micro_batch: int = 32) -> MeanPattern:
-    """Every head's attention pattern, averaged over prompts whose positions all have the same roles.
+    """Every head's attention pattern, averaged over prompts of one layout.
 
-    A TransformerLens bridge shows its patterns at `hook_pattern`; a Hugging Face model shows them under eager
-    attention, which it is switched to for the time of the recording.
+    A TransformerLens bridge gives its patterns at `hook_pattern`. A Hugging Face model gives them under eager
+    attention, to which it is switched while they are recorded.
     """
     length = single_length(prompts)
     layout = prompts.layout
@@ -63,7 +63,7 @@ def _summing_patterns(model: Decoder, sums: dict[int, Tensor]) -> Iterator[None]
 
 @contextmanager
 def eager_attention(model: PreTrainedModel) -> Iterator[None]:
-    """Within the block a Hugging Face model computes its patterns one by one; afterwards it is as it was."""
+    """Within the block a Hugging Face model uses eager attention, which returns patterns; afterwards its former one."""
     before = model.config._attn_implementation
     if before == "eager":
         yield

@@ -1,6 +1,6 @@
 """How well does a model answer? Outcomes of each answer from one forward pass under teacher forcing.
 
-The arg-max under teacher forcing equals the answer at every scored token exactly when greedy decoding gives the answer.
+Greedy decoding gives the right answer exactly if the arg-max under teacher forcing is right at every scored token.
 """
 
 from collections.abc import Iterator
@@ -37,7 +37,7 @@ class Slots:
 
 
 def slots_of(prompts: Prompts, device: torch.device | str = "cpu") -> Slots:
-    """The slots of prompts; a prompt without a scored token, or one scored at position 0, is refused."""
+    """The slots of prompts; every prompt needs a scored token, and position 0 cannot be scored."""
     counts = prompts.scored.sum(axis=1)
     if len(prompts) == 0 or counts.min() == 0:
         raise HeadreuseError(f"{prompts.task}: every prompt needs a scored token; check `Prompts.scored`")
@@ -56,9 +56,10 @@ def outcomes(
 ) -> dict[str, Float[Tensor, "*fold prompt"]]:
     """Every outcome in `OUTCOMES`, each larger for a better answer.
 
-    exact_match: 1 where the arg-max is the answer at every slot, else 0. token_accuracy: the fraction of slots where it
-    is. log_prob: natural logarithm of the whole answer's probability. logit_diff: the answer's logit minus the best
-    other one, mean over slots.
+    - `exact_match`: 1 if the arg-max is right at every slot, else 0.
+    - `token_accuracy`: the fraction of slots at which it is right.
+    - `log_prob`: natural logarithm of the whole answer's probability.
+    - `logit_diff`: the right token's logit minus the largest other logit, mean over slots.
     """
     logits = logits.float()
     target = slots.target.expand(logits.shape[:-1])[..., None]
@@ -77,7 +78,7 @@ def outcomes(
 
 @contextmanager
 def unembedding_only(model: Decoder, positions: Int[Tensor, "prompt slot"]) -> Iterator[None]:
-    """Within the block the model gives logits at these positions alone, as `prompt slot d_vocab`."""
+    """Within the block the model gives logits only at these positions, as `prompt slot d_vocab`."""
 
     def gather(_module: object, args: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
         hidden = args[0]
@@ -113,7 +114,7 @@ def evaluate(model: Decoder, prompts: Prompts, *, micro_batch: int = 256) -> Eva
 
 
 def single_length(prompts: Prompts) -> int:
-    """The one length of all prompts; several are refused."""
+    """The length that all prompts have; prompts of several lengths are refused."""
     if len(prompts) == 0:
         raise HeadreuseError(f"{prompts.task}: no prompts; give at least one")
     lengths = np.unique(prompts.lengths)

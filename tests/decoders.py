@@ -25,6 +25,10 @@ SIZE = {
 GROUPED = SIZE | {"num_key_value_heads": 2}
 OLD = {"n_embd": 32, "n_layer": N_LAYERS, "n_head": N_HEADS, "n_positions": 64}
 OLD |= {"vocab_size": D_VOCAB, "bos_token_id": 1, "eos_token_id": 2}
+TOKENS = {"vocab_size": D_VOCAB, "pad_token_id": 0, "bos_token_id": 1, "eos_token_id": 2}
+LATENT = {"q_lora_rank": 16, "kv_lora_rank": 16, "qk_nope_head_dim": 8, "qk_rope_head_dim": 8, "v_head_dim": 12}
+EXPERTS = {"num_experts": 4, "num_experts_per_tok": 2, "moe_intermediate_size": 16}
+EXPERTS |= {"shared_expert_intermediate_size": 16, "head_dim": 16}
 WINDOW = 4
 """Shorter than the prompts."""
 
@@ -51,8 +55,28 @@ UNBRIDGED = {
     "opt": ("OPTConfig", SIZE | {"ffn_dim": 48, "word_embed_proj_dim": 32}),
     "mixtral": ("MixtralConfig", GROUPED | {"num_local_experts": 4}),
     "bloom": ("BloomConfig", OLD),
+    "bert": ("BertConfig", SIZE | {"is_decoder": True}),
+    "roberta": ("RobertaConfig", SIZE | {"is_decoder": True}),
+    "electra": ("ElectraConfig", SIZE | {"is_decoder": True, "embedding_size": 32}),
+    "xglm": ("XGLMConfig", {"d_model": 32, "num_layers": N_LAYERS, "attention_heads": N_HEADS, "ffn_dim": 48} | TOKENS),
+    "gpt_oss": ("GptOssConfig", GROUPED | {"head_dim": 16, "num_local_experts": 4, "num_experts_per_tok": 2}),
+    "minicpm3": ("MiniCPM3Config", SIZE | LATENT),
+    "qwen3_next": ("Qwen3NextConfig", GROUPED | EXPERTS | {"layer_types": ["full_attention"] * N_LAYERS}),
+    "mpt": ("MptConfig", {"d_model": 32, "n_heads": N_HEADS, "n_layers": N_LAYERS, "max_seq_len": 64} | TOKENS),
 }
 """More, for which hooks on the Hugging Face model are the oracle."""
+
+PROJECTIONS = {
+    "gptj": "attn.out_proj",
+    "opt": "self_attn.out_proj",
+    "bloom": "self_attention.dense",
+    "bert": "attention.output.dense",
+    "roberta": "attention.output.dense",
+    "electra": "attention.output.dense",
+    "xglm": "self_attn.out_proj",
+    "mpt": "attn.out_proj",
+} | dict.fromkeys(("mixtral", "gpt_oss", "minicpm3", "qwen3_next"), "self_attn.o_proj")
+"""How the names of their output projections end."""
 
 
 def random_model(name: str, *, seed: int = 0, **loading: str) -> PreTrainedModel:

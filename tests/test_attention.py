@@ -1,3 +1,5 @@
+"""Are mean patterns those of TransformerLens? Covers `attention.py`."""
+
 import numpy as np
 import pytest
 import torch

@@ -1,3 +1,5 @@
+"""Are outcomes what greedy generation and a slow loop give? Covers `evaluation.py`."""
+
 import numpy as np
 import pytest
 import torch

@@ -1,3 +1,5 @@
+"""What is lost where several heads go at once? Covers `interventions/head_sets.py`, `interventions/replacements.py`."""
+
 import numpy as np
 import pytest
 import torch

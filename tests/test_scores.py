@@ -1,3 +1,11 @@
+"""Does every score find the heads that matter, and is it what a slow loop or TransformerLens gives?
+
+Covers `scores/_registry.py`, `scores/_ablation.py`, `scores/_patching.py`, `scores/mean_ablation.py`,
+`scores/zero_ablation.py`, `scores/resample_ablation.py`, `scores/activation_patching.py`,
+`scores/attribution_patching.py`, `scores/direct_effect.py`, `interventions/components.py`,
+`interventions/direct_path.py`, `interventions/frozen.py` and `interventions/replacements.py`.
+"""
+
 from functools import cache
 
 import numpy as np
@@ -252,7 +260,7 @@ def test_under_grouped_queries_a_patch_concerns_only_what_its_own_head_reads(com
 
 def test_components_of_a_model_with_its_own_attention_are_refused(generator):
     model = random_model("gptj")
-    with pytest.raises(HeadreuseError, match="GPTJForCausalLM works out its attention by itself, so its q cannot"):
+    with pytest.raises(HeadreuseError, match="GPTJForCausalLM computes its attention itself, so its q cannot"):
         activation_patching(model, answered_prompts(model, generator), component="q")
 
 

@@ -1,1 +1,1 @@
-"""What would the model answer without these heads? `z` replaced, and everything that follows worked out anew."""
+"""What would the model answer without these heads? `z` is replaced, and everything that follows is computed again."""

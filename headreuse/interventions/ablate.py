@@ -1,4 +1,4 @@
-"""Outcomes of every prompt under every head set: what all scores that replace `z` are made of."""
+"""Outcomes of every prompt under the ablation of every head set; all scores that replace `z` come from here."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -44,7 +44,7 @@ def baseline_outcomes(subject: Subject) -> dict[str, Float[np.ndarray, "prompt"]
 
 @torch.inference_mode()
 def ablate(subject: Subject, sets: Sequence[HeadSet], replacement: Replacement) -> Ablated:
-    """Outcomes where the heads of each set, and of no other, write their replacement."""
+    """Outcomes without ablation, and with the heads of one set after the other writing their replacement."""
     n_prompts = len(subject.prompts)
     baseline = {name: np.empty(n_prompts, np.float32) for name in OUTCOMES}
     ablated = {name: np.empty((len(sets), n_prompts), np.float32) for name in OUTCOMES}
@@ -62,17 +62,17 @@ def ablate(subject: Subject, sets: Sequence[HeadSet], replacement: Replacement) 
 def _outcomes_of_groups(
     subject: Subject, run: CleanRun, sets: Sequence[HeadSet], z: Z
 ) -> Iterator[tuple[list[int], dict[str, Float[Tensor, "set prompt"]]]]:
-    for group in _folds(subject, sets, len(run.tokens)):
-        logits = subject.engine.logits_without(subject.anatomy, run, [sets[index] for index in group], z)
+    for group in _groups(subject, sets, len(run.tokens)):
+        logits = subject.runner.logits_without(subject.anatomy, run, [sets[index] for index in group], z)
         yield group, outcomes(logits, run.slots)
 
 
-def _folds(subject: Subject, sets: Sequence[HeadSet], n_prompts: int) -> Iterator[list[int]]:
-    """Indices of sets that go through the model together; the empty set changes nothing and is left out."""
+def _groups(subject: Subject, sets: Sequence[HeadSet], n_prompts: int) -> Iterator[list[int]]:
+    """Indices of sets that go through the model together. The empty set changes nothing and is left out."""
     n_sets = max(1, subject.plan.n_sequences // n_prompts)
 
     def first_layer(index: int) -> int:
-        return 0 if subject.engine.starts_anywhere else min(head.layer for head in sets[index])
+        return 0 if subject.runner.starts_anywhere else min(head.layer for head in sets[index])
 
     order = sorted((index for index in range(len(sets)) if sets[index]), key=first_layer)
     for _, members in groupby(order, key=first_layer):

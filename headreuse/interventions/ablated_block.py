@@ -1,7 +1,7 @@
-"""The block that is ablated: its attention's output is the clean one plus (z′ − z)_h W_O[h] for each head.
+"""The block that is ablated: its attention's output is the clean one plus (z′ − z)_h W_O[h] for each head h.
 
-That change has the rank of the heads. Where a norm and linear maps read stream plus attention, each map's output is the
-clean one, scaled, plus a product d_head wide: exact, and an eighth of the arithmetic of the whole map at 8 heads.
+That change has the rank of the heads. Where a norm and linear maps read `resid_mid`, each map's output is the clean
+one, scaled, plus a product with inner dimension d_head: exact, and with 8 heads an eighth of the map's arithmetic.
 """
 
 from collections.abc import Callable, Sequence
@@ -27,20 +27,20 @@ def from_attention_on(
     z: Float[Tensor, "#prompt #pos head d_head"],
     packing: Packing,
 ) -> Callable[..., Any]:
-    """A forward for the sets' first block that takes its stream and its attention's output as given."""
+    """A forward for the block in which all sets begin; what it reads and what its attention writes are known."""
     layer = min(head.layer for head in sets[0])
     block, n_sets = anatomy.blocks[layer], len(sets)
     W_O = block.W_O.unflatten(0, (anatomy.n_heads, anatomy.d_head))
     changes = [_changes(run, heads, layer, z) for heads in sets]
     in_last = layer == anatomy.n_layers - 1
     shape = packing.pack if in_last else unedited
-    stream = shape(run.streams[layer].expand(n_sets, -1, -1, -1).flatten(0, 1))
-    attended = shape(_sums(run.attended[layer].expand(n_sets, -1, -1, -1), changes, W_O).flatten(0, 1))
+    resid_pre = shape(run.resid_pre[layer].expand(n_sets, -1, -1, -1).flatten(0, 1))
+    attn_out = shape(_sums(run.attn_out[layer].expand(n_sets, -1, -1, -1), changes, W_O).flatten(0, 1))
     read = _read_by_feed_forward(anatomy, run, layer)
     instead = {} if read is None else _shortcut(read, changes, packing if in_last else None)
     forward = block.module.forward
     return lambda *args, **kwargs: rest_of_block(
-        block, forward, (args, kwargs), stream=stream, attended=attended, instead=instead
+        block, forward, (args, kwargs), resid_pre=resid_pre, attn_out=attn_out, instead=instead
     )
 
 
@@ -55,11 +55,14 @@ def _sums(
     changes: list[list[Change]],
     weight: Float[Tensor, "head d_head width"],
 ) -> Float[Tensor, "set prompt pos width"]:
-    """Clean values plus change times weight for each head of each set; a copy first would be a pass more over both."""
+    """Clean values plus change times weight for each head of each set.
+
+    The first product is added while the clean values are read: to copy them first would be one more pass over memory.
+    """
     made = torch.empty(clean.shape, dtype=clean.dtype, device=clean.device)
-    for row, own, ((index, change), *more) in zip(made, clean, changes, strict=True):
+    for row, clean_row, ((index, change), *more) in zip(made, clean, changes, strict=True):
         flat = row.flatten(0, 1)
-        torch.addmm(own.flatten(0, 1), change.flatten(0, 1), weight[index], out=flat)
+        torch.addmm(clean_row.flatten(0, 1), change.flatten(0, 1), weight[index], out=flat)
         for index, change in more:
             flat.addmm_(change.flatten(0, 1), weight[index])
     return made
@@ -71,16 +74,16 @@ class Reader:
 
     module: nn.Module
     clean: Float[Tensor, "prompt pos width"]
-    """What it said, less the constant."""
+    """Its output minus the constant."""
     constant: Float[Tensor, "width"]
-    """What it says whatever it reads: its bias, and what it makes of the norm's."""
+    """The part of its output that does not depend on its input: its bias, and the norm's bias times its weight."""
     W_OR: Float[Tensor, "head d_head width"]
-    """From a head's `z` to what the map says, at a scale of 1."""
+    """From a head's `z` to the map's output, where the norm's scale is 1."""
 
 
 @dataclass(frozen=True)
 class ReadByFeedForward:
-    """What came to the feed-forward of one block in a clean run."""
+    """What the feed-forward of one block read in a clean run."""
 
     module: nn.Module
     norm: Norm
@@ -89,7 +92,7 @@ class ReadByFeedForward:
 
 
 def _read_by_feed_forward(anatomy: Anatomy, run: CleanRun, layer: int) -> ReadByFeedForward | None:
-    """None where the block has no norm and linear maps that read stream plus attention. One layer is remembered."""
+    """None where the block has no norm and linear maps that read `resid_mid`. Only the latest layer is kept."""
     feed_forward = anatomy.blocks[layer].feed_forward
     if feed_forward is None:
         return None
@@ -100,46 +103,53 @@ def _read_by_feed_forward(anatomy: Anatomy, run: CleanRun, layer: int) -> ReadBy
 
 
 def _read(anatomy: Anatomy, run: CleanRun, layer: int, feed_forward: FeedForward) -> ReadByFeedForward | None:
-    middle = run.streams[layer] + run.attended[layer]
-    norm = read_norm(feed_forward.norm, middle)
+    resid_mid = run.resid_pre[layer] + run.attn_out[layer]
+    norm = read_norm(feed_forward.norm, resid_mid)
     if norm is None:
         return None
-    normed = feed_forward.norm(middle)
-    W_O = norm.direction(anatomy.blocks[layer].W_O).to(middle)
+    normed = feed_forward.norm(resid_mid)
+    W_O = norm.direction(anatomy.blocks[layer].W_O).to(resid_mid)
     readers = []
     for module in feed_forward.readers:
-        constant = module(norm.bias.to(middle)[None])[0]
+        constant = module(norm.bias.to(resid_mid)[None])[0]
         W_OR = (W_O @ weight_of(module)).unflatten(0, (anatomy.n_heads, anatomy.d_head))
         readers.append(Reader(module, module(normed) - constant, constant, W_OR))
-    return ReadByFeedForward(feed_forward.norm, norm, norm.scale(middle), tuple(readers))
+    return ReadByFeedForward(feed_forward.norm, norm, norm.scale(resid_mid), tuple(readers))
 
 
+# Why this is exact. Let x be the clean `resid_mid`, x′ = x + Σ_h (z′ − z)_h W_O[h] the ablated one, s and s′ the norm's
+# scales of the two rows, D its linear part (centre, then weight), and R and c a reader's weight and constant. The norm
+# gives s·D(x) + bias, so the reader's clean output is s·D(x) R + c, and its output for x′ is
+#
+#     s′·D(x′) R + c  =  (s′/s) · (clean output − c)  +  s′ · Σ_h (z′ − z)_h (D(W_O[h]) R)  +  c
+#
+# D(W_O[h]) R is the same for every prompt and set: `W_OR`. Only s′ needs x′ itself, and s′ is one number a row.
 def _shortcut(
     read: ReadByFeedForward, changes: list[list[Change]], packing: Packing | None
 ) -> dict[nn.Module, Callable[[Tensor], Tensor]]:
-    """Forwards by which the linear maps say what they would, without reading the norm's output, which is not made.
+    """Forwards for the norm and its readers: the readers give their outputs without the norm's output.
 
     `packing` is given where rows lie side by side in the model.
     """
     scales: list[Float[Tensor, "set prompt pos 1"]] = []
 
-    def norm(stream: Tensor) -> Tensor:
-        rows = stream if packing is None else packing.unpack(stream)
+    def norm(resid_mid: Tensor) -> Tensor:
+        rows = resid_mid if packing is None else packing.unpack(resid_mid)
         scales[:] = [read.norm.scale(rows).unflatten(0, (len(changes), -1))]
-        # Should something else read the norm after all, the check against full passes is to see it.
-        return stream.new_full((), float("nan")).expand_as(stream)
+        # If anything but the readers uses this, NaN reaches the logits, and the check against full passes sees it.
+        return resid_mid.new_full((), float("nan")).expand_as(resid_mid)
 
-    def saying(reader: Reader) -> Callable[[Tensor], Tensor]:
-        def say(_normed: Tensor) -> Tensor:
-            said = reader.clean * (scales[0] / read.scale).to(reader.clean)
-            for row, own, scale in zip(said, changes, scales[0].to(said), strict=True):
-                for index, change in own:
+    def output_of(reader: Reader) -> Callable[[Tensor], Tensor]:
+        def forward(_normed: Tensor) -> Tensor:
+            output = reader.clean * (scales[0] / read.scale).to(reader.clean)
+            for row, of_set, scale in zip(output, changes, scales[0].to(output), strict=True):
+                for index, change in of_set:
                     row.flatten(0, 1).addmm_((change * scale).flatten(0, 1), reader.W_OR[index])
             if reader.constant.any():
-                said += reader.constant
-            said = said.flatten(0, 1)
-            return said if packing is None else packing.pack(said)
+                output += reader.constant
+            output = output.flatten(0, 1)
+            return output if packing is None else packing.pack(output)
 
-        return say
+        return forward
 
-    return {read.module: norm} | {reader.module: saying(reader) for reader in read.readers}
+    return {read.module: norm} | {reader.module: output_of(reader) for reader in read.readers}

@@ -1,4 +1,4 @@
-"""Prompts and head sets side by side in one batch: what is kept of a clean pass, rows at slots, and edits of `z`."""
+"""Prompts and head sets side by side in one batch: a clean pass, rows at slots, and edits of `z`."""
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -15,52 +15,52 @@ from headreuse.records import Head
 
 HeadSet = frozenset[Head]
 Z = Sequence[Float[Tensor, "#prompt #pos head d_head"]]
-"""What heads write, for each layer; in the last layer at slots instead of positions."""
+"""What heads write, layer by layer; in the last layer at slots instead of positions."""
 
 Edit = Callable[[Float[Tensor, "sequence pos z"]], Float[Tensor, "sequence pos z"]]
-"""Sees what an output projection is to read, and says what it reads instead."""
+"""Takes what an output projection would read, and gives what it reads instead."""
 
 
 @dataclass(frozen=True)
 class CleanRun:
-    """What the untouched model made of some prompts."""
+    """One pass of the untouched model over some prompts, with what interventions need of it."""
 
     tokens: Int[Tensor, "prompt pos"]
     """Cropped to what the slots depend on."""
     slots: Slots
-    streams: tuple[Float[Tensor, "prompt pos d_model"], ...]
-    """What each block received. Here and below the last block's entry is at slots instead of positions."""
-    z: tuple[Float[Tensor, "prompt pos head d_head"], ...]
-    attended: tuple[Float[Tensor, "prompt pos d_model"], ...]
-    """What each block's attention said."""
+    resid_pre: tuple[Float[Tensor, "prompt _pos_or_slot d_model"], ...]
+    """What each block read. Here and below the last block's entry is at slots instead of positions."""
+    z: tuple[Float[Tensor, "prompt _pos_or_slot head d_head"], ...]
+    attn_out: tuple[Float[Tensor, "prompt _pos_or_slot d_model"], ...]
+    """What each block's attention wrote."""
     logits: Float[Tensor, "prompt slot d_vocab"]
     latest: dict[int, Any] = field(default_factory=dict)
-    """What was worked out last about one layer, for the sets that begin in it."""
+    """What was computed last about one layer, for the next sets that begin in it."""
 
 
 @dataclass(frozen=True)
 class Packing:
-    """Rows at slots, laid side by side in sequences of the usual length, so that a model may reshape by that length."""
+    """Rows at slots, side by side in sequences of the usual length, because models reshape by that length."""
 
     position: Int[Tensor, "sequence slot"]
     n_positions: int
 
-    def gather(self, stream: Float[Tensor, "sequence pos width"]) -> Float[Tensor, "sequence slot width"]:
+    def gather(self, values: Float[Tensor, "sequence pos width"]) -> Float[Tensor, "sequence slot width"]:
         """The rows at slots."""
-        return stream.gather(1, self._index(stream))
+        return values.gather(1, self._index(values))
 
     def scatter(self, rows: Float[Tensor, "sequence slot width"]) -> Float[Tensor, "sequence pos width"]:
         """The rows back in their places, zeros elsewhere."""
         return self.put(rows.new_zeros(len(rows), self.n_positions, rows.shape[-1]), rows)
 
     def put(
-        self, stream: Float[Tensor, "sequence pos width"], rows: Float[Tensor, "sequence slot width"]
+        self, values: Float[Tensor, "sequence pos width"], rows: Float[Tensor, "sequence slot width"]
     ) -> Float[Tensor, "sequence pos width"]:
-        """A copy of `stream` that has `rows` at slots."""
-        return stream.scatter(1, self._index(stream), rows)
+        """A copy of `values` that has `rows` at slots."""
+        return values.scatter(1, self._index(values), rows)
 
     def pack(self, rows: Float[Tensor, "sequence slot width"]) -> Float[Tensor, "packed pos width"]:
-        """The rows side by side; zeros fill up the last sequence."""
+        """The rows side by side; the last sequence is filled up with zeros."""
         flat = rows.flatten(0, 1)
         n_packed = -(-len(flat) // self.n_positions)
         filled = nn.functional.pad(flat, (0, 0, 0, n_packed * self.n_positions - len(flat)))
@@ -71,8 +71,8 @@ class Packing:
         flat = packed.flatten(0, -2)[: self.position.numel()]
         return flat.unflatten(0, tuple(self.position.shape))
 
-    def _index(self, stream: Tensor) -> Tensor:
-        return self.position.to(stream.device)[..., None].expand(-1, -1, stream.shape[-1])
+    def _index(self, values: Tensor) -> Tensor:
+        return self.position.to(values.device)[..., None].expand(-1, -1, values.shape[-1])
 
 
 def unedited(z: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""How many sequences go through the model at once, and whether clean runs are kept or made again."""
+"""How many sequences go through the model at once, and whether clean runs are kept or computed again."""
 
 import ctypes
 import sys
@@ -11,13 +11,13 @@ from headreuse.models.anatomy import Anatomy
 
 GIBIBYTE = 2**30
 CACHE_BYTES = 16_000_000
-"""On a processor the widest activation of a batch should not be larger than this: it then stays in the cache."""
+"""On a CPU the widest activation of a batch should be no larger than this, so that it stays in the cache."""
 KEPT_BYTES = 2**28
-"""Freed memory up to this stays with the process."""
+"""Tensors up to this size get memory that the process keeps when they are freed."""
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
 """Settings of glibc's `mallopt`."""
-STREAM_COPIES, WIDE_COPIES, LOGIT_COPIES, PATTERN_COPIES = 8, 6, 4, 4
-"""How many arrays of each kind are alive at once while a block runs, at most."""
+RESIDUAL_COPIES, WIDE_COPIES, LOGIT_COPIES, PATTERN_COPIES = 8, 6, 4, 4
+"""How many arrays of each kind are alive at once, at most, while a block runs."""
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class Plan:
 
 
 def default_budget(device: torch.device) -> int:
-    """Bytes that an intervention may use beside the model: 1 GiB; on a GPU half of what is free."""
+    """Bytes that an intervention may use in addition to the model: 1 GiB; on a GPU half of what is free."""
     if device.type == "cuda":
         return torch.cuda.mem_get_info(device)[0] // 2
     return GIBIBYTE
@@ -41,8 +41,8 @@ def default_budget(device: torch.device) -> int:
 def keep_freed_memory() -> None:
     """Have glibc keep the memory of freed tensors for the next ones, instead of giving it back to the system.
 
-    Without this a fifth of the time of an intervention on a processor goes into page faults. It holds for the whole
-    process; other C libraries are left as they are.
+    Without this a fifth of an intervention's time on a CPU goes into page faults. It holds for the whole process. Other
+    C libraries have no such setting.
     """
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None) if sys.platform == "linux" else None
     if mallopt is not None:
@@ -51,15 +51,15 @@ def keep_freed_memory() -> None:
 
 
 def plan(anatomy: Anatomy, n_prompts: int, n_positions: int, n_slots: int, *, memory_budget: int | None) -> Plan:
-    """Give half of the budget to what is kept and half to what is being worked out."""
+    """Give half of the budget to what is kept and half to what is being computed."""
     budget = default_budget(anatomy.device) if memory_budget is None else memory_budget
     itemsize = anatomy.blocks[0].out_proj.weight.element_size()
     wide = n_positions * anatomy.d_widest * itemsize
-    stream = n_positions * anatomy.d_model * itemsize
+    residual = n_positions * anatomy.d_model * itemsize
     logits = n_slots * anatomy.model.config.vocab_size * torch.float32.itemsize
-    # Fused attention makes no pattern; which kind is at work is not always to be seen, so one is always counted.
+    # Fused attention makes no pattern, but whether a model uses it cannot always be seen: so patterns always count.
     pattern = anatomy.n_heads * n_positions**2 * torch.float32.itemsize
-    working = STREAM_COPIES * stream + WIDE_COPIES * wide + LOGIT_COPIES * logits + PATTERN_COPIES * pattern
+    working = RESIDUAL_COPIES * residual + WIDE_COPIES * wide + LOGIT_COPIES * logits + PATTERN_COPIES * pattern
     kept = anatomy.n_layers * n_positions * (2 * anatomy.d_model + anatomy.n_heads * anatomy.d_head) * itemsize
     # While one clean run is made, the one before it is still in use.
     n_sequences = budget // 2 // (working + 2 * kept)
@@ -73,5 +73,5 @@ def gradient_batch(anatomy: Anatomy, n_positions: int, n_slots: int, *, memory_b
     one_block = plan(anatomy, 1, n_positions, n_slots, memory_budget=memory_budget).n_sequences
     budget = default_budget(anatomy.device) if memory_budget is None else memory_budget
     itemsize = anatomy.blocks[0].out_proj.weight.element_size()
-    held = anatomy.n_layers * n_positions * (STREAM_COPIES * anatomy.d_model + WIDE_COPIES * anatomy.d_widest)
+    held = anatomy.n_layers * n_positions * (RESIDUAL_COPIES * anatomy.d_model + WIDE_COPIES * anatomy.d_widest)
     return max(1, min(one_block, budget // (held * itemsize)))

@@ -1,8 +1,8 @@
 """Queries, keys, values and patterns from another run: what they make of each head's `z`.
 
-A head's `z` depends on its own queries, keys and values alone. So one pass over the prompts, in which every block's
-attention is given the other run's but hands on the clean `z`, finds every head's `z` under its own patch at once; what
-follows from it is then replayed head by head, as for any other replacement of `z`.
+A head's `z` depends on no other head's queries, keys and values. So one pass finds every head's patched `z` at once:
+each block's attention is given the other run's queries, say, its `z` is recorded, and the clean `z` is passed on. What
+follows from each head's patched `z` is then replayed head by head, as for any other replacement of `z`.
 """
 
 from collections.abc import Callable, Iterator
@@ -28,11 +28,11 @@ PARTS: dict[str, tuple[str, ...]] = {"q": ("q",), "k": ("k",), "v": ("v",), "pat
 """A pattern is a function of queries and keys."""
 
 See = Callable[[int, str, Tensor], Tensor]
-"""Given a layer, `q`, `k` or `v`, and its value, what is used in its place."""
+"""Given a layer, `q`, `k` or `v`, and its value: what is used instead."""
 
 
 def component_of(subject: Subject, tokens: Int[np.ndarray, "prompt pos"], component: Component) -> Replacement:
-    """What heads write with one component from a run on other tokens and the rest their own."""
+    """What each head writes if one of its components comes from a run on other tokens."""
     if component == "z":
         return other_run(subject, tokens)
     there = torch.as_tensor(tokens, device=subject.tokens.device).long()
@@ -44,21 +44,21 @@ def component_of(subject: Subject, tokens: Int[np.ndarray, "prompt pos"], compon
             subject.anatomy.model(input_ids=there[rows, : run.tokens.shape[1]], use_cache=False)
         if len(seen) != 3 * subject.anatomy.n_layers:
             raise HeadreuseError(
-                f"{type(subject.anatomy.model).__name__} works out its attention by itself, so its {component} cannot "
-                "be reached; patch z instead, or give a TransformerLens bridge"
+                f"{type(subject.anatomy.model).__name__} computes its attention itself, so its {component} cannot be "
+                "reached; patch z instead, or give a TransformerLens bridge"
             )
 
         def substitute(layer: int, part: str, value: Tensor) -> Tensor:
             return seen[layer, part] if part in parts else value
 
         with _attention_seen_by(subject, substitute):
-            return _z_beside(subject.anatomy, run)
+            return _z_passing_on_clean(subject.anatomy, run)
 
     return z_with_component
 
 
-def _z_beside(anatomy: Anatomy, run: CleanRun) -> Z:
-    """Every layer's `z` while each layer hands on its clean one."""
+def _z_passing_on_clean(anatomy: Anatomy, run: CleanRun) -> Z:
+    """Every layer's `z` while each layer passes on its clean one."""
     z: list[Tensor] = []
 
     def keep(_module: object, args: tuple[Tensor, ...]) -> tuple[Tensor, ...] | None:
@@ -76,7 +76,7 @@ def _z_beside(anatomy: Anatomy, run: CleanRun) -> Z:
 
 @contextmanager
 def _attention_seen_by(subject: Subject, see: See) -> Iterator[None]:
-    """Within the block, every layer's queries, keys and values are what `see` says."""
+    """Within the block, every layer's queries, keys and values are replaced by what `see` returns."""
     seeing = _bridge_seen_by if hasattr(subject.model, "hook_dict") else _functions_seen_by
     with seeing(subject, see):
         yield
@@ -100,7 +100,14 @@ def _bridge_seen_by(subject: Subject, see: See) -> Iterator[None]:
 
 @contextmanager
 def _functions_seen_by(subject: Subject, see: See) -> Iterator[None]:
-    """Hugging Face models ask a registry for their attention function; within the block it gives a wrapped one."""
+    """The same for Hugging Face models.
+
+    At every call their attention modules ask the registry `ALL_ATTENTION_FUNCTIONS` for the function that takes
+    queries, keys and values. So it is enough to wrap what the registry's `get_interface` returns: no model's code is
+    repeated here, and every implementation (eager, SDPA, ...) works. The wrapper is put into the registry's `__dict__`,
+    where it hides the class's method until it is deleted. A model that does not ask the registry shows no queries, keys
+    and values, and `component_of` refuses it. No other model may run within the block: its modules have no layer here.
+    """
     layers = {block.attention: layer for layer, block in enumerate(subject.anatomy.blocks)}
     get_interface = ALL_ATTENTION_FUNCTIONS.get_interface
 
@@ -109,7 +116,7 @@ def _functions_seen_by(subject: Subject, see: See) -> Iterator[None]:
 
         def attend_seen(module: Any, query: Tensor, key: Tensor, value: Tensor, *rest: Any, **more: Any) -> Any:
             layer = layers[module]
-            parts = (see(layer, part, own) for part, own in zip("qkv", (query, key, value), strict=True))
+            parts = (see(layer, part, values) for part, values in zip("qkv", (query, key, value), strict=True))
             return attend(module, *parts, *rest, **more)
 
         return attend_seen

@@ -1,4 +1,8 @@
-"""What a head adds to the logits by the direct path: past all later blocks, feed-forward and norms' scales held."""
+"""What a head adds to the logits by the direct path: past all later blocks, with norms' scales held.
+
+This is direct logit attribution (Elhage et al. 2021, A Mathematical Framework for Transformer Circuits, on the residual
+stream as a sum of what components write).
+"""
 
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -13,11 +17,11 @@ from torch import Tensor, nn
 from headreuse.errors import HeadreuseError
 from headreuse.interventions.batch import CleanRun, Packing
 from headreuse.interventions.frozen import frozen_norm, held, recorded
-from headreuse.interventions.last_block import rest_of_block, stream_of
+from headreuse.interventions.last_block import resid_pre_of, rest_of_block, skipping
 from headreuse.models.anatomy import Anatomy, Block, forwards_replaced, is_linear, logits_of, main_output
 
 LINEARITY = 1e-2
-"""How far, as a fraction, the reaction to a head's part may be from linear; far above rounding, far below a bend."""
+"""How far from linear, as a fraction, the reaction to a head's part may be: more than rounding, less than a bend."""
 
 
 @dataclass(frozen=True)
@@ -25,14 +29,14 @@ class DirectPath:
     """Each head's part of the logits of some prompts."""
 
     answers: Float[Tensor, "prompt slot d_vocab"]
-    """The unembedding's output, before what the model may still do to it (a soft-cap, a scale)."""
+    """The unembedding's output, before the soft-cap or the scale that some models apply to it."""
     parts: Float[Tensor, "layer head prompt slot d_vocab"]
-    """What of it each head contributed; parts of all heads, of the feed-forwards, embedding and biases add up to it."""
+    """What each head contributed to it. It is the sum of all heads', feed-forwards', embeddings' and biases' parts."""
 
 
 def direct_path(anatomy: Anatomy, run: CleanRun) -> DirectPath:
     """Trace every head's output through its own block's norms, the final norm and the unembedding."""
-    if not run.streams:
+    if not run.resid_pre:
         raise HeadreuseError(
             f"{type(anatomy.model).__name__}: its structure was not recognised, so there is no direct path to trace"
         )
@@ -49,7 +53,7 @@ def direct_path(anatomy: Anatomy, run: CleanRun) -> DirectPath:
             rest = partial(rest_of_block, block, forward, (args, kwargs))
             output, written[layer] = _through_block(anatomy, run, layer, packing, rest)
             final[:] = [main_output(output)]
-            return output if layer == anatomy.n_layers - 1 else block.returning(stream_of((args, kwargs)))
+            return output if layer == anatomy.n_layers - 1 else block.returning(resid_pre_of((args, kwargs)))
 
         return trace
 
@@ -76,12 +80,12 @@ def direct_path(anatomy: Anatomy, run: CleanRun) -> DirectPath:
 def finished_logits(
     anatomy: Anatomy, run: CleanRun, answers: Float[Tensor, "set prompt slot d_vocab"]
 ) -> Float[Tensor, "set prompt slot d_vocab"]:
-    """What the model makes of its unembedding's output."""
+    """The logits that the model makes of its unembedding's output."""
     n_sets = len(answers)
     packing = Packing(run.slots.position.repeat(n_sets, 1), run.tokens.shape[1])
     unembed = _unembedding(anatomy)
     given = packing.pack(answers.flatten(0, 1)).to(unembed.weight.dtype)
-    skipped = {b.module: _skipping(b) for b in anatomy.blocks}
+    skipped = {b.module: skipping(b) for b in anatomy.blocks}
     with forwards_replaced({**skipped, unembed: lambda *_args, **_kwargs: given}):
         output = anatomy.model(input_ids=run.tokens.repeat(n_sets, 1), use_cache=False)
     return packing.unpack(logits_of(output)).unflatten(0, (n_sets, len(run.tokens)))
@@ -94,20 +98,16 @@ def _unembedding(anatomy: Anatomy) -> Any:
     return linears[0]
 
 
-def _skipping(block: Block) -> Callable[..., Any]:
-    return lambda *args, **kwargs: block.returning(stream_of((args, kwargs)))
-
-
 def _heads_in(
     anatomy: Anatomy, run: CleanRun, layer: int, packing: Packing
 ) -> tuple[Float[Tensor, "packed pos d_model"], Float[Tensor, "packed pos d_model"], list[Tensor]]:
-    """At slots, packed: the stream that a block received, what its attention said, and what of that each head said."""
-    stream, attended, z = run.streams[layer], run.attended[layer], run.z[layer].flatten(-2)
+    """At slots, packed: what a block read, what its attention wrote, and what of that each head wrote."""
+    resid_pre, attn_out, z = run.resid_pre[layer], run.attn_out[layer], run.z[layer].flatten(-2)
     if layer < anatomy.n_layers - 1:
-        stream, attended, z = (packing.gather(value) for value in (stream, attended, z))
+        resid_pre, attn_out, z = (packing.gather(value) for value in (resid_pre, attn_out, z))
     W_O = anatomy.blocks[layer].W_O.unflatten(0, (anatomy.n_heads, anatomy.d_head))
-    said = torch.einsum("psha,had->hpsd", z.unflatten(-1, W_O.shape[:2]), W_O)
-    return packing.pack(stream), packing.pack(attended), [packing.pack(part) for part in said]
+    by_head = torch.einsum("psha,had->hpsd", z.unflatten(-1, W_O.shape[:2]), W_O)
+    return packing.pack(resid_pre), packing.pack(attn_out), [packing.pack(part) for part in by_head]
 
 
 def _through_block(
@@ -115,19 +115,19 @@ def _through_block(
 ) -> tuple[Any, Float[Tensor, "head prompt slot d_model"]]:
     """The block's clean output at slots, packed, and what each head wrote into it directly.
 
-    `rest` gives the block's output for a `stream` that it reads and what its attention says, `attended`.
+    `rest` gives the block's output for a `resid_pre` and an `attn_out`.
     """
     block = anatomy.blocks[layer]
-    stream, attended, said = _heads_in(anatomy, run, layer, packing)
-    beside = set(block.module.modules()) - set(block.attention.modules()) - {block.module}
-    with recorded(beside) as calls:
-        clean = rest(stream=stream, attended=attended)
+    resid_pre, attn_out, by_head = _heads_in(anatomy, run, layer, packing)
+    outside = set(block.module.modules()) - set(block.attention.modules()) - {block.module}
+    with recorded(outside) as calls:
+        clean = rest(resid_pre=resid_pre, attn_out=attn_out)
     # The last fold adds a head instead of taking it away, to see that the reaction is linear.
-    changed = torch.cat([*(attended - part for part in said), attended + said[0]])
-    n_folds = len(said) + 1
+    changed = torch.cat([*(attn_out - part for part in by_head), attn_out + by_head[0]])
+    n_folds = len(by_head) + 1
     with ExitStack() as stack:
-        _hold(stack, block, calls, attended, n_folds)
-        output = rest(stream=stream.repeat(n_folds, 1, 1), attended=changed)
+        _hold(stack, block, calls, attn_out, n_folds)
+        output = rest(resid_pre=resid_pre.repeat(n_folds, 1, 1), attn_out=changed)
     without = main_output(output).unflatten(0, (n_folds, -1))
     parts = (main_output(clean) - without).float()
     _require_linear(block, parts[0], parts[-1])
@@ -135,11 +135,11 @@ def _through_block(
 
 
 def _hold(
-    stack: ExitStack, block: Block, calls: dict[nn.Module, list[tuple[Tensor, Tensor]]], attended: Tensor, n_folds: int
+    stack: ExitStack, block: Block, calls: dict[nn.Module, list[tuple[Tensor, Tensor]]], attn_out: Tensor, n_folds: int
 ) -> None:
     """Hold the feed-forward's linear maps, and the scale of a norm that reads the attention's output."""
     linears = {module: made for module, made in calls.items() if is_linear(module)}
-    n_rows = attended[..., 0].numel()
+    n_rows = attn_out[..., 0].numel()
     if any(len(made) > 1 or made[0][1][..., 0].numel() != n_rows for made in linears.values()):
         raise HeadreuseError(
             f"{type(block.module).__name__}: its feed-forward treats positions differently (a mixture of experts?), "
@@ -148,7 +148,7 @@ def _hold(
     norms = {
         module: _affine(frozen_norm(module, first.flatten(0, 1)), first, output, n_folds)
         for module, ((first, output), *_) in calls.items()
-        if first is attended and not torch.equal(output, attended) and module not in linears
+        if first is attn_out and not torch.equal(output, attn_out) and module not in linears
     }
     stack.enter_context(held({module: made[0][1] for module, made in linears.items()}, n_folds))
     stack.enter_context(forwards_replaced(norms))
@@ -157,7 +157,7 @@ def _hold(
 def _affine(
     through: Callable[[Tensor], Tensor], x: Tensor, y: Tensor, n_folds: int
 ) -> Callable[[Float[Tensor, "packed pos d_model"]], Float[Tensor, "packed pos d_model"]]:
-    """A norm that moves from `y` as its input moves from `x`, at the scale it had there."""
+    """A norm with its scale held: its output moves from `y` in proportion as its input moves from `x`."""
 
     def forward(folded: Tensor) -> Tensor:
         change = (folded.unflatten(0, (n_folds, -1)) - x).flatten(1, 2)

@@ -1,4 +1,4 @@
-"""Parts of a model held where a clean run left them: norms keep their scale, linear maps their output."""
+"""Parts of a model held as they were in a clean run: norms keep their scale, linear maps their output."""
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
@@ -14,19 +14,19 @@ from headreuse.models.anatomy import forwards_replaced, hooked, read_norm
 def frozen_norm(
     norm: nn.Module, x: Float[Tensor, "row d_model"]
 ) -> Callable[[Float[Tensor, "*fold row d_model"]], Float[Tensor, "*fold row d_model"]]:
-    """What a part of each row of `x` becomes in `norm(x)`, with the row's scale held; only of RMSNorm or LayerNorm."""
-    law = read_norm(norm, x)
-    if law is None:
+    """What a part of each row of `x` becomes in `norm(x)` at the row's scale; for RMSNorm and LayerNorm only."""
+    found = read_norm(norm, x)
+    if found is None:
         raise HeadreuseError(
-            f"{type(norm).__name__} is neither a RMSNorm nor a LayerNorm; a head's share of it is undefined"
+            f"{type(norm).__name__} is neither an RMSNorm nor a LayerNorm; a head's share of it is undefined"
         )
-    scale = law.scale(x)
-    return lambda part: law.direction(part) * scale
+    scale = found.scale(x)
+    return lambda part: found.direction(part) * scale
 
 
 @contextmanager
 def recorded(modules: set[nn.Module]) -> Iterator[dict[nn.Module, list[tuple[Tensor, Tensor]]]]:
-    """Within the block, first argument and output of every call of these modules are written down."""
+    """Within the block, the first argument and the output of every call of these modules are recorded."""
     calls: dict[nn.Module, list[tuple[Tensor, Tensor]]] = {}
 
     def record(module: nn.Module, args: tuple[Any, ...], kwargs: Mapping[str, Any], output: Any) -> None:
@@ -43,7 +43,7 @@ def recorded(modules: set[nn.Module]) -> Iterator[dict[nn.Module, list[tuple[Ten
 
 @contextmanager
 def held(outputs: Mapping[nn.Module, Tensor], n_folds: int) -> Iterator[None]:
-    """Within the block these modules return their recorded outputs, once for each fold of the batch."""
+    """Within the block these modules return these outputs, repeated for each fold of the batch."""
 
     def returning(output: Tensor) -> Callable[..., Tensor]:
         repeated = output.repeat(n_folds, *[1] * (output.ndim - 1))

@@ -1,4 +1,4 @@
-"""Whole forward passes with hooks: slow and sure; what the replay is checked against, and what stands in for it."""
+"""Whole forward passes with hooks: slow and sure. The replay is checked against them, and they stand in for it."""
 
 from collections.abc import Sequence
 from contextlib import ExitStack
@@ -13,7 +13,7 @@ from headreuse.models.anatomy import Anatomy, hooked
 
 
 def clean_pass(anatomy: Anatomy, tokens: Int[Tensor, "prompt pos"], slots: Slots) -> CleanRun:
-    """One plain forward pass; no stream is kept, since nothing is replayed from it."""
+    """One plain forward pass; of the residual stream nothing is kept, because full passes begin at the tokens."""
     tokens = tokens[:, : slots.n_needed]
     z: list[Tensor] = []
 
@@ -37,7 +37,7 @@ def all_z(anatomy: Anatomy, tokens: Int[Tensor, "prompt pos"]) -> list[Float[Ten
 def full_passes(
     anatomy: Anatomy, run: CleanRun, sets: Sequence[HeadSet], z: Z
 ) -> Float[Tensor, "set prompt slot d_vocab"]:
-    """Logits where the heads of each set write `z`; the sets lie side by side in the batch, and may begin anywhere."""
+    """Logits if the heads of each set write `z`. The sets may begin in different layers."""
     position = run.slots.position.repeat(len(sets), 1)
     packing = Packing(position, run.tokens.shape[1])
     with ExitStack() as stack:

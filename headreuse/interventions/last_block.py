@@ -1,4 +1,4 @@
-"""The last block, worked out only where answers are predicted: nothing else of it reaches a logit that counts."""
+"""The last block, computed only where answers are predicted: no other position of it reaches a logit that counts."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -10,8 +10,8 @@ from headreuse.interventions.batch import Edit, Packing
 from headreuse.models.anatomy import Block, first_tensor, forwards_replaced, with_first_tensor
 
 
-class _Attended(Exception):  # noqa: N818
-    """Ends a block's forward where its attention is done."""
+class _AttentionDone(Exception):  # noqa: N818
+    """Ends a block's forward once its attention is computed."""
 
     def __init__(self, output: Tensor) -> None:
         super().__init__()
@@ -23,32 +23,37 @@ def rest_of_block(
     forward: Callable[..., Any],
     call: tuple[Any, Any],
     *,
-    stream: Tensor,
-    attended: Tensor,
+    resid_pre: Tensor,
+    attn_out: Tensor,
     instead: Mapping[nn.Module, Callable[..., Any]] | None = None,
 ) -> Any:
-    """What the block returns where it reads `stream` and its attention says `attended`.
+    """What the block returns if it reads `resid_pre` and its attention writes `attn_out`.
 
-    `forward` is the block's own forward, and `call` the arguments that the model gave it; `instead` replaces
-    forwards of other parts.
+    Args:
+        block: The block.
+        forward: Its forward before anything was replaced.
+        call: The arguments that the model gave it.
+        resid_pre: Read instead of the first of these arguments.
+        attn_out: What the attention writes; the attention itself is not computed.
+        instead: Forwards that replace those of other parts.
     """
-    args, kwargs = with_first_tensor(stream, *call)
-    said = block.attention_returning(attended)
-    with forwards_replaced({block.attention: lambda *_args, **_kwargs: said, **(instead or {})}):
+    args, kwargs = with_first_tensor(resid_pre, *call)
+    returned = block.attention_returning(attn_out)
+    with forwards_replaced({block.attention: lambda *_args, **_kwargs: returned, **(instead or {})}):
         return forward(*args, **kwargs)
 
 
-def attended_at_slots(
+def attn_out_at_slots(
     block: Block, forward: Callable[..., Any], call: tuple[Any, Any], packing: Packing, edit: Edit
 ) -> Float[Tensor, "sequence slot d_model"]:
-    """What the block's attention says at slots, with `z` there as `edit` makes it; keys and values are everywhere."""
+    """What the block's attention writes at slots, with `z` edited there; keys and values are computed everywhere."""
     project = block.out_proj.forward
 
     def project_at_slots(z: Tensor) -> Tensor:
-        raise _Attended(project(edit(packing.gather(z))))
+        raise _AttentionDone(project(edit(packing.gather(z))))
 
     def at_slots(linear: Callable[[Tensor], Tensor]) -> Callable[[Tensor], Tensor]:
-        return lambda stream: packing.scatter(linear(packing.gather(stream)))
+        return lambda values: packing.scatter(linear(packing.gather(values)))
 
     narrowed: Mapping[nn.Module, Callable[..., Any]] = {
         block.out_proj: project_at_slots,
@@ -57,7 +62,7 @@ def attended_at_slots(
     try:
         with forwards_replaced(narrowed):
             forward(*call[0], **call[1])
-    except _Attended as reached:
+    except _AttentionDone as reached:
         return reached.output
     raise AssertionError(f"{type(block.module).__name__} ran without its attention's output projection")
 
@@ -68,15 +73,20 @@ def narrowed(block: Block, packing: Packing, edit: Edit) -> Callable[..., Any]:
 
     def at_slots(*args: Any, **kwargs: Any) -> Any:
         call = (args, kwargs)
-        attended = packing.pack(attended_at_slots(block, forward, call, packing, edit))
-        stream = packing.pack(packing.gather(stream_of(call)))
-        return rest_of_block(block, forward, call, stream=stream, attended=attended)
+        attn_out = packing.pack(attn_out_at_slots(block, forward, call, packing, edit))
+        resid_pre = packing.pack(packing.gather(resid_pre_of(call)))
+        return rest_of_block(block, forward, call, resid_pre=resid_pre, attn_out=attn_out)
 
     return at_slots
 
 
-def stream_of(call: tuple[Any, Any]) -> Tensor:
-    """The stream that the model handed to a block."""
-    stream = first_tensor(*call)
-    assert stream is not None
-    return stream
+def skipping(block: Block) -> Callable[..., Any]:
+    """A forward for a block that returns what it reads."""
+    return lambda *args, **kwargs: block.returning(resid_pre_of((args, kwargs)))
+
+
+def resid_pre_of(call: tuple[Any, Any]) -> Float[Tensor, "sequence pos d_model"]:
+    """What a block reads, out of the arguments that the model gave it."""
+    resid_pre = first_tensor(*call)
+    assert resid_pre is not None
+    return resid_pre

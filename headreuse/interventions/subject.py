@@ -1,4 +1,4 @@
-"""A model and prompts made ready for interventions: heads found, the replay checked, the work cut to the memory."""
+"""A model and prompts made ready for interventions: heads found, the replay checked, batches cut to fit the memory."""
 
 import copy
 import warnings
@@ -27,12 +27,12 @@ LOW_PRECISION_TOLERANCE = 0.1
 
 
 class FullPassWarning(UserWarning):
-    """The replay does not fit a model, and full passes stand in for it: the same numbers, more slowly."""
+    """The replay does not fit a model, so full passes are used: the same numbers, more slowly."""
 
 
 @dataclass(frozen=True)
-class Engine:
-    """A way to work out interventions; both ways take and give the same."""
+class Runner:
+    """A way to compute interventions; both ways take and give the same."""
 
     clean_run: Callable[[Anatomy, Int[Tensor, "prompt pos"], Slots], CleanRun]
     logits_without: Callable[..., Float[Tensor, "set prompt slot d_vocab"]]
@@ -40,8 +40,8 @@ class Engine:
     """Whether the sets of one call may begin in different layers."""
 
 
-REPLAY = Engine(clean_run, replay, starts_anywhere=False)
-FULL_PASSES = Engine(clean_pass, full_passes, starts_anywhere=True)
+REPLAY = Runner(clean_run, replay, starts_anywhere=False)
+FULL_PASSES = Runner(clean_pass, full_passes, starts_anywhere=True)
 
 
 @dataclass(frozen=True)
@@ -49,9 +49,9 @@ class Subject:
     """A model, prompts, and the way to intervene."""
 
     model: Decoder
-    """As the user gave it, or its copy in another type."""
+    """As the user gave it, or its copy in another dtype."""
     anatomy: Anatomy
-    engine: Engine
+    runner: Runner
     prompts: Prompts
     tokens: Int[Tensor, "prompt pos"]
     slots: Slots
@@ -59,7 +59,7 @@ class Subject:
     _kept: list[tuple[slice, CleanRun]] = field(default_factory=list)
 
     def runs(self) -> Iterator[tuple[slice, CleanRun]]:
-        """Clean runs of all prompts, some rows at a time; kept for the next time where memory allows."""
+        """Clean runs of all prompts, batch by batch; kept for the next time if memory allows."""
         runs = self._kept or ((rows, self.run_on(self.tokens[rows], rows)) for rows in self.batches())
         made = []
         for rows, run in runs:
@@ -70,19 +70,19 @@ class Subject:
         self._kept[:] = made
 
     def run_on(self, tokens: Int[Tensor, "prompt pos"], rows: slice) -> CleanRun:
-        """The untouched model on other tokens in the place of these rows' own."""
+        """The untouched model on other tokens in place of the prompts' at these rows."""
         with torch.inference_mode():
-            return self.engine.clean_run(self.anatomy, tokens, self.slots[rows])
+            return self.runner.clean_run(self.anatomy, tokens, self.slots[rows])
 
     def with_prompts(self, prompts: Prompts) -> "Subject":
-        """The same model with other prompts, of which nothing is kept."""
+        """The same model with other prompts, whose clean runs are not kept."""
         tokens = torch.as_tensor(prompts.tokens, device=self.anatomy.device).long()
         size = replace(self.plan, keeps_runs=False)
         slots = slots_of(prompts, self.anatomy.device)
-        return Subject(self.model, self.anatomy, self.engine, prompts, tokens, slots, size)
+        return Subject(self.model, self.anatomy, self.runner, prompts, tokens, slots, size)
 
     def batches(self) -> list[slice]:
-        """Rows of prompts, in batches of equal size as far as possible."""
+        """The rows of each batch; all batches have about the same size."""
         n_batches = -(-len(self.tokens) // self.plan.n_sequences)
         edges = [len(self.tokens) * index // n_batches for index in range(n_batches + 1)]
         return [slice(*edge) for edge in pairwise(edges)]
@@ -94,8 +94,8 @@ def prepare(
     """Make a Hugging Face model or a TransformerLens bridge ready for interventions on `prompts`.
 
     Args:
-        memory_budget: Bytes to use beside the model; by default 1 GiB, on a GPU half of what is free.
-        dtype: Work on a copy of the model in this type, for example `torch.bfloat16`; by default in the model's own.
+        memory_budget: Bytes to use in addition to the model; by default 1 GiB, on a GPU half of what is free.
+        dtype: Work on a copy of the model in this dtype, for example `torch.bfloat16`; by default on the model itself.
     """
     require_eval_mode(model)
     if unwrapped(model).device.type == "cpu":
@@ -106,30 +106,29 @@ def prepare(
     anatomy = anatomy_of(network)
     slots = slots_of(prompts, anatomy.device)
     tokens = torch.as_tensor(prompts.tokens, device=anatomy.device).long()
-    anatomy, engine = _fitting_engine(anatomy, tokens[:CHECKED_PROMPTS], slots[:CHECKED_PROMPTS])
+    anatomy, runner = _fitting_runner(anatomy, tokens[:CHECKED_PROMPTS], slots[:CHECKED_PROMPTS])
     n_positions, n_slots = slots.n_needed, slots.position.shape[1]
     size = plan(anatomy, len(prompts), n_positions, n_slots, memory_budget=memory_budget)
-    return Subject(model, anatomy, engine, prompts, tokens, slots, size)
+    return Subject(model, anatomy, runner, prompts, tokens, slots, size)
 
 
 _FOUND: WeakKeyDictionary[PreTrainedModel, tuple[object, Anatomy]] = WeakKeyDictionary()
-_CHECKED: WeakKeyDictionary[PreTrainedModel, tuple[object, tuple[Anatomy, Engine]]] = WeakKeyDictionary()
+_CHECKED: WeakKeyDictionary[PreTrainedModel, tuple[object, tuple[Anatomy, Runner]]] = WeakKeyDictionary()
 
 
 def anatomy_of(network: PreTrainedModel) -> Anatomy:
-    """The heads of a model, looked for once as long as its parts stay the same."""
+    """The heads of a model. They are found once, and again when a part of the model has been replaced."""
     parts = (network.config._attn_implementation, network.dtype, network.device, *map(id, network.modules()))
     if network not in _FOUND or _FOUND[network][0] != parts:
         _FOUND[network] = (parts, find_anatomy(network))
     return _FOUND[network][1]
 
 
-def _fitting_engine(anatomy: Anatomy, tokens: Tensor, slots: Slots) -> tuple[Anatomy, Engine]:
-    """The replay where it gives what full passes give in every layer; else full passes, and a warning that says so.
+def _fitting_runner(anatomy: Anatomy, tokens: Tensor, slots: Slots) -> tuple[Anatomy, Runner]:
+    """The replay if it gives what full passes give in every layer; otherwise full passes, with a warning.
 
-    Where the replay fits only without the shortcut into the feed-forward, the anatomy comes back without it.
-
-    Checked again when weights were changed.
+    If the replay is right only without the shortcut into the feed-forward, the anatomy is returned without it. The
+    check is repeated when weights have changed.
     """
     network = anatomy.model
     weights = (id(anatomy), *((id(p), 0 if p.is_inference() else p._version) for p in network.parameters()))
@@ -138,7 +137,7 @@ def _fitting_engine(anatomy: Anatomy, tokens: Tensor, slots: Slots) -> tuple[Ana
     return _CHECKED[network][1]
 
 
-def _check(anatomy: Anatomy, tokens: Tensor, slots: Slots) -> tuple[Anatomy, Engine]:
+def _check(anatomy: Anatomy, tokens: Tensor, slots: Slots) -> tuple[Anatomy, Runner]:
     reasons = []
     for found in dict.fromkeys([anatomy, anatomy.without_feed_forwards()]):
         reason = _misfit(found, tokens, slots)
@@ -155,19 +154,19 @@ def _check(anatomy: Anatomy, tokens: Tensor, slots: Slots) -> tuple[Anatomy, Eng
 
 
 def _misfit(anatomy: Anatomy, tokens: Tensor, slots: Slots) -> str | None:
-    """Why the replay is not to be used; None where it is."""
+    """Why the replay cannot be used; None if it can."""
     try:
         worst = _largest_difference(anatomy, tokens, slots)
     except (RuntimeError, TypeError, ValueError, IndexError, AttributeError, AssertionError) as error:
         return f"{type(error).__name__}: {error}"
     if worst <= TOLERANCE.get(anatomy.model.dtype, LOW_PRECISION_TOLERANCE):
         return None
-    return f"a replayed logit is off by {worst:.1g} of the largest"
+    return f"a replayed logit is off by {worst:.1g} of the largest logit"
 
 
 @torch.inference_mode()
 def _largest_difference(anatomy: Anatomy, tokens: Tensor, slots: Slots) -> float:
-    """Between the replay's logits and a full pass's, as a fraction of the largest logit; NaN agrees with NaN."""
+    """Between the replay's and a full pass's logits, as a fraction of the largest logit; NaN equals NaN."""
     run = clean_run(anatomy, tokens, slots)
     pairs = [(run.logits, clean_pass(anatomy, tokens, slots).logits)]
     made_up = [z.flip(-1) + z.std() for z in run.z]
@@ -175,6 +174,7 @@ def _largest_difference(anatomy: Anatomy, tokens: Tensor, slots: Slots) -> float
         index = layer % anatomy.n_heads
         sets = [frozenset({Head(layer, index)}), frozenset({Head(layer, index - 1 if index else 0)})]
         pairs.append((replay(anatomy, run, sets, made_up), full_passes(anatomy, run, sets, made_up)))
+    # Where only the replay is NaN, something read the norm that the shortcut skips.
     if any((ours.isnan() > oracle.isnan()).any() for ours, oracle in pairs):
         return float("inf")
     differences = [(ours - oracle).abs().nan_to_num().max() / oracle.abs().nan_to_num().max() for ours, oracle in pairs]

@@ -1,4 +1,4 @@
-"""What patching between a prompt and its corrupted partner shares."""
+"""What patching between a prompt and its corrupted partner needs."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,15 +10,15 @@ from jaxtyping import Float, Int
 from headreuse.records import HeadScores, Prompts, Role
 
 Direction = Literal["noising", "denoising"]
-"""`noising` runs the clean prompt and patches heads from the corrupted one; `denoising` the other way round."""
+"""`noising` runs the clean prompt and patches heads from the corrupted one; `denoising` does the opposite."""
 
 
 @dataclass(frozen=True)
 class PatchingScores(HeadScores):
     """Head scores from patching between a clean and a corrupted run, both scored on the clean answer.
 
-    Noising: `effects` are what the clean run loses. Denoising: what the corrupted run gains. Positive where the head
-    carries what tells the two apart.
+    `effects` are what the clean run loses (noising) or what the corrupted run gains (denoising): positive where the
+    head carries information about the difference.
     """
 
     clean: Mapping[str, Float[np.ndarray, "prompt"]]
@@ -28,8 +28,8 @@ class PatchingScores(HeadScores):
 
 
 def corrupted_inputs(prompts: Prompts) -> Int[np.ndarray, "prompt pos"]:
-    """The corrupted partner's tokens up to the answer, then the clean answer: what the corrupted run is given.
+    """What the corrupted run reads: the corrupted partner up to the answer, then the clean answer.
 
-    So both runs are asked for the same tokens, and their outcomes can be compared.
+    So both runs predict the same tokens, and their outcomes can be compared.
     """
     return np.where(prompts.roles == Role.ANSWER, prompts.tokens, prompts.corrupted)

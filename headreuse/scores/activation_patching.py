@@ -25,9 +25,11 @@ def activation_patching(
     memory_budget: int | None = None,
     dtype: torch.dtype | None = None,
 ) -> PatchingScores:
-    """What each head carries from the prompt to the answer, by taking it from the other of the two runs.
+    """What each head carries from the prompt to the answer: its output is taken from the other of the two runs.
 
     The corrupted run reads the corrupted partner's input and the clean answer. `baseline` is the run that is patched.
+    Causal mediation or interchange intervention (Vig et al. 2020, arXiv 2004.12265; Zhang and Nanda 2024, arXiv
+    2309.16042, on noising and denoising).
 
     Args:
         direction: `noising` patches the clean run from the corrupted one, `denoising` the corrupted from the clean one.

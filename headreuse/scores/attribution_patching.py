@@ -1,4 +1,4 @@
-"""What would patching each head do, to first order? Gradients instead of interventions, for all heads at once."""
+"""What would patching each head do, to first order? Gradients give an estimate for all heads at once."""
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -11,8 +11,8 @@ from torch import Tensor
 
 from headreuse.evaluation import Slots, outcomes, require_eval_mode, slot_logits, slots_of
 from headreuse.interventions.budget import gradient_batch
-from headreuse.interventions.subject import anatomy_of, unwrapped
-from headreuse.models.anatomy import Anatomy, Decoder, hooked
+from headreuse.interventions.subject import anatomy_of
+from headreuse.models.anatomy import Anatomy, Decoder, hooked, unwrapped
 from headreuse.records import OUTCOMES, HeadScores, Prompts
 from headreuse.scores._patching import corrupted_inputs
 from headreuse.scores._registry import score
@@ -31,8 +31,9 @@ def attribution_patching(
 ) -> HeadScores:
     """Estimate of noising activation patching: (z_clean − z_corrupted) · ∂outcome/∂z, summed over positions.
 
-    `effects` holds this one outcome; the others have no gradient, or another one. It is blind where the outcome is
-    saturated, or where a later head's attention hardly reacts to a small step: see what `n_steps` does.
+    `effects` holds only the outcome that is differentiated. The estimate is too small where the outcome is saturated,
+    or where a later head's attention hardly reacts to a small step; more steps help. Attribution patching is from Syed
+    et al. 2023 (arXiv 2310.10348), integrated gradients from Sundararajan et al. 2017 (arXiv 1703.01365).
 
     Args:
         outcome: What is differentiated.
@@ -87,7 +88,7 @@ def _summed_by_head(anatomy: Anatomy, z: Float[Tensor, "prompt pos z"]) -> Float
 def _seen_in_pass(
     anatomy: Anatomy, tokens: Tensor, slots: Slots, *, embedded: Tensor | None = None
 ) -> tuple[dict[str, Float[Tensor, "prompt"]], list[Float[Tensor, "prompt pos z"]]]:
-    """Outcomes and every layer's `z` of one pass, connected by the graph where gradients are on."""
+    """Outcomes and every layer's `z` of one pass, connected by the autograd graph if gradients are on."""
     z: list[Tensor] = []
 
     def keep(_module: object, args: tuple[Tensor, ...]) -> None:
@@ -105,7 +106,7 @@ def _seen_in_pass(
 
 @contextmanager
 def _embedding(anatomy: Anatomy, embedded: Tensor | None) -> Iterator[None]:
-    """Within the block the tokens' embeddings are these instead."""
+    """Within the block the tokens have these embeddings."""
     if embedded is None:
         yield
         return

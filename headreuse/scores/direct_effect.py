@@ -1,4 +1,4 @@
-"""What does a head itself write towards the answer, past all that later blocks make of it?"""
+"""What does a head write towards the answer directly, apart from what later blocks make of it?"""
 
 import numpy as np
 import torch
@@ -21,11 +21,11 @@ ANSWER_LOGIT = "answer_logit"
 def direct_effect(
     model: Decoder, prompts: Prompts, *, memory_budget: int | None = None, dtype: torch.dtype | None = None
 ) -> HeadScores:
-    """Each head's own contribution to the logits, through the unembedding with the final norm's scale held.
+    """Each head's direct contribution to the logits, through the unembedding with the final norm's scale held.
 
-    `effects["answer_logit"]` is the contribution to the answer's logit, mean over scored tokens (direct logit
-    attribution; before a soft-cap, where the model has one). The other outcomes are what would be lost if the head's
-    contribution were taken away from all logits. For the settings see `prepare`.
+    `effects["answer_logit"]` is the contribution to the answer's logit, mean over scored tokens, before the soft-cap
+    that some models have: direct logit attribution (see `interventions/direct_path.py`). The other outcomes are what
+    is lost if the head's contribution is subtracted from all logits. For the settings see `prepare`.
     """
     subject = prepare(model, prompts, memory_budget=memory_budget, dtype=dtype)
     anatomy, n_prompts = subject.anatomy, len(prompts)

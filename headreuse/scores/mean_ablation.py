@@ -1,4 +1,4 @@
-"""What is lost where a head writes its mean instead of what it read? The published measure."""
+"""What is lost where a head writes its mean over many prompts? The published measure."""
 
 import torch
 

@@ -16,22 +16,25 @@ def logits_of(output: Any) -> Tensor:
 
 @contextmanager
 def forwards_replaced(replacements: Mapping[nn.Module, Callable[..., Any]]) -> Iterator[None]:
-    """Within the block, each module computes its replacement; also after an exception it is itself again."""
-    kept = {module: module.__dict__.get("forward") for module in replacements}
+    """Within the block each module computes its replacement, afterwards what it did before; also after an exception.
+
+    A module may already have a forward of its own in its `__dict__`, set by whoever gave us the model.
+    """
+    before = {module: module.__dict__.get("forward") for module in replacements}
     try:
         for module, replacement in replacements.items():
             module.__dict__["forward"] = replacement
         yield
     finally:
-        for module, own in kept.items():
+        for module, forward in before.items():
             module.__dict__.pop("forward", None)
-            if own is not None:
-                module.__dict__["forward"] = own
+            if forward is not None:
+                module.__dict__["forward"] = forward
 
 
 @contextmanager
 def hooked(*handles: Any) -> Iterator[None]:
-    """Within the block the hooks are in place; also after an exception they are gone."""
+    """Within the block the hooks are in place, afterwards they are removed; also after an exception."""
     try:
         yield
     finally:

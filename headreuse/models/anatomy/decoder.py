@@ -30,7 +30,7 @@ class UnrecognisedModelError(HeadreuseError):
 
 @dataclass(frozen=True)
 class FeedForward:
-    """The way into a feed-forward that reads the sum of stream and attention through a norm."""
+    """The way into a feed-forward that reads `resid_mid`, the block's input plus its attention's output, by a norm."""
 
     norm: nn.Module
     readers: tuple[nn.Module, ...]
@@ -45,27 +45,28 @@ class Block:
     attention: nn.Module
     """The smallest part in which one position reads another."""
     out_proj: LinearMap
-    """The linear map whose input is `z`, the heads side by side."""
+    """The linear map whose input is `z`, the heads side by side; in BERT's family it lies outside `attention`."""
     pointwise: tuple[nn.Module, ...]
-    """Linear maps in the attention that serve only their own position: the queries', where it is a map of its own."""
+    """Linear maps in the attention that serve only their own position: the queries', unless keys share their map."""
     feed_forward: FeedForward | None
-    """None where the block is built otherwise: in parallel, with a norm after the attention, of experts."""
+    """None where the block is built in another way: in parallel, with a norm after the attention, of experts."""
     n_returned: int | None
-    """How many things the block returns as a tuple; None where it returns the stream alone."""
+    """How many things the block returns as a tuple; None where it returns the residual stream alone."""
     n_attention_returned: int | None
+    """The same for the attention."""
 
     @property
     def W_O(self) -> Float[Tensor, "z d_model"]:
         """The output projection's weight, input dimension first."""
         return weight_of(self.out_proj)
 
-    def returning(self, stream: Tensor) -> Any:
-        """`stream` in the form in which the block returns it."""
-        return _as_returned(stream, self.n_returned)
+    def returning(self, resid_post: Tensor) -> Any:
+        """`resid_post` in the form in which the block returns it."""
+        return _as_returned(resid_post, self.n_returned)
 
-    def attention_returning(self, attended: Tensor) -> Any:
-        """`attended` in the form in which the attention returns it."""
-        return _as_returned(attended, self.n_attention_returned)
+    def attention_returning(self, attn_out: Tensor) -> Any:
+        """`attn_out` in the form in which the attention returns it."""
+        return _as_returned(attn_out, self.n_attention_returned)
 
 
 @dataclass(frozen=True)
@@ -73,7 +74,7 @@ class Anatomy:
     """A decoder-only transformer with its heads found."""
 
     model: PreTrainedModel
-    """The Hugging Face model; inside a booted bridge, the one that it wraps."""
+    """The Hugging Face model; of a bridge, the model that it wraps."""
     blocks: tuple[Block, ...]
     n_heads: int
     d_head: int
@@ -86,7 +87,7 @@ class Anatomy:
         return len(self.blocks)
 
     def without_feed_forwards(self) -> "Anatomy":
-        """The same with nothing known about the feed-forwards."""
+        """The same anatomy as if no feed-forward had been recognised."""
         return replace(self, blocks=tuple(replace(block, feed_forward=None) for block in self.blocks))
 
     @cached_property

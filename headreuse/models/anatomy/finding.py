@@ -100,8 +100,8 @@ def _require_causal(network: PreTrainedModel, layers: list[nn.Module]) -> None:
     probes = [probed(network, layers, reading) for reading in (alike, alike_but_last)]
     before, after = ({call.module: call.output for call in calls} for calls in probes)
     for layer in layers:
-        earlier = [outputs[layer][:, :-1].float() for outputs in (before, after)]
-        if not torch.allclose(*earlier, rtol=CAUSAL_TOLERANCE, atol=CAUSAL_TOLERANCE * float(earlier[0].abs().max())):
+        earlier, change = before[layer][:, :-1], (after[layer] - before[layer])[:, :-1]
+        if change.abs().nan_to_num().max() > CAUSAL_TOLERANCE * earlier.abs().nan_to_num().max():
             raise UnrecognisedModelError(
                 f"{type(network).__name__} reads later positions too, so it is no decoder; "
                 "load it with is_decoder=True if it has this setting"

@@ -13,7 +13,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
-from headreuse.models.anatomy.decoder import LinearMap, UnrecognisedModelError, is_linear
+from headreuse.models.anatomy.decoder import LinearMap, UnrecognisedModelError, is_linear, weight_of
 from headreuse.models.anatomy.probing import (
     Call,
     alike,
@@ -51,8 +51,8 @@ def _first_reader(layer: nn.Module, calls: list[Call]) -> LinearMap:
     readers = [call for call in calls if call.module in parts and call.reads_mixed and _has_matrix(call.module)]
     if not readers:
         raise UnrecognisedModelError(f"{type(layer).__name__}: no linear map reads what its attention gathered")
-    module = readers[0].module
-    if not is_linear(module) or not is_by_position(readers[0].input):
+    module, read = readers[0].module, readers[0].input
+    if not is_linear(module) or not is_by_position(read) or weight_of(module).shape[0] != read.shape[-1]:
         raise UnrecognisedModelError(
             f"{type(layer).__name__}: what its attention gathered is first read by {_name(layer, module)}, a "
             f"{type(module).__name__}, and not by one linear map that reads all heads of a position"
@@ -85,10 +85,12 @@ def _require_heads(network: PreTrainedModel, layers: list[nn.Module], found: lis
 
 
 def _in_planes(z: Float[Tensor, "row head d_head"]) -> bool:
-    """Whether the rows of each head span no more than two dimensions."""
+    """Whether the rows of each head span no more than two dimensions; so it is taken to be where they overflow."""
+    if z.shape[-1] <= 2 or not z.isfinite().all():
+        return True
     tolerance = LOW_PRECISION_TOLERANCE if z.dtype.itemsize < torch.float32.itemsize else TOLERANCE
     sizes = torch.linalg.svdvals(z.double().cpu().transpose(0, 1))
-    return bool(sizes[:, 2:].max() <= tolerance * sizes.max()) if sizes.shape[-1] > 2 else True
+    return bool(sizes[:, 2:].max() <= tolerance * sizes.max())
 
 
 def _has_matrix(module: nn.Module) -> bool:

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeGuard
 
 import torch
 from jaxtyping import Float
@@ -47,7 +47,7 @@ class Call:
         return isinstance(self.input, Tensor) and is_nan(self.input, 1)
 
 
-def is_by_position(value: Any) -> bool:
+def is_by_position(value: Any) -> TypeGuard[Tensor]:
     """Whether a value is `1 pos width`, one row for each token of the probe."""
     return isinstance(value, Tensor) and value.ndim == 3 and value.shape[:2] == (1, PROBE_LENGTH)
 
