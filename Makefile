@@ -23,6 +23,7 @@ lint: $(INSTALLED)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/python -m pytest -m types tests/test_readme.py
 
 # Resolve the whole tree anew, all extras included, and pin it.
 lock:

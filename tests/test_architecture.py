@@ -1,4 +1,7 @@
-"""The README's tree of modules is true, and it is the order in which modules may import each other."""
+"""The house: the README's tree is true and the order of imports, torch stays in its rooms, every module has its tests.
+
+Covers `__init__.py` and `cli.py`, whose commands `test_end_to_end.py` runs.
+"""
 
 import ast
 import re
@@ -10,6 +13,7 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "headreuse"
+TESTS = ROOT / "tests"
 ENTRY = re.compile(r"^  (\w+)(\.py|/) +(\S.*)$", re.MULTILINE)
 
 
@@ -64,15 +68,67 @@ def test_an_import_of_a_row_below_would_be_seen(tmp_path):
     assert imports(offender) == {"cli"}
 
 
+def test_the_house_has_few_rooms_and_its_tree_fits_on_one_screen():
+    names = [path.name for path in PACKAGE.iterdir() if path.name != "__pycache__"]
+    assert len(names) <= 24
+    assert len(tree()) <= 24
+    assert all(about.strip() for _, _, about in ENTRY.findall((ROOT / "README.md").read_text()))
+
+
+TORCH = {"torch", "transformers", "transformer_lens", "safetensors", "accelerate"}
+NEEDS_TORCH = ("models", "evaluation", "attention", "training", "interventions", "scores")
+"""The rooms between which the torch line runs; of training, `torchrun.py` needs none."""
+
+
+@pytest.mark.parametrize("module", [module for module in tree() if module not in NEEDS_TORCH])
+def test_torch_is_imported_in_its_rooms_alone(module):
+    """Elsewhere only inside functions that a worker calls."""
+    for path in files_of(module):
+        top = [node for node in ast.parse(path.read_text()).body if isinstance(node, ast.Import | ast.ImportFrom)]
+        found = {alias.name for node in top if isinstance(node, ast.Import) for alias in node.names}
+        found |= {str(node.module) for node in top if isinstance(node, ast.ImportFrom)}
+        heavy = {name for name in found if name.split(".")[0] in TORCH}
+        heavy |= {name for name in found for room in NEEDS_TORCH if name.startswith(f"headreuse.{room}")}
+        assert heavy <= {"headreuse.training.torchrun"}, f"{path.relative_to(ROOT)} imports {sorted(heavy)}"
+
+
 @pytest.mark.parametrize(
-    "statement", ["import headreuse.overlap, headreuse.correlation, headreuse.report", "import headreuse.cli"]
+    "statement",
+    [
+        "import headreuse.cli, headreuse.report.publishing, headreuse.sources",
+        "from headreuse.tables.base import TABLES; from headreuse.measurements.base import MEASUREMENTS; "
+        "list(TABLES), list(MEASUREMENTS)",
+        "from headreuse.study import read_study; read_study(__import__('pathlib').Path('analyses/demo.toml'))",
+    ],
 )
-def test_nothing_right_of_the_torch_line_loads_torch(statement):
-    check = (
-        f"import sys; {statement}; print(sorted({{'torch', 'transformers', 'transformer_lens'}} & set(sys.modules)))"
-    )
-    done = subprocess.run([sys.executable, "-c", check], capture_output=True, text=True, check=True)
+def test_nothing_beside_those_rooms_loads_torch(statement):
+    check = f"import sys; {statement}; print(sorted({TORCH} & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", check], capture_output=True, text=True, check=True, cwd=ROOT)
     assert done.stdout.strip() == "[]"
+
+
+def has_code(file: Path) -> bool:
+    """Whether a module does more than import and export names."""
+    kinds = (ast.Import, ast.ImportFrom, ast.Assign, ast.Expr)
+    return not all(isinstance(node, kinds) for node in ast.parse(file.read_text()).body)
+
+
+def modules_without_tests(docstrings: str) -> list[str]:
+    """Modules that neither a test file's name nor a test file's docstring names."""
+    files = sorted(path.relative_to(PACKAGE).as_posix() for path in PACKAGE.rglob("*.py"))
+    return [
+        file
+        for file in files
+        if not (TESTS / f"test_{Path(file).stem.strip('_')}.py").exists()
+        and f"`{file}`" not in docstrings
+        and has_code(PACKAGE / file)
+    ]
+
+
+def test_every_module_has_its_tests():
+    docstrings = "".join(ast.get_docstring(ast.parse(path.read_text())) or "" for path in TESTS.glob("test_*.py"))
+    assert modules_without_tests(docstrings) == []
+    assert "store/units.py" in modules_without_tests("")
 
 
 def test_help_loads_no_heavy_library():

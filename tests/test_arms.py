@@ -1,4 +1,7 @@
-"""One entry of a study file gives many groups, and each is what it would be if it were written out."""
+"""One entry of a study file gives many groups, and each is what it would be if it were written out.
+
+Covers `study/unfolding.py`.
+"""
 
 import pytest
 

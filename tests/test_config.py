@@ -1,4 +1,7 @@
-"""A study file: what it means, and how its mistakes are told."""
+"""A study file: what it means, and how its mistakes are told.
+
+Covers `study/config.py`, `study/specs.py`, `study/reading.py` and `study/explaining.py`.
+"""
 
 from pathlib import Path
 

@@ -1,4 +1,7 @@
-"""A whole tiny study through the command line: killed at any moment, run again, told to go wrong."""
+"""A whole tiny study through the command line: killed at any moment, run again, told to go wrong.
+
+Covers `tables/make.py`, `tables/results.py`, `tables/accuracy.py`, `tables/overlap.py` and `report/publishing.py`.
+"""
 
 import errno
 import os

@@ -1,6 +1,6 @@
 """Results come back from their frames as they went in, whatever their sizes.
 
-Covers `measurements/evaluation.py`, `measurements/head_scores.py`, `measurements/pattern.py`,
+Covers `measurements/scored_length.py`, `measurements/evaluation.py`, `measurements/head_scores.py`, `measurements/pattern.py`,
 `measurements/set_ablation.py`, `measurements/outcomes.py` and `records.py`.
 """
 

@@ -1,6 +1,11 @@
-"""The run folder: written whole or not at all, refused where it would mix studies."""
+"""The run folder: written whole or not at all, refused where it would mix studies.
+
+Covers `store/folder.py`, `store/units.py`, `store/writing.py`, `store/notes.py` and `store/versions.py`.
+"""
 
 import errno
+import json
+import pickle
 
 import numpy as np
 import pandas as pd
@@ -10,6 +15,7 @@ from headreuse.errors import HeadreuseError
 from headreuse.records import Checkpoint
 from headreuse.store.folder import RunFolder
 from headreuse.store.units import Unit
+from headreuse.store.versions import versions
 from headreuse.store.writing import alone_in, written_whole
 from headreuse.study import parse_study
 
@@ -92,3 +98,29 @@ def test_what_is_no_run_folder_is_told_with_what_would_be_right(tmp_path):
 def test_a_folder_that_another_process_works_in_is_refused(tmp_path):
     with alone_in(tmp_path), pytest.raises(HeadreuseError, match="another process"), alone_in(tmp_path, patience=0.1):
         pass
+
+
+@pytest.mark.parametrize(("found", "words"), [(None, "an earlier version"), (1, "an earlier"), (3, "another version")])
+def test_a_folder_of_another_format_is_refused_in_one_line(tmp_path, found, words):
+    file = RunFolder.create(tmp_path / "demo", study(), "run").study_file
+    record = json.loads(file.read_text()) | {"format": found}
+    if found is None:
+        del record["format"]
+    file.write_text(json.dumps(record))
+    with pytest.raises(HeadreuseError) as caught:
+        RunFolder.open(tmp_path / "demo").study  # noqa: B018
+    message = str(caught.value)
+    assert f"demo: made by {words}" in message
+    assert "--out" in message
+    assert "\n" not in message
+    with pytest.raises(HeadreuseError, match=words):
+        RunFolder.create(tmp_path / "demo", study(), "run")
+
+
+def test_the_study_is_read_once_and_handed_on(tmp_path, monkeypatch):
+    folder = RunFolder.open(RunFolder.create(tmp_path, study(), "run").root)
+    assert folder.study is folder.study
+    assert pickle.loads(pickle.dumps(folder)).study == folder.study
+    folder.study_file.unlink()
+    assert folder.study == study()
+    assert versions() is versions()

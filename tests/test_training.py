@@ -1,7 +1,9 @@
-"""What a model is trained on, and that an interrupted training ends as an undisturbed one, bit for bit."""
+"""What a model is trained on, and that an interrupted training ends as an undisturbed one, bit for bit.
 
-import hashlib
-import json
+Covers `training/joint.py`, `training/batches.py`, `training/series.py`, `training/trainer.py`,
+`training/watching.py` and `training/torchrun.py`.
+"""
+
 import math
 import os
 import resource
@@ -18,14 +20,15 @@ import torch
 from transformers import PreTrainedModel, Trainer
 
 from headreuse.errors import HeadreuseError
-from headreuse.models.checkpoints import load_model
+from headreuse.models.checkpoints import fingerprint_of, load_model
 from headreuse.prompts import Vocabulary, make_prompts
+from headreuse.store.notes import CheckpointNote, read_note
 from headreuse.store.training_log import Logbook
 from headreuse.study import CheckpointSchedule, Group, ModelSpec, Study, TaskRange, TrainingSpec
 from headreuse.tasks import TASKS
 from headreuse.training.batches import Batches, loader
 from headreuse.training.joint import train
-from headreuse.training.series import Series
+from headreuse.training.series import TrainedSeries
 
 STEPS = 9
 SAVED = (3, 6, 9)
@@ -161,13 +164,7 @@ def test_a_finished_series_has_the_scheduled_checkpoints_with_notes_and_no_pickl
     for step in SAVED:
         folder = undisturbed / f"checkpoint-{step}"
         content = (folder / "model.safetensors").read_bytes()
-        assert json.loads((folder / "headreuse.json").read_text()) == {
-            "group": "pair",
-            "seed": 0,
-            "step": step,
-            "fingerprint": hashlib.sha256(content).hexdigest(),
-            "weights_bytes": len(content),
-        }
+        assert read_note(folder) == CheckpointNote("pair", 0, step, fingerprint_of(folder), len(content))
         assert (folder / "tokenizer.json").exists()
     assert not [path for suffix in ("bin", "pt", "pth") for path in undisturbed.rglob(f"*.{suffix}")]
     assert not list(undisturbed.glob(".*"))
@@ -204,9 +201,9 @@ def cut_short(self, folder, **_kwargs):
 MOMENTS = {
     "while weights are written": (PreTrainedModel, "save_pretrained", cut_short),
     "while the optimiser is written": (Trainer, "_save_optimizer_and_scheduler", stop),
-    "before the note": (Series, "publish", stop),
+    "before the note": (TrainedSeries, "publish", stop),
     "before the checkpoint has its name": (os, "rename", stop),
-    "before older ones are thinned out": (Series, "drop_resume_files", stop),
+    "before older ones are thinned out": (TrainedSeries, "drop_resume_files", stop),
 }
 
 

@@ -58,8 +58,9 @@ class SetAblationsOf(Measurement[SetLosses]):
             sets[source] = [top, *random_sets_like(top, loaded.n_heads, settings["n_sets"], generator)]
         every = [heads for several in sets.values() for heads in several]
         prompts = loaded.prompts(unit, settings["length"])
-        position = "each" if prompts.is_aligned else "pooled"
-        effects = set_ablation(loaded.model, prompts, every, position=position).effects
+        effects = set_ablation(
+            loaded.model, prompts, every, position="each" if prompts.is_aligned else "pooled"
+        ).effects
         parts = {outcome: np.split(values, len(sets)) for outcome, values in effects.items()}
         return {source: {outcome: parts[outcome][place] for outcome in parts} for place, source in enumerate(sets)}
 
@@ -78,9 +79,7 @@ class SetAblationsOf(Measurement[SetLosses]):
         losses = {}
         for source, rows in frame.groupby("source", sort=False):
             n_sets = int(rows["set"].max()) + 1
-            losses[str(source)] = {
-                name: values.reshape(n_sets, -1) for name, values in outcome_columns(rows).items()
-            }
+            losses[str(source)] = {name: values.reshape(n_sets, -1) for name, values in outcome_columns(rows).items()}
         return losses
 
 

@@ -1,7 +1,6 @@
 """How an example becomes token ids with roles. A further encoder is one file of this room with an `@encoder` class."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Hashable
 from pathlib import Path
 from typing import ClassVar, Self
 
@@ -14,8 +13,8 @@ from headreuse.registry import Registry
 from headreuse.tasks import Examples, Task, evaluation_examples
 
 
-class Encoder(ABC, Hashable):
-    """Turns examples of tasks into token ids; equal encoders give equal prompts."""
+class Encoder(ABC):
+    """Turns examples of tasks into token ids; equal encoders give equal prompts and have equal hashes."""
 
     tokens_of: ClassVar[str]
     """Whose tokens it knows, for messages."""

@@ -1,0 +1,123 @@
+"""Results of fixed models are what they were: whoever changes them raises the version that stands in their key.
+
+Covers the versions in `measurements/base.py` and `tables/base.py`. Where a change of results is meant, raise the
+version of the measurement or table and write the new numbers down: `python tests/test_results_kept.py`.
+"""
+
+import json
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from headreuse.measurements.base import MEASUREMENTS
+from headreuse.models.architectures import build_model
+from headreuse.models.checkpoints import fingerprint_of
+from headreuse.models.tokenizer import build_tokenizer
+from headreuse.prompts import Vocabulary
+from headreuse.store.folder import RunFolder
+from headreuse.store.notes import CheckpointNote, write_note
+from headreuse.study import parse_study
+from headreuse.tables.base import TABLES
+from headreuse.tables.make import compute_tables
+from headreuse.tables.results import Results
+from headreuse.work.engines import run_here
+from headreuse.work.progress import progress
+from headreuse.work.schedule import work
+from headreuse.work.shards import Shard
+
+KEPT = Path(__file__).with_name("results_kept.json")
+STUDY = {
+    "name": "kept",
+    "seeds": [0, 1],
+    "alphabet_size": 2,
+    "model": {"n_layers": 2, "n_heads": 2, "d_model": 16},
+    "training": {"steps": 2, "checkpoints": {"at": [1]}},
+    "measures": {"n_examples": 16, "n_score_examples": 16, "beyond": 0, "baseline_floor": 0.0, "functional_sets": 20},
+    "groups": [
+        {
+            "name": "g",
+            "main": {"task": "copy", "max_length": 1},
+            "auxiliary": [{"task": "reverse", "max_length": 2}],
+        }
+    ],
+}
+
+
+def measured_folder(root: Path) -> RunFolder:
+    """A run folder of models whose weights numpy drew, which all versions of it draw alike; measured."""
+    study = parse_study(STUDY, "kept")
+    folder = RunFolder.create(root, study, "test")
+    vocabulary = Vocabulary.of([study.task(name) for name in ("copy", "reverse")])
+    for seed in study.seeds:
+        for step in (1, 2):
+            path = folder.series_folder("g", seed) / f"checkpoint-{step}"
+            model = build_model(study.model, vocab_size=len(vocabulary), max_positions=32, seed=0)
+            generator = np.random.default_rng([seed, step])
+            with torch.no_grad():
+                for parameter in model.parameters():
+                    parameter.copy_(torch.as_tensor(generator.normal(size=tuple(parameter.shape)) / 2))
+            model.save_pretrained(path)
+            build_tokenizer(vocabulary).save_pretrained(path)
+            size = (path / "model.safetensors").stat().st_size
+            write_note(path, CheckpointNote("g", seed, step, fingerprint_of(path), size))
+    problems = work(folder, progress(folder), run_here, shard=Shard(1, 1), train=False, measure=True)
+    assert problems == []
+    return folder
+
+
+def numbers(frame: pd.DataFrame) -> dict[str, list[float]]:
+    """Of each column of numbers: how many are finite, their mean and their mean square."""
+    found = {}
+    for name in frame.select_dtypes("number"):
+        values = frame[name].to_numpy(dtype=float)
+        finite = values[np.isfinite(values)]
+        mean, square = (float(np.mean(part)) if len(part) else 0.0 for part in (finite, finite**2))
+        found[name] = [len(finite), float(f"{mean:.6g}"), float(f"{square:.6g}")]
+    return found
+
+
+def results(folder: RunFolder) -> dict[str, dict]:
+    """Version and numbers of every measurement and table."""
+    units = [unit for entry in progress(folder) for unit in entry.done]
+    frames = {
+        kind: pd.concat([folder.units.read(unit) for unit in units if unit.kind == kind], ignore_index=True)
+        for kind in MEASUREMENTS
+    }
+    tables = compute_tables(Results(folder))
+    return {
+        "measurements": {
+            kind: {"version": entry.versions, "numbers": numbers(frames[kind])} for kind, entry in MEASUREMENTS.items()
+        },
+        "tables": {name: {"version": TABLES[name].version, "numbers": numbers(tables[name])} for name in TABLES},
+    }
+
+
+@pytest.fixture(scope="module")
+def now(tmp_path_factory) -> dict[str, dict]:
+    return results(measured_folder(tmp_path_factory.mktemp("kept") / "run"))
+
+
+@pytest.mark.parametrize(
+    ("part", "name"), [*(("measurements", kind) for kind in MEASUREMENTS), *(("tables", name) for name in TABLES)]
+)
+def test_results_of_one_version_are_the_same(now, part, name):
+    kept = json.loads(KEPT.read_text())[part].get(name, {"version": None, "numbers": {}})
+    found = now[part][name]
+    again = f"write the new numbers down: python tests/{Path(__file__).name}"
+    assert found["version"] == kept["version"], f"{name} has version {found['version']}; {again}"
+    assert found["numbers"].keys() == kept["numbers"].keys(), (
+        f"{name} has other columns; raise its version, then {again}"
+    )
+    for column, values in found["numbers"].items():
+        assert values == pytest.approx(kept["numbers"][column], rel=1e-3, abs=1e-5), (
+            f"{name} gives other results in {column!r} than before; raise its version, then {again}"
+        )
+
+
+if __name__ == "__main__":
+    with tempfile.TemporaryDirectory() as folder:
+        KEPT.write_text(json.dumps(results(measured_folder(Path(folder) / "run")), indent=1) + "\n")
