@@ -51,7 +51,7 @@ maps = arrays(float, (2, 4), elements=st.floats(-1, 1).map(lambda x: round(x, 3)
 
 
 def heads(*values: float) -> np.ndarray:
-    return np.array(values).reshape(2, -1)
+    return np.array(values, dtype=float).reshape(2, -1)
 
 
 def scores(truth, *, task="copy", noise=0.2, n=128, accuracy=1.0, seed=0, length=8, method="mean_ablation"):

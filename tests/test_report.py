@@ -9,12 +9,13 @@ import pandas as pd
 import pytest
 from invented import report_inputs, small_study
 
+from headreuse.correlation.wording import counted
 from headreuse.report import ReportInputs, render
 from headreuse.report.answer import answer, asked
 from headreuse.report.caveats import caveats
 from headreuse.report.exhibits import MAX_SLIDER_STEPS, on_slider
 from headreuse.report.tables import table
-from headreuse.report.wording import counted, listed, percent, signed
+from headreuse.report.wording import listed, percent, signed
 
 HOSTILE = "</script><img src=x onerror=alert(1)>"
 MEGABYTE = 1e6
@@ -359,7 +360,7 @@ def test_limits_are_always_told():
 def test_unusable_checkpoints_and_problems_are_counted():
     told = " ".join(caveats(two_groups(problems=["a", "b"])))
     assert "At 1 of 3 checkpoints no overlap is usable" in told
-    assert "2 problems came up while measuring" in told
+    assert "2 problems occurred while measuring" in told
 
 
 def test_wording_by_hand():

@@ -10,9 +10,8 @@ from scipy import stats
 
 from headreuse.records import Evaluation
 from headreuse.study import Group
+from headreuse.tables.accuracy import accuracy_rows, clopper_pearson
 from headreuse.tables.transfer import (
-    accuracy_rows,
-    clopper_pearson,
     over_seeds,
     transfer_table,
 )

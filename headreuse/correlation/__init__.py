@@ -1,7 +1,8 @@
 """Does transfer go with overlap over training, and how sure can one be?
 
-The unit of replication is the run (group and seed): checkpoints of one run are a time series in which nearly
-everything trends (trap 3 of `reference/paper.md`). What is calibrated is offered, and what is not is said in words.
+The unit of replication is the run (group and seed): the checkpoints of one run are a time series in which nearly
+everything trends. An interval or a p is given only where simulation showed it to be calibrated; elsewhere a note says
+why there is none.
 """
 
 from headreuse.correlation.autocorrelation import effective_sample_size, residual_autocorrelation

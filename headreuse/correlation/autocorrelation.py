@@ -10,10 +10,10 @@ MIN_STEPS = 4
 
 
 def effective_sample_size(x: Float[np.ndarray, "step"], y: Float[np.ndarray, "step"]) -> float:
-    """Independent pairs that say as much of a correlation as these two series do: at most as many as they have points.
+    """How many independent pairs would say as much about a correlation as these two series; at most their length.
 
     n / (1 + 2 Σ_k (1 − k/n) ρ_x(k) ρ_y(k)), summed up to the first lag at which the product is not positive (Bartlett
-    1946; Pyper & Peterman 1998). A description: trends make it small, but no test gets exact by it. NaN for constant
+    1946; Pyper & Peterman 1998). It describes only: trends make it small, but it makes no test exact. NaN for constant
     series.
     """
     n = len(x)
@@ -26,7 +26,7 @@ def effective_sample_size(x: Float[np.ndarray, "step"], y: Float[np.ndarray, "st
 
 
 def effective_points(panel: Panel) -> float:
-    """Effective sample size of a panel: the sum over its runs; NaN where a run has too few points or does not vary."""
+    """Effective sample size of a panel, summed over its runs; NaN where a run has too few points or does not vary."""
     runs = zip(panel.overlap, panel.transfer, panel.present, strict=True)
     sizes = [effective_sample_size(x[here], y[here]) if here.sum() >= MIN_STEPS else np.nan for x, y, here in runs]
     return float(np.sum(sizes))
@@ -35,7 +35,7 @@ def effective_points(panel: Panel) -> float:
 def residual_autocorrelation(panel: Panel) -> float:
     """Lag-one autocorrelation of what runs have beyond the common trend: geometric mean of overlap's and transfer's.
 
-    From 0 to 1: negative ones count as 0. NaN where nothing is left.
+    From 0 to 1: a negative one counts as 0. NaN where nothing is left.
     """
     common = panel.common()
     if common.overlap.shape[-1] < MIN_STEPS:

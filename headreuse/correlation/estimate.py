@@ -1,4 +1,4 @@
-"""One estimate of how an overlap measure goes with a transfer measure, with what can be said of it.
+"""One estimate of how transfer goes with overlap, with the interval and the p that it can have.
 
 The rule: an interval or a p is given only where simulation showed it to be calibrated
 (`analyses/benchmarks/calibration.py`); elsewhere the estimate stands alone and a note says why.
@@ -13,12 +13,13 @@ from headreuse.correlation.intervals import UNKNOWN, Interval, between_runs, jac
 from headreuse.correlation.panels import Panel
 from headreuse.correlation.permutation import seed_permutation, smallest_p
 from headreuse.correlation.statistics import Statistic
+from headreuse.correlation.wording import counted
 
 MIN_POINTS = 3
 JACKKNIFE_FROM = {"step_adjusted": 4, "partial": 3}
-"""Runs that an interval over runs takes; 2 for those that are not named."""
+"""Runs that an interval over runs needs, by statistic; 2 for the others."""
 BETWEEN_FROM = 5
-"""Runs that Fisher's interval of the between-run correlation takes."""
+"""Runs that Fisher's interval of the between-run correlation needs."""
 ALPHA = 0.05
 UNDEFINED_WITHOUT_ONE = "no interval: undefined without one of the runs"
 
@@ -46,11 +47,11 @@ class Estimate:
 
 def correlation(panel: Panel, statistic: Statistic) -> Estimate:
     """A correlation over the checkpoints of a panel, with interval and p where they are calibrated."""
-    if told := undefined(panel, statistic):
-        return Estimate(statistic.name, np.nan, note=told)
+    if reason := undefined(panel, statistic):
+        return Estimate(statistic.name, np.nan, note=reason)
     value = float(statistic(panel.overlap, panel.transfer))
-    interval, how, why_no_interval = _interval(panel, statistic, value)
-    p, why_no_p = _p(panel, statistic)
+    interval, how, no_interval = _interval(panel, statistic, value)
+    p, no_p = _p(panel, statistic)
     return Estimate(
         statistic.name,
         value,
@@ -59,7 +60,7 @@ def correlation(panel: Panel, statistic: Statistic) -> Estimate:
         interval=how,
         p=p,
         test="" if np.isnan(p) else "seed permutation",
-        note="; ".join(told for told in (why_no_interval, why_no_p) if told),
+        note="; ".join(reason for reason in (no_interval, no_p) if reason),
     )
 
 
@@ -70,7 +71,7 @@ def undefined(panel: Panel, statistic: Statistic) -> str:
         return f"{n_points} usable checkpoints; a correlation needs at least {MIN_POINTS}"
     x, y = statistic.centred(panel.overlap), statistic.centred(panel.transfer)
     if statistic.name == "between_run" and len(panel.seeds) < MIN_POINTS:
-        return f"{counted(len(panel.seeds))}; a correlation between runs needs at least {MIN_POINTS}"
+        return f"{counted(len(panel.seeds), 'run')}; a correlation between runs needs at least {MIN_POINTS}"
     if not x.any() or not y.any():
         name = panel.transfer_metric if x.any() else panel.overlap_metric
         return f"{name} does not vary{' within runs' if statistic.within_runs else ''}"
@@ -87,26 +88,26 @@ def why_no_interval(statistic: Statistic, n_runs: int) -> str:
 
 
 def too_few_runs(name: str, n_runs: int) -> str:
-    """Whether the jackknife over runs is not calibrated for an estimate, in words; empty where it is."""
+    """Why the jackknife over so few runs is not calibrated for an estimate, in words; empty where it is."""
     needed = JACKKNIFE_FROM.get(name, 2)
-    return "" if n_runs >= needed else f"no interval over {counted(n_runs)}; it takes {needed}"
+    return "" if n_runs >= needed else f"no interval over {counted(n_runs, 'run')}; it takes {needed}"
 
 
 def why_no_p(statistic: Statistic, n_runs: int) -> str:
-    """Why no p of a correlation can be had with so many runs, in words; empty where one can."""
+    """Why a correlation has no p with so many runs, in words; empty where it has one."""
     if not statistic.by_run:
         return f"no p: {statistic.name} is not tested"
     if smallest_p(n_runs) <= ALPHA:
         return ""
     least = "" if n_runs < 2 else f", which cannot be less than {smallest_p(n_runs):.2g}"
-    return f"no p from {counted(n_runs)}{least}"
+    return f"no p from {counted(n_runs, 'run')}{least}"
 
 
 def _interval(panel: Panel, statistic: Statistic, value: float) -> tuple[Interval, str, str]:
     """Interval, how it was made, and why there is none."""
     n_runs = len(panel.seeds)
-    if told := why_no_interval(statistic, n_runs):
-        return UNKNOWN, "", told
+    if reason := why_no_interval(statistic, n_runs):
+        return UNKNOWN, "", reason
     if not statistic.within_runs:
         return between_runs(np.array(value), n_runs), "Fisher over runs", ""
     interval = over_runs(panel.overlap, panel.transfer, statistic)
@@ -117,8 +118,8 @@ def _interval(panel: Panel, statistic: Statistic, value: float) -> tuple[Interva
 
 def _p(panel: Panel, statistic: Statistic) -> tuple[float, str]:
     """p of the seed-permutation test, and why there is none."""
-    if told := why_no_p(statistic, len(panel.seeds)):
-        return np.nan, told
+    if reason := why_no_p(statistic, len(panel.seeds)):
+        return np.nan, reason
     common = panel.common()
     if undefined(common, statistic):
         return np.nan, "no p: too few steps count in every run"
@@ -126,15 +127,10 @@ def _p(panel: Panel, statistic: Statistic) -> tuple[float, str]:
 
 
 def jackknifed(panel: Panel, estimate: Estimate, value: Callable[[np.ndarray], np.ndarray]) -> Estimate:
-    """The estimate with the jackknife interval of `value` (of chosen runs), where there are runs enough."""
-    if told := too_few_runs(estimate.statistic, len(panel.seeds)):
-        return replace(estimate, note=told)
+    """The estimate with the jackknife interval of `value`, a function of chosen runs, where there are enough runs."""
+    if reason := too_few_runs(estimate.statistic, len(panel.seeds)):
+        return replace(estimate, note=reason)
     interval = jackknife(value, len(panel.seeds))
     if np.isnan(interval.low):
         return replace(estimate, note=UNDEFINED_WITHOUT_ONE)
     return replace(estimate, ci_low=float(interval.low), ci_high=float(interval.high), interval="jackknife over runs")
-
-
-def counted(n_runs: int) -> str:
-    """`1 run`, `2 runs`."""
-    return f"{n_runs} run{'s' * (n_runs != 1)}"

@@ -1,4 +1,4 @@
-"""Estimates that answer further questions: given covariates, with a lag, as slopes."""
+"""Further estimates: correlations given covariates and with a lag, and slopes."""
 
 from collections.abc import Iterator
 
@@ -9,7 +9,6 @@ from headreuse.correlation.estimate import (
     MIN_POINTS,
     SLOPE,
     Estimate,
-    counted,
     jackknifed,
     undefined,
     why_no_p,
@@ -19,21 +18,22 @@ from headreuse.correlation.mixed import fit_mixed
 from headreuse.correlation.panels import Panel
 from headreuse.correlation.permutation import seed_permutation, slope_interval
 from headreuse.correlation.statistics import STATISTICS
+from headreuse.correlation.wording import counted
 
 LAGS = (-2, -1, 1, 2)
 """In checkpoints; at +1 overlap is compared with the transfer one checkpoint later."""
 MIXED_FROM = {"mixed_intercept": 3, "mixed_slope": 5}
-"""Runs from which a model estimates how runs vary."""
+"""Runs that a model needs to estimate how runs vary."""
 
 
 def partial(panel: Panel) -> Estimate:
     """Within-run correlation given log step and the accuracy of main and auxiliaries at the length of the scores."""
     statistic, name = STATISTICS["within_run"], "partial"
-    told = undefined(panel, statistic)
-    if not told and not _complete(panel).any():
-        told = "the accuracies at the length of the scores are not known"
-    if told:
-        return Estimate(name, np.nan, note=told)
+    reason = undefined(panel, statistic)
+    if not reason and not _complete(panel).any():
+        reason = "the accuracies at the length of the scores are not known"
+    if reason:
+        return Estimate(name, np.nan, note=reason)
 
     def value(runs: np.ndarray) -> np.ndarray:
         return statistic(*given_covariates(panel.of_runs(runs)))
@@ -45,7 +45,7 @@ def partial(panel: Panel) -> Estimate:
 
 
 def given_covariates(panel: Panel) -> tuple[Float[np.ndarray, "run step"], Float[np.ndarray, "run step"]]:
-    """Overlap and transfer less their regression on run, log step and both accuracies."""
+    """Residuals of overlap and of transfer, each regressed on run, log step and both accuracies."""
     present = _complete(panel)
     log_step = np.broadcast_to(np.log1p(panel.steps), present.shape)
     within = STATISTICS["within_run"].centred
@@ -67,7 +67,7 @@ def _complete(panel: Panel) -> Bool[np.ndarray, "run step"]:
 
 
 def _without_rounding(residual: np.ndarray, series: np.ndarray) -> np.ndarray:
-    """Residuals that are but rounding errors of a series that is explained wholly, set to 0."""
+    """The residuals, all 0 where the series is fully explained and only rounding errors are left."""
     return np.where(np.abs(residual).max() <= 1e-9 * np.abs(series).max(), 0.0, residual)
 
 
@@ -81,30 +81,30 @@ def lagged(panel: Panel, lag: int) -> Estimate:
 
 
 def step_adjusted_slope(panel: Panel) -> Estimate:
-    """Change of transfer per unit of overlap given run and step; its interval holds what permuting seeds allows."""
+    """Change of transfer per unit of overlap given run and step; its interval holds the slopes not rejected."""
     name, common = "step_adjusted_slope", panel.common()
-    if told := undefined(common, STATISTICS["step_adjusted"]):
-        return Estimate(name, np.nan, SLOPE, note=told)
+    if reason := undefined(common, STATISTICS["step_adjusted"]):
+        return Estimate(name, np.nan, SLOPE, note=reason)
     slope, interval = slope_interval(common.overlap, common.transfer)
-    if told := why_no_p(STATISTICS["step_adjusted"], len(panel.seeds)):
-        return Estimate(name, float(slope), SLOPE, note=told)
+    if reason := why_no_p(STATISTICS["step_adjusted"], len(panel.seeds)):
+        return Estimate(name, float(slope), SLOPE, note=reason)
     p = float(seed_permutation(common.overlap, common.transfer, STATISTICS["step_adjusted"]))
     low, high = float(interval.low), float(interval.high)
     return Estimate(name, float(slope), SLOPE, low, high, "seed permutation inverted", p, "seed permutation")
 
 
 def mixed_slopes(panel: Panel) -> Iterator[Estimate]:
-    """Slopes of mixed models with a random intercept, and a random slope, for each run; of the gap alone.
+    """Slopes of mixed models with a random intercept, and with a random slope too, for each run; of the gap alone.
 
-    τ is linear in the gap, so its slope is the same but for the factor.
+    τ is linear in the gap, so its slope follows from that of the gap.
     """
     for name, n_runs in MIXED_FROM.items():
-        told = undefined(panel, STATISTICS["within_run"])
-        if not told and len(panel.seeds) < n_runs:
-            told = f"{counted(len(panel.seeds))}; how runs vary cannot be estimated from fewer than {n_runs}"
-        fitted = None if told else fit_mixed(panel.overlap, panel.transfer, random_slope=name == "mixed_slope")
+        reason = undefined(panel, STATISTICS["within_run"])
+        if not reason and len(panel.seeds) < n_runs:
+            reason = f"{counted(len(panel.seeds), 'run')}; how runs vary cannot be estimated from fewer than {n_runs}"
+        fitted = None if reason else fit_mixed(panel.overlap, panel.transfer, random_slope=name == "mixed_slope")
         if fitted is None:
-            yield Estimate(name, np.nan, SLOPE, note=told or "the model could not be fitted")
+            yield Estimate(name, np.nan, SLOPE, note=reason or "the model could not be fitted")
             continue
         interval = jackknife(fitted.slope_of, len(panel.seeds), PLAIN)
         low, high = float(interval.low), float(interval.high)
@@ -114,7 +114,7 @@ def mixed_slopes(panel: Panel) -> Iterator[Estimate]:
 def shifted(
     x: Float[np.ndarray, "*batch run step"], y: Float[np.ndarray, "*batch run step"], lag: int
 ) -> tuple[Float[np.ndarray, "*batch run pair"], Float[np.ndarray, "*batch run pair"]]:
-    """Two series with `y` taken `lag` checkpoints later; NaN where either is."""
+    """Two series with `y` taken `lag` checkpoints later; both NaN where either is."""
     n_steps = x.shape[-1]
     x, y = x[..., max(0, -lag) : n_steps - max(0, lag)], y[..., max(0, lag) : n_steps - max(0, -lag)]
     both = np.isfinite(x) & np.isfinite(y)

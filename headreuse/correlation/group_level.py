@@ -10,14 +10,14 @@ from headreuse.correlation.estimate import MIN_POINTS, Estimate
 from headreuse.correlation.panels import Panel
 
 MIN_GROUPS = 5
-"""Groups that a two-sided permutation takes to reach 5 % (2 / 5!)."""
+"""With fewer groups a two-sided permutation test cannot reach 5 % (2 / 5! with 5 groups)."""
 N_PERMUTATIONS = 9999
 
 
 def over_groups(panels: Sequence[Panel], *, seed: int = 0) -> Estimate:
     """Spearman over groups of each group's last overlap and last transfer, seeds averaged; p by permuting groups.
 
-    No interval: so few groups bear none.
+    There is no interval: the groups are too few for one.
     """
     name = "between_group"
     ends = np.array([_end(panel) for panel in panels if panel.present.any()]).reshape(-1, 2)
@@ -42,8 +42,8 @@ def mantel(
 ) -> tuple[float, float]:
     """Correlation of two symmetric task × task matrices off the diagonal, and its two-sided p by permuting tasks.
 
-    Pairs that share a task are not independent; permuting tasks, rows and columns together, keeps that (Mantel 1967).
-    Exact where there are fewer permutations than `N_PERMUTATIONS`. NaN where a matrix is constant.
+    Pairs that share a task are not independent. Permuting tasks, rows and columns together, keeps this dependence
+    (Mantel 1967). Exact where there are fewer permutations than `N_PERMUTATIONS`. NaN where a matrix is constant.
     """
     upper = np.triu_indices(len(a), 1)
 

@@ -1,15 +1,15 @@
 """How sure is an estimate? Intervals in which the run, not the checkpoint, is the unit of replication.
 
 Checkpoints of one run are a time series, so an interval that counts them (Fisher's z with the residual degrees of
-freedom) is far too narrow. Here each run is one observation: the intervals say how an estimate, common trend
-included, would vary over new seeds.
+freedom) is far too narrow. Here each run is one observation: the intervals say how an estimate, with the trend that all
+runs share, would vary over new seeds.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from scipy import stats
 
 from headreuse.correlation.statistics import Series, Statistic
@@ -17,16 +17,20 @@ from headreuse.correlation.statistics import Series, Statistic
 CONFIDENCE = 0.95
 
 
+Numbers = Float[np.ndarray, "*batch"] | float
+"""One for each of many studies, or just one."""
+
+
 @dataclass(frozen=True)
 class Scale:
-    """Where an estimate is about normal, and the way back."""
+    """A scale on which an estimate is about normal, and the way back."""
 
-    to: Callable[[np.ndarray], np.ndarray]
-    back: Callable[[np.ndarray], np.ndarray]
+    to: Callable[[Numbers], Numbers]
+    back: Callable[[Numbers], Numbers]
 
 
-def _fisher_z(r: Float[np.ndarray, "..."]) -> Float[np.ndarray, "..."]:
-    """Fisher's z; a perfect correlation is taken as just short of it, so that z stays finite."""
+def _fisher_z(r: Numbers) -> Numbers:
+    """Fisher's z (Fisher 1921); a perfect correlation is taken as slightly less, so that z stays finite."""
     return np.arctanh(np.clip(r, -1 + 1e-12, 1 - 1e-12))
 
 
@@ -38,20 +42,18 @@ PLAIN = Scale(np.asarray, np.asarray)
 class Interval:
     """A 95 % interval; arrays where many estimates are made at once."""
 
-    low: Float[np.ndarray, "*batch"]
-    high: Float[np.ndarray, "*batch"]
+    low: Numbers
+    high: Numbers
 
 
-UNKNOWN = Interval(np.array(np.nan), np.array(np.nan))
+UNKNOWN = Interval(np.nan, np.nan)
 
 
-def jackknife(
-    estimate: Callable[[np.ndarray], Float[np.ndarray, "*batch"]], n_runs: int, scale: Scale = FISHER
-) -> Interval:
-    """Delete-one-run jackknife with Student's t of n_runs − 1 on a scale where the estimate is about normal.
+def jackknife(estimate: Callable[[Int[np.ndarray, "chosen"]], Numbers], n_runs: int, scale: Scale = FISHER) -> Interval:
+    """Delete-one-run jackknife (Tukey 1958) with Student's t of n_runs − 1, on a scale where estimates are normal.
 
-    The variance is taken about the estimate itself, not about the mean of the pseudo-values: a little larger, which
-    two and three runs need. NaN where the estimate is undefined without some run.
+    The variance is taken about the estimate itself, not about the mean of the pseudo-values. It is then a little
+    larger, as two and three runs need. NaN where the estimate is undefined without some run.
 
     Args:
         estimate: of the runs whose indices it is given.
@@ -61,7 +63,7 @@ def jackknife(
     whole = scale.to(np.asarray(estimate(np.arange(n_runs))))
     without = scale.to(np.stack([estimate(np.delete(np.arange(n_runs), run)) for run in range(n_runs)]))
     pseudo = n_runs * whole - (n_runs - 1) * without
-    error = np.sqrt(((pseudo - whole) ** 2).sum(axis=0) / (n_runs * (n_runs - 1)))
+    error = np.sqrt(np.sum((pseudo - whole) ** 2, axis=0) / (n_runs * (n_runs - 1)))
     half = stats.t.isf((1 - CONFIDENCE) / 2, n_runs - 1) * error
     return Interval(scale.back(whole - half), scale.back(whole + half))
 
@@ -71,16 +73,16 @@ def over_runs(x: Series, y: Series, statistic: Statistic) -> Interval:
     return jackknife(lambda runs: statistic(x[..., runs, :], y[..., runs, :]), x.shape[-2])
 
 
-def between_runs(r: Float[np.ndarray, "*batch"], n_runs: int) -> Interval:
+def between_runs(r: Numbers, n_runs: int) -> Interval:
     """Fisher's interval of Pearson's correlation of `n_runs` independent pairs, one pair a run; at least 4 runs."""
     half = stats.norm.isf((1 - CONFIDENCE) / 2) / np.sqrt(n_runs - 3)
     return Interval(np.tanh(_fisher_z(r) - half), np.tanh(_fisher_z(r) + half))
 
 
 def cluster_bootstrap(x: Series, y: Series, generator: np.random.Generator, *, n_resamples: int = 4000) -> Interval:
-    """Interval of `within_run` by drawing whole runs with replacement; the percentiles are widened for few runs.
+    """Interval of `within_run` by drawing whole runs with replacement, its percentiles widened for few runs.
 
-    Widened as a t interval is, so that tails are Φ(−t √(n/(n−1))) (Hesterberg 2015, "expanded percentile").
+    They are widened as a t interval is: the tails are Φ(−t √(n/(n−1))) (Hesterberg 2015, "expanded percentile").
     """
     n_runs = x.shape[-2]
     x, y = (series - np.nanmean(series, axis=-1, keepdims=True) for series in (x, y))
@@ -93,7 +95,7 @@ def cluster_bootstrap(x: Series, y: Series, generator: np.random.Generator, *, n
 
 
 def difference(a: tuple[float, Interval], b: tuple[float, Interval]) -> Interval:
-    """Interval of a − b of two independent estimates from their own intervals (MOVER; Zou 2007)."""
+    """Interval of a − b from the intervals of two independent estimates (MOVER; Zou 2007)."""
     (value_a, of_a), (value_b, of_b) = a, b
     apart = value_a - value_b
     below = np.hypot(value_a - of_a.low, of_b.high - value_b)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import statsmodels.api as sm
-from jaxtyping import Float
+from jaxtyping import Float, Int
 
 
 @dataclass(frozen=True)
@@ -19,9 +19,9 @@ class MixedFit:
     moment: Float[np.ndarray, "run effect"]
     """X'V⁻¹y."""
 
-    def slope_of(self, runs: np.ndarray) -> Float[np.ndarray, ""]:
-        """The slope of some of the runs under the variances of all."""
-        return np.linalg.solve(self.normal[runs].sum(axis=0), self.moment[runs].sum(axis=0))[1]
+    def slope_of(self, runs: Int[np.ndarray, "chosen"]) -> float:
+        """The slope of some of the runs, with the variances fitted to all."""
+        return float(np.linalg.solve(self.normal[runs].sum(axis=0), self.moment[runs].sum(axis=0))[1])
 
 
 def fit_mixed(
@@ -29,7 +29,7 @@ def fit_mixed(
 ) -> MixedFit | None:
     """Fit y ~ x with a random intercept (and slope) for each run by REML; None where the fit does not converge.
 
-    Both are scaled to unit variance for the fit and the slope is scaled back.
+    Both are scaled to unit variance for the fit, and the slope is scaled back.
     """
     present = np.isfinite(x) & np.isfinite(y)
     run = np.nonzero(present)[0]
@@ -37,12 +37,12 @@ def fit_mixed(
     design = np.column_stack([np.ones(len(run)), (x[present] - x[present].mean()) / scale_x])
     outcome = (y[present] - y[present].mean()) / scale_y
     with warnings.catch_warnings():
-        # They are about the Hessian, of which nothing is used, and about variances at 0, where the slope is as good.
+        # They warn of the Hessian, which is not used, and of variances at 0, at which the slope is still good.
         warnings.simplefilter("ignore")
         model = sm.MixedLM(outcome, design, groups=run, exog_re=design if random_slope else None)
         try:
             result = model.fit(reml=True, method="lbfgs")
-        except np.linalg.LinAlgError:  # a step into singular variances, which statsmodels does not report otherwise
+        except np.linalg.LinAlgError:  # a step into singular variances, which statsmodels reports in no other way
             return None
     if not result.converged:
         return None

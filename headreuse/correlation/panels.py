@@ -1,11 +1,11 @@
-"""Overlap and transfer of the runs of a group side by side: what every estimate starts from."""
+"""Overlap and transfer of the runs of a group, checkpoint by checkpoint: what every estimate starts from."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float, Int, Shaped
 
 from headreuse.study.config import Group
 
@@ -14,7 +14,7 @@ MEASURE = ["metric", "method", "outcome"]
 """The columns of the `overlap` table that say what an overlap was measured with."""
 
 MEASURE_COLUMNS = ("overlap_metric", "method", "outcome", "transfer_metric")
-"""The columns of the `correlation` table that say what is correlated with what."""
+"""The columns of the `correlation` table that name the two measures that are correlated."""
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,8 @@ class Panel:
     method: str
     outcome: str
     transfer_metric: str
-    seeds: Int[np.ndarray, "run"]
+    seeds: Shaped[np.ndarray, "run"]
+    """The label of each run, from the tables' column `seed`: a number, or the name of a series."""
     steps: Int[np.ndarray, "step"]
     overlap: Float[np.ndarray, "run step"]
     """Mean over main's auxiliaries; NaN, here and in `transfer`, at checkpoints that are missing or not usable."""
@@ -36,7 +37,7 @@ class Panel:
 
     @property
     def measure(self) -> tuple[str, ...]:
-        """What goes with what; the values of `MEASURE_COLUMNS`."""
+        """The values of `MEASURE_COLUMNS`."""
         return self.overlap_metric, self.method, self.outcome, self.transfer_metric
 
     @property
@@ -49,7 +50,7 @@ class Panel:
         return self._with(chosen, np.arange(len(self.steps)))
 
     def common(self) -> "Panel":
-        """The panel at those steps alone that count in every run."""
+        """The panel at the steps that count in every run."""
         return self._with(np.arange(len(self.seeds)), np.flatnonzero(self.present.all(axis=0)))
 
     def _with(self, runs: np.ndarray, steps: np.ndarray) -> "Panel":
@@ -80,12 +81,12 @@ def panels(overlap: pd.DataFrame, transfer: pd.DataFrame, groups: Sequence[Group
 
 def _mean_over_auxiliaries(rows: pd.DataFrame) -> pd.DataFrame:
     """Overlap and baselines by seed and step; overlap is NaN where any auxiliary's is not usable."""
-    counted = rows.assign(
+    named = rows.assign(
         overlap=rows["value"].where(rows["usable"].astype(bool)),
         main=rows.get("baseline_a", np.nan),
         auxiliary=rows.get("baseline_b", np.nan),
     )
-    by_checkpoint = counted.groupby(["seed", "step"])
+    by_checkpoint = named.groupby(["seed", "step"])
     means = by_checkpoint[["overlap", "main", "auxiliary"]].mean()
     complete = by_checkpoint["overlap"].count() == by_checkpoint.size()
     return means.assign(overlap=means["overlap"].where(complete))

@@ -7,6 +7,7 @@ import numpy as np
 from headreuse.correlation.estimate import ALPHA
 from headreuse.correlation.permutation import null, p_value, smallest_p
 from headreuse.correlation.statistics import STATISTICS
+from headreuse.correlation.wording import counted
 
 N_SIMULATIONS = 400
 TARGET = 0.8
@@ -21,10 +22,10 @@ class Power:
     autocorrelation: float
     """Lag-one autocorrelation of what runs have beyond the common trend."""
     detectable: float
-    """The least correlation beyond the common trend that is found in 80 % of studies; NaN where none is."""
+    """The smallest correlation beyond the common trend that is found in 80 % of studies; NaN where none is."""
 
     def __str__(self) -> str:
-        runs = f"{self.n_runs} run{'s' * (self.n_runs != 1)}"
+        runs = counted(self.n_runs, "run")
         if smallest_p(self.n_runs) > ALPHA:
             return f"{runs} describe and cannot test: it takes 4 seeds of a group to reach p ≤ {ALPHA:g}."
         design = f"With {runs}, {self.n_steps} checkpoints each and autocorrelation {self.autocorrelation:.2f}"

@@ -15,11 +15,13 @@ from scipy import stats
 from headreuse.registry import Registry
 
 Series = Float[np.ndarray, "*batch run step"]
-Centred = Float[np.ndarray, "*batch run column"]
-"""0 at checkpoints that do not count."""
+Centred = Float[np.ndarray, "*batch row column"]
+"""0 at checkpoints that do not count. Mostly a row per run and a column per step; by pairs of points, one row."""
+Centre = Float[np.ndarray, "*batch _ _"]
+"""What is subtracted from a series: a value for each run, each step, or one for all."""
 
 TINY = 1e-12
-"""A centred series that is smaller than this fraction of the series itself is constant up to rounding."""
+"""A centred series whose values are below this fraction of the series itself counts as constant."""
 
 
 @dataclass(frozen=True)
@@ -29,12 +31,12 @@ class Statistic:
     name: str
     centred: Callable[[Series], Centred]
     within_runs: bool
-    """Whether each run is centred on its own, so that differences between runs do not enter."""
+    """Whether each run is centred about its own mean, so that differences between runs do not enter."""
     by_run: bool
-    """Whether a run's centred series stays the same when runs change places, so that seeds can be permuted."""
+    """Whether a run's centred series does not depend on the order of the runs, so that seeds can be permuted."""
 
     def __call__(self, x: Series, y: Series) -> Float[np.ndarray, "*batch"]:
-        """The correlation, −1 to 1; NaN where a centred series is zero, so that there is none."""
+        """The correlation, −1 to 1; NaN where a centred series is zero, so that none is defined."""
         return coefficient(self.centred(x), self.centred(y))
 
     @property
@@ -63,7 +65,7 @@ def coefficient(x: Centred, y: Centred) -> Float[np.ndarray, "*batch"]:
     across = np.sum(x * y, axis=(-2, -1))
     size = np.sqrt(np.sum(x * x, axis=(-2, -1)) * np.sum(y * y, axis=(-2, -1)))
     r = np.divide(across, size, out=np.full(np.shape(size), np.nan), where=size > 0)
-    return np.clip(r, -1.0, 1.0)
+    return np.asarray(np.clip(r, -1.0, 1.0))
 
 
 @statistic(within_runs=False)
@@ -103,7 +105,7 @@ def within_run(series: Series) -> Centred:
 
 @statistic(within_runs=True)
 def step_adjusted(series: Series) -> Centred:
-    """The same with step as a second factor: what is left when the trend that all runs share is taken out.
+    """The same with step as a second factor: what is left without the trend that all runs share.
 
     Over the steps that count in every run.
     """
@@ -114,20 +116,20 @@ def step_adjusted(series: Series) -> Centred:
 
 @statistic(within_runs=True)
 def first_differences(series: Series) -> Centred:
-    """Correlation of the changes from one checkpoint to the next, less each run's mean change."""
+    """Correlation of the changes from one checkpoint to the next, minus each run's mean change."""
     changes = np.diff(series, axis=-1)
     return _about(changes, _mean(changes, -1))
 
 
-def _mean(series: Series, axes: int | tuple[int, ...]) -> Series:
-    """Mean over `axes` of the values that are there; 0 where there is none."""
+def _mean(series: Series, axes: int | tuple[int, ...]) -> Centre:
+    """Mean over `axes` of the values that are not NaN; 0 where there is none."""
     present = np.isfinite(series)
     n = present.sum(axis=axes, keepdims=True)
     return np.where(present, series, 0).sum(axis=axes, keepdims=True) / np.maximum(n, 1)
 
 
-def _about(series: Series, centre: Series) -> Centred:
-    """The series less its centre, 0 where nothing is there, exactly 0 throughout where all that is left is rounding."""
+def _about(series: Series, centre: Centre) -> Centred:
+    """The series minus its centre; 0 where it is NaN, and exactly 0 throughout where only rounding errors are left."""
     present = np.isfinite(series)
     left = np.where(present, series - centre, 0)
     size = np.abs(np.where(present, series, 0)).max(axis=(-2, -1), keepdims=True)

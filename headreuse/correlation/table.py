@@ -45,12 +45,14 @@ def correlation_table(overlap: pd.DataFrame, transfer: pd.DataFrame, groups: Seq
     """One row per group, overlap measure, transfer measure and statistic, from the `overlap` and `transfer` tables.
 
     Over usable checkpoints only. `value` is a correlation (−1 to 1) or what `unit` says; `ci_low` and `ci_high` are
-    its 95 % interval and `interval` how that was made; `p` is of the test that `test` names, never one over
-    checkpoints; `q` is p with the false discovery rate controlled over all measures of the same group and statistic.
-    What a group's seeds cannot bear is NaN, and `note` says why. `n_effective` counts independent checkpoints.
-    Where there are several related (control) groups, rows of the group `all related groups` (`all control groups`)
-    have them together, and where there are both kinds those of `related − control` their difference. From three
-    groups on, rows of `all groups` correlate over groups, which are then the points.
+    its 95 % interval, and `interval` says how that was made; `p` is of the test that `test` names, which is never one
+    over checkpoints; `q` is p with the false discovery rate controlled over all measures of the same group and
+    statistic (Benjamini & Hochberg 1995). What a group has too few seeds for is NaN, and `note` says why.
+    `n_effective` is the number of independent checkpoints that the checkpoints are worth.
+
+    Several related (control) groups have rows of their mean, under the group `all related groups` (`all control
+    groups`). Where there are both kinds, rows of `related − control` have their difference. From three groups on, rows
+    of `all groups` correlate over groups: each group is then one point.
     """
     found = list(panels(overlap, transfer, groups))
     kinds = {group.name: group.kind for group in groups}

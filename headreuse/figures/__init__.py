@@ -1,7 +1,7 @@
 """Plotly figures of a study's tables: frames in, `Figure` out; nothing is shown or saved here.
 
-Each function takes rows of the run folder's tables, of one group unless it says otherwise. A figure with a choice of
-views (seed, outcome, checkpoint) holds them as frames; `with_slider` steps through them in a notebook.
+Each function takes rows of the run folder's tables, of one group unless it says otherwise. A figure that has several
+views (by seed, outcome, checkpoint) holds each as a frame; `with_slider` steps through them in a notebook.
 """
 
 from headreuse.figures.ablation import ablation_maps

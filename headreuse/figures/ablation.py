@@ -13,7 +13,7 @@ from headreuse.figures.style import SIGNED, escaped, rounded_rows, subtitled
 from headreuse.figures.views import Choice, Key, View, add_views, choice, keys
 
 MAX_CELLS_WITH_NUMBERS = 64
-"""Heads in a map up to which each cell shows its value."""
+"""In a map of at most this many heads each cell shows its value."""
 
 
 def ablation_maps(head_scores: pd.DataFrame, *, tasks: Sequence[str], baseline_floor: float = 0.0) -> go.Figure:
@@ -24,8 +24,8 @@ def ablation_maps(head_scores: pd.DataFrame, *, tasks: Sequence[str], baseline_f
         tasks: in the order of the panels, main first.
         baseline_floor: a task with lower baseline accuracy is marked: where nothing works, nothing can drop.
 
-    Views: method (where there are several), outcome, seed, step. The colour range is symmetric about 0 and one for all
-    seeds, steps and tasks of an outcome.
+    Views: method (where there are several), outcome, seed, step. The colour range is symmetric about 0, and the same
+    for all seeds, steps and tasks of an outcome.
     """
     choices = _choices(head_scores)
     n_layers, n_heads = int(head_scores["layer"].max()) + 1, int(head_scores["head"].max()) + 1
@@ -64,7 +64,7 @@ class _Map:
 
 
 def _maps(head_scores: pd.DataFrame, fields: list[str], shape: tuple[int, int]) -> dict[Key, _Map]:
-    """By what is chosen and task, in one pass: a frame for each of thousands of views would be slow."""
+    """Every map by view and task, in one pass: filtering the table for each of thousands of views would be slow."""
     keyed = zip(*(head_scores[name].astype(str) for name in [*fields, "task"]), strict=True)
     columns = ["layer", "head", "effect", "outcome", "length", "baseline"]
     found: dict[Key, _Map] = {}
@@ -77,7 +77,7 @@ def _maps(head_scores: pd.DataFrame, fields: list[str], shape: tuple[int, int]) 
 
 
 def _limits(head_scores: pd.DataFrame, fields: list[str]) -> dict[Key, float]:
-    """Half of the colour range, for each method (if chosen) and outcome, which set the unit; never 0."""
+    """The largest effect of each method (if chosen) and outcome, where the colour range ends; never 0."""
     units = [head_scores[name].astype(str) for name in fields if name in ("method", "outcome")]
     largest = head_scores["effect"].abs().groupby(units).max()
     names = [key if isinstance(key, tuple) else (key,) for key in largest.index]

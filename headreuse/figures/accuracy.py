@@ -60,7 +60,7 @@ def _over_seeds(accuracy: pd.DataFrame, tasks: list[str], lengths: list[int]) ->
 
 
 def _lines(curves: dict[str, pd.DataFrame] | None, tasks: list[str]) -> list[dict[str, Any]]:
-    """The changing part of the three traces of each task; empty where nothing was measured."""
+    """What changes in the three traces of each task; empty where nothing was measured."""
     traces: list[dict[str, Any]] = []
     for task in tasks:
         curve = (curves or {}).get(task)

@@ -1,4 +1,4 @@
-"""How alike are the seeds of a group? Gap, transfer and overlap over training, mean over seeds with a band."""
+"""How alike are the seeds of a group? Gap, transfer and overlap over training: the mean over seeds with a band."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -14,7 +14,7 @@ from headreuse.figures.views import Key, View, add_views, choice, keys
 from headreuse.tables.transfer import over_seeds
 
 BANDS = {"range of seeds": ("low", "high"), "95 % interval of their mean": ("ci_low", "ci_high")}
-"""What a band may be, and the columns of `over_seeds` that are its edges."""
+"""What a band can show, and the columns of `over_seeds` that hold its edges."""
 PANELS = {"gap": "generalization gap", "transfer_fraction": "transfer fraction τ", "overlap": "overlap"}
 
 
@@ -68,13 +68,13 @@ def _empty(panel: int, colour: str) -> Iterator[go.Scatter]:
 
 
 def _changes(means: pd.DataFrame, measure: str, edges: tuple[str, str]) -> list[dict[str, Any]]:
-    """The band is drawn where it is defined, the line wherever a seed is."""
+    """The line has a point wherever any seed has a value, the band only where it is defined."""
     rows = means[(means["measure"] == measure) & means["mean"].notna()].sort_values("step")
     low, high = (rounded(rows[edge].where(rows[edge].notna(), rows["mean"])) for edge in edges)
-    told = zip(rows["n_seeds"].tolist(), *(rounded(rows[edge]) for edge in edges), strict=True)
+    hover = zip(rows["n_seeds"].tolist(), *(rounded(rows[edge]) for edge in edges), strict=True)
     x = {"type": "scatter", "x": rows["step"].tolist()}
     return [
         x | {"y": low},
         x | {"y": high},
-        x | {"y": rounded(rows["mean"]), "customdata": [list(row) for row in told]},
+        x | {"y": rounded(rows["mean"]), "customdata": [list(row) for row in hover]},
     ]

@@ -66,7 +66,7 @@ def overlap_points(overlap: pd.DataFrame, transfer: pd.DataFrame, *, mains: Mapp
 
 
 def _mean(values: pd.Series) -> float:
-    """NaN as soon as one auxiliary's overlap is undefined."""
+    """The mean; NaN if the overlap of any auxiliary is undefined."""
     return float(values.mean(skipna=False))
 
 

@@ -1,4 +1,4 @@
-"""How does transfer go with overlap in each group, and how sure is it? Every estimate with its interval."""
+"""How does transfer go with overlap in each group, and how certain is it? Every estimate with its interval."""
 
 from collections.abc import Hashable, Mapping, Sequence
 from typing import Any
@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
+from headreuse.correlation.wording import counted
 from headreuse.figures.measures import PUBLISHED
 from headreuse.figures.panels import Arrangement, panel_axes, panel_layout, panel_titles
 from headreuse.figures.rows import (
@@ -25,11 +26,11 @@ from headreuse.figures.style import escaped
 from headreuse.figures.views import Choice, Key, View, add_views, choice, keys
 
 SHOWN = ("within_run", "step_adjusted", "first_differences", "partial", "between_run", "pooled_spearman")
-"""Statistics to choose from, the headline first; further ones are in the table alone."""
+"""Statistics to choose from, the headline first; the others are only in the table."""
 CONTRAST_OF = "within_run"
 """The statistic whose difference between related and control groups is the row `related − control`."""
 OF_PATTERNS = "pattern"
-"""The outcome of what needs none; it is shown with every outcome."""
+"""The outcome of metrics of attention patterns; they are shown with every outcome."""
 
 
 def forest(correlation: pd.DataFrame) -> go.Figure:
@@ -38,8 +39,8 @@ def forest(correlation: pd.DataFrame) -> go.Figure:
     Args:
         correlation: rows of the `correlation` table, of any number of groups.
 
-    Views: outcome, method (where there are several), transfer metric, statistic. A hollow point has no interval; one
-    row below the groups is related less control, where there is one. Distances and similarities have opposite signs.
+    Views: outcome, method (where there are several), transfer metric, statistic. A hollow point has no interval. Below
+    the groups is a row for related minus control, where there is one. Distances and similarities have opposite signs.
     """
     rows = shown_rows(correlation)
     groups = _groups(rows)
@@ -69,13 +70,13 @@ def forest(correlation: pd.DataFrame) -> go.Figure:
 
 
 def shown_rows(correlation: pd.DataFrame) -> pd.DataFrame:
-    """The rows that the figure has, the contrast under the statistic that it is of."""
+    """The rows that the figure shows, with the contrast under the statistic that it compares."""
     rows = contrast_with_its_statistic(correlation)
     return rows[rows["statistic"].isin(SHOWN) & rows["kind"].isin(KIND_COLOURS)]
 
 
 def contrast_with_its_statistic(correlation: pd.DataFrame) -> pd.DataFrame:
-    """The table with the difference between related and control groups under the statistic that it is of."""
+    """The table with the difference between related and control groups under the statistic that it compares."""
     return correlation.assign(statistic=correlation["statistic"].where(correlation["kind"] != "contrast", CONTRAST_OF))
 
 
@@ -102,7 +103,7 @@ def _choices(rows: pd.DataFrame) -> list[Choice]:
 
 
 def _by_view(rows: pd.DataFrame, names: Sequence[str]) -> dict[Key, Row]:
-    """By what is chosen, metric and group; what is of patterns goes with every outcome and method."""
+    """Every row by view, metric and group; those of patterns go with every outcome and method."""
     columns = [*names, "overlap_metric", "group"]
     found: dict[Key, Row] = {}
     of_patterns = rows["outcome"] == OF_PATTERNS
@@ -119,15 +120,14 @@ def _by_view(rows: pd.DataFrame, names: Sequence[str]) -> dict[Key, Row]:
 def _row(entry: Mapping[Hashable, Any]) -> Row:
     value, low, high = (float(entry[name]) for name in ("value", "ci_low", "ci_high"))
     n_runs, n_points = int(entry["n_runs"]), int(entry["n_points"])
-    told = f"{entry['group']} · {n_runs} run{'s' * (n_runs != 1)}, {n_points} points"
+    label = f"{entry['group']} · {counted(n_runs, 'run')}, {counted(n_points, 'point')}"
     note = entry.get("note")
     note = "" if pd.isna(note) else str(note)
-    label = told if np.isfinite(value) else f"{told} · not defined"
-    return Row(label, str(entry["kind"]), value, low, high, note)
+    return Row(label if np.isfinite(value) else f"{label} · not defined", str(entry["kind"]), value, low, high, note)
 
 
 def _missing(rows: pd.DataFrame, group: str) -> Row:
-    """Of a group that has no such estimate."""
+    """The row of a group that has no such estimate."""
     kind = str(rows.loc[rows["group"] == group, "kind"].iloc[0])
     return Row(f"{group} · –", kind, np.nan, np.nan, np.nan, "no such estimate")
 

@@ -18,9 +18,9 @@ from headreuse.figures.views import Key, View, add_views, choice, keys
 def overlap_matrices(overlap: pd.DataFrame, *, tasks: Sequence[str]) -> go.Figure:
     """Overlap between each two tasks of one group, a panel per seed, with chance and ceiling on the colour bar.
 
-    Views: measure (similarities only: metrics that are larger the more alike), step. Colours run from 0 to 1; the
-    number in a cell is exact. A hollow ○ marks what is not usable. The ceiling is what two maps of the same truth would
-    show with this sampling noise (`noise_ceiling` of the table, from split halves), where the table has it.
+    Views: measure (only similarities, which are larger the more alike two tasks are), step. Colours run from 0 to 1; a
+    cell also shows its number. A hollow ○ marks a value that is not usable. The ceiling is what two maps of the same
+    true effects would show with this sampling noise (`noise_ceiling` of the table, from split halves), where known.
     """
     alike = with_measure(similarities(overlap))
     seeds = sorted(alike["seed"].unique())
@@ -41,14 +41,14 @@ def overlap_matrices(overlap: pd.DataFrame, *, tasks: Sequence[str]) -> go.Figur
 
 
 def _first_defined(alike: pd.DataFrame) -> str | None:
-    """The first measure that has a value for every pair of every seed's last checkpoint; None where there is none."""
+    """The first measure that has a value for every pair at every seed's last checkpoint; None where none has."""
     last = alike[alike["step"] == alike["step"].max()]
     defined = last["value"].notna().groupby(last["measure"]).all()
     return next((name for name in measures(alike) if defined.get(name, False)), None)
 
 
 def _layout(seeds: Sequence[int], n_tasks: int) -> go.Layout:
-    """One panel per seed; task names stand beside the first of a row only."""
+    """One panel per seed; only the first panel of a row has task names at its side."""
     n_columns, height = min(3, len(seeds)), 56 * n_tasks + 20
     inner = [f"yaxis{index + 1}.showticklabels" for index in range(len(seeds)) if index % n_columns]
     place: dict[str, Any] = {"height": height, "row_gap": 110, "margin": (82, 100, 30, 78)}
@@ -79,7 +79,7 @@ def _heatmap(index: int, tasks: Sequence[str]) -> go.Heatmap:
 MARKS = {"chance": "chance", "ceiling": "noise_ceiling"}
 """What is marked on the colour bar, and the columns that hold it."""
 _CLOSE = 0.09
-"""Less far apart than this, the texts of two ticks overlap."""
+"""The texts of two ticks overlap where the ticks are closer than this."""
 
 
 @dataclass(frozen=True)
@@ -96,7 +96,7 @@ _Cells = dict[tuple[str, str], _Cell]
 
 
 def _cells(overlap: pd.DataFrame) -> dict[Key, _Cells]:
-    """By measure, step and seed, in one pass: a frame for each of thousands of views would be slow."""
+    """Every cell by measure, step and seed, in one pass: filtering for each of thousands of views would be slow."""
     keyed = zip(*(overlap[name].astype(str) for name in ("measure", "step", "seed")), strict=True)
     overlap = overlap.assign(**{name: np.nan for name in MARKS.values() if name not in overlap})
     columns = ["task_a", "task_b", "value", "usable", *MARKS.values()]
@@ -109,7 +109,7 @@ def _cells(overlap: pd.DataFrame) -> dict[Key, _Cells]:
 
 
 def _view(panels: Sequence[_Cells], tasks: Sequence[str]) -> View:
-    """The same both ways round, unless a directed metric has a row for each."""
+    """One view. A pair has the same value in both directions, unless a directed metric has a row for each."""
     traces: list[dict[str, Any]] = []
     marks: list[tuple[float, ...]] = []
     for cells in panels:
@@ -126,9 +126,9 @@ def _ticks(marks: Float[np.ndarray, "cell mark"]) -> dict[str, Any]:
     """Ticks of a colour bar from 0 to 1, with the mean of each mark among them."""
     means = {name: float(np.mean(held)) for name, column in zip(MARKS, marks.T, strict=True)
              if len(held := column[np.isfinite(column)])}  # fmt: skip
-    told = {round(mean, 3): f"{name} {mean:.2f}" for name, mean in means.items()}
+    marked = {round(mean, 3): f"{name} {mean:.2f}" for name, mean in means.items()}
     if len(means) > 1 and np.ptp(list(means.values())) < _CLOSE:
-        told = {round(float(np.mean(list(means.values()))), 3): "<br>".join(told.values())}
+        marked = {round(float(np.mean(list(means.values()))), 3): "<br>".join(marked.values())}
     ticks = {0.0: "0", 0.25: "0.25", 0.5: "0.5", 0.75: "0.75", 1.0: "1"}
-    ticks = {at: text for at, text in ticks.items() if all(abs(at - mean) > _CLOSE for mean in told)} | told
+    ticks = {at: text for at, text in ticks.items() if all(abs(at - mean) > _CLOSE for mean in marked)} | marked
     return {"tickvals": sorted(ticks), "ticktext": [ticks[at] for at in sorted(ticks)]}

@@ -5,7 +5,7 @@ import pandas as pd
 from headreuse.overlap.registry import OVERLAP_METRICS
 
 PUBLISHED = ("ablation_map_difference", "attention_difference")
-"""The differences of the paper, shown first."""
+"""The differences as published (Cai et al. 2025, arXiv 2506.09251), shown first."""
 
 
 def similarities(overlap: pd.DataFrame) -> pd.DataFrame:
@@ -19,30 +19,30 @@ def similarities(overlap: pd.DataFrame) -> pd.DataFrame:
 
 
 def with_measure(overlap: pd.DataFrame) -> pd.DataFrame:
-    """The rows with a column `measure`: the metric, with outcome and method where there are several of it."""
+    """The rows with a column `measure`: the metric, with its outcome and method where it has several."""
     parts = ["metric", *(name for name in ("outcome", "method") if name in overlap)]
     distinct = overlap[parts].drop_duplicates()
     names = {}
     for row in distinct.itertuples(index=False):
         alike = distinct[distinct["metric"] == row.metric]
-        told = [str(getattr(row, part)) for part in parts[1:] if alike[part].nunique() > 1]
-        names[tuple(row)] = " · ".join([str(row.metric), *told])
+        several = [str(getattr(row, part)) for part in parts[1:] if alike[part].nunique() > 1]
+        names[tuple(row)] = " · ".join([str(row.metric), *several])
     rows = overlap[parts].itertuples(index=False, name=None)
     return overlap.assign(measure=[names[row] for row in rows])
 
 
 def measures(overlap: pd.DataFrame) -> list[str]:
-    """The measures of rows that have them: as published first, exact match before other outcomes, else as they come."""
+    """The measures in the rows: the published first, exact match before other outcomes, the rest in their order."""
     names = overlap[["measure", "metric"]].drop_duplicates()
     outcome = overlap.drop_duplicates("measure")["outcome"] if "outcome" in overlap else pd.Series("", names.index)
     order = [
         (
             PUBLISHED.index(metric) if metric in PUBLISHED else len(PUBLISHED),
-            first != "exact_match",
+            of_measure != "exact_match",
             position,
             measure,
         )
-        for position, (measure, metric, first) in enumerate(
+        for position, (measure, metric, of_measure) in enumerate(
             zip(names["measure"], names["metric"], outcome, strict=True)
         )
     ]

@@ -9,7 +9,7 @@ import plotly.graph_objects as go
 from headreuse.figures.style import THEME
 
 WIDE, NARROW = 560, 330
-"""Pixels of a figure that takes half of a wide page, and of one on a phone: what legends are laid out for."""
+"""Pixels of a figure on half of a wide page, and of one on a phone: the widths that legends are laid out for."""
 LEGEND_ROW = 20
 
 
@@ -26,12 +26,12 @@ class Arrangement:
     column_gap: float = 0.07
     """Fraction of the figure's width between panels."""
     margin: tuple[int, int, int, int] = (58, 12, 34, 48)
-    """Pixels left, right, above (a legend's rows are added) and below."""
+    """Pixels left, right, above (to which the legend's rows are added) and below."""
     more: Mapping[str, Any] = field(default_factory=dict)
     """Further settings, by their path in the layout."""
 
     def paths(self, n_panels: int, legend_rows: int) -> dict[str, Any]:
-        """All of it by path in the layout, as a page's script sets it."""
+        """All settings by their path in the layout, as a page's script sets them."""
         columns = max(1, min(self.columns, n_panels))
         rows = max(1, -(-n_panels // columns))
         plot_height = rows * self.height + (rows - 1) * self.row_gap
@@ -69,7 +69,7 @@ def panel_layout(
 
 
 def legend_rows(names: Sequence[str], width: int) -> int:
-    """Rows that plotly needs for these entries: one if all fit, else each has the width of the widest."""
+    """Rows that plotly needs for these entries: one row if all fit, otherwise every entry is as wide as the widest."""
     widths = [48 + 7 * len(name) for name in names]
     if sum(widths) <= width:
         return min(1, len(names))

@@ -15,7 +15,7 @@ from headreuse.figures.views import Key, View, add_views, choice
 from headreuse.records import Head, MeanPattern
 
 START = "BOS<br>marker"
-"""The first two positions share a label: alone, each would be too close to the other's."""
+"""The first two positions share a label, since two labels would overlap."""
 ROLE_LABELS = {"BOS": START, "MARKER": START, "INPUT": "input", "SEPARATOR": "=", "ANSWER": "answer", "PAD": "pad"}
 
 
@@ -24,7 +24,8 @@ class RunPattern:
     """The mean pattern of one task at one checkpoint of one run."""
 
     group: str
-    seed: int
+    seed: int | str
+    """The label of the run, as in the tables' column `seed`."""
     step: int
     mean: MeanPattern
 
@@ -36,18 +37,18 @@ class HeadOfInterest:
     head: Head
     outcome: str
     effects: Mapping[str, float]
-    """Of ablating it on that outcome, by task."""
+    """Of ablating the head, on that outcome, by task."""
 
 
 def heads_that_matter(
     head_scores: pd.DataFrame, *, tasks: Sequence[str], outcome: str = "exact_match", n_heads: int = 3
 ) -> list[HeadOfInterest]:
-    """Each task's head of largest positive effect, in order of the tasks, then each one's second, and so on.
+    """Each task's head of largest positive effect, in the order of the tasks, then each task's second, and so on.
 
     Args:
         head_scores: the rows of one checkpoint, one for each task, outcome and head.
         tasks: main first.
-        outcome: by which outcome heads are chosen.
+        outcome: by which heads are chosen.
         n_heads: at most so many heads.
     """
     rows = head_scores[head_scores["outcome"] == outcome]
@@ -61,7 +62,7 @@ def heads_that_matter(
 
 
 def attention_patterns(
-    patterns: Sequence[RunPattern], heads: Mapping[int, Sequence[HeadOfInterest]], *, tasks: Sequence[str]
+    patterns: Sequence[RunPattern], heads: Mapping[int | str, Sequence[HeadOfInterest]], *, tasks: Sequence[str]
 ) -> go.Figure:
     """Mean patterns of the chosen heads of each seed: a row per head, a column per task, a view per seed.
 
@@ -88,7 +89,7 @@ def attention_patterns(
     for seed, chosen in heads.items():
         padded = [*chosen, *[None] * (n_rows - len(chosen))]
         views[str(seed),] = _view({task: by_task.get((seed, task)) for task in tasks}, padded)
-    return add_views(figure, [choice("seed", sorted(heads))], views)
+    return add_views(figure, [choice("seed", list(heads))], views)
 
 
 _HOVER = "from position %{y} to position %{x}: %{z:.3f}<extra></extra>"
@@ -114,7 +115,7 @@ def _view(means: Mapping[str, MeanPattern | None], heads: Sequence[HeadOfInteres
 
 
 def _values(mean: MeanPattern | None, entry: HeadOfInterest | None) -> list[list[float | None]]:
-    """The pattern, with nothing where no attention can go: to later positions."""
+    """The pattern without later positions, to which no attention can go."""
     if mean is None or entry is None:
         return []
     pattern = mean.pattern[entry.head.layer, entry.head.head_index]
@@ -129,7 +130,7 @@ def _title(entry: HeadOfInterest | None, task: str) -> str:
 
 
 def _ticks(layout: Sequence[str]) -> dict[str, object]:
-    """Ticks in the middle of each stretch of one role, named after it."""
+    """A tick in the middle of each stretch of one role, with the role's name."""
     at, names, start = [], [], 0
     for label, stretch in groupby(ROLE_LABELS.get(role, escaped(role)) for role in layout):
         length = len(list(stretch))

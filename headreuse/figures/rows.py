@@ -1,5 +1,4 @@
-"""Estimates one below the other, each a point with its interval and with its label above it, so that names of any
-length fit a page of any width."""
+"""Estimates in rows: each is a point with its interval, and its label above, so that long names fit a narrow page."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -21,14 +20,14 @@ class Row:
     """One estimate; NaN where undefined."""
 
     label: str
-    """On as many lines as it has."""
+    """May have several lines."""
     kind: str
     """A key of `KIND_COLOURS`."""
     value: float
     low: float
     high: float
     note: str = ""
-    """Told when the row is pointed at."""
+    """Shown when the pointer is on the row."""
 
 
 def empty_rows(panel: int, kinds: Sequence[str]) -> list[go.Scatter]:
@@ -46,7 +45,7 @@ def empty_rows(panel: int, kinds: Sequence[str]) -> list[go.Scatter]:
 
 
 def row_changes(rows: Sequence[Row], kinds: Sequence[str], left: float) -> list[dict[str, Any]]:
-    """The labels from `left` on, then the intervals and the points of each kind; hollow where there is no interval."""
+    """The labels, which begin at `left`, then intervals and points by kind; hollow points have no interval."""
     lift = round(_LIFT / row_height(_n_lines(rows)), 3)
     labels = {
         "x": [left] * len(rows),
@@ -63,7 +62,7 @@ def row_height(n_lines: int) -> int:
 
 
 def row_axis(n_rows: int, n_lines: int) -> dict[str, Any]:
-    """The vertical axis of a panel of rows, the first on top; the labels stand in the panel."""
+    """The vertical axis of a panel of rows, the first on top; it has no ticks, since labels are in the panel."""
     below = _BELOW / row_height(n_lines)
     bounds = [n_rows - 1 + below, below - 1]
     return {"range": bounds, "showticklabels": False, "ticks": "", "showgrid": False, "showline": False}
@@ -75,7 +74,7 @@ def zero_line() -> dict[str, Any]:
 
 
 def span(rows: Sequence[Row], least: tuple[float, float], most: tuple[float, float]) -> list[float]:
-    """A range that holds `least` and all values and intervals, but no more than `most`."""
+    """A range that holds `least` and all values and intervals, and does not exceed `most`."""
     ends = np.array([end for row in rows for end in (row.value, row.low, row.high) if np.isfinite(end)])
     low = max(most[0], min([least[0], *ends])) if ends.size else least[0]
     high = min(most[1], max([least[1], *ends])) if ends.size else least[1]
@@ -118,13 +117,13 @@ def _changes(rows: Sequence[Row], kind: str) -> list[dict[str, Any]]:
         "type": "scatter",
         "x": rounded([row.value for _, row in here]),
         "y": [place for place, _ in here],
-        "customdata": [escaped(_told(row)) for _, row in here],
+        "customdata": [escaped(_hover(row)) for _, row in here],
         "marker": {"symbol": ["circle" if _has_interval(row) else "circle-open" for _, row in here]},
     }
     return [lines, points]
 
 
-def _told(row: Row) -> str:
+def _hover(row: Row) -> str:
     interval = f"({row.low:.2f} to {row.high:.2f})" if _has_interval(row) else "(no interval)"
     return f"{interval} {row.note}".strip()
 

@@ -1,4 +1,4 @@
-"""How runs are told apart: each seed has a colour and a marker; a hollow marker is not usable."""
+"""Colours and markers: each seed has its own; a hollow marker stands for a value that is not usable."""
 
 from collections.abc import Iterable, Sequence
 from itertools import cycle
@@ -44,7 +44,7 @@ def seed_line(seed: int, seeds: Sequence[int], *, dash: str = "solid", **more: A
 
 
 def legend_entry(name: str, **more: Any) -> go.Scatter:
-    """An entry of the legend without points."""
+    """An entry of the legend that has no points in the figure."""
     return go.Scatter(x=[None], y=[None], name=name, **more)
 
 

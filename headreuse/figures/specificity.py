@@ -1,4 +1,4 @@
-"""Do the heads of one task carry another in related groups, and not in controls? Functional overlap against chance."""
+"""Does a task need another's heads in related groups, and not in controls? Functional overlap against chance."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
+from headreuse.correlation.wording import counted
 from headreuse.figures.panels import Arrangement, panel_axes, panel_layout, panel_titles
 from headreuse.figures.rows import Row, empty_rows, kinds_entries, row_axis, row_changes, row_height, span, zero_line
 from headreuse.figures.seeds import legend_entry
@@ -25,8 +26,8 @@ def functional_specificity(specificity: pd.DataFrame, *, mains: Mapping[str, str
         specificity: what `specificity_over_seeds` returns.
         mains: each group's main task; pairs without it are left out.
 
-    Views: outcome. A row for each group and direction: whose heads are ablated → what is measured. Points are means
-    over seeds with the 95 % interval that takes a seed as one observation; hollow where one seed gives none.
+    Views: outcome. A row for each group and direction: whose heads are ablated → which task is measured. Points are
+    means over seeds, with the 95 % interval that takes a seed as one observation; with one seed they are hollow.
     """
     rows = pairs_with_main(specificity, mains)
     kinds = [kind for kind in ("related", "control") if kind in set(rows["kind"])]
@@ -62,9 +63,9 @@ def functional_specificity(specificity: pd.DataFrame, *, mains: Mapping[str, str
 def specificity_over_seeds(functional: pd.DataFrame) -> pd.DataFrame:
     """Functional overlap of each group, mean over seeds: a row for each outcome and pair of tasks.
 
-    From functional tables with columns group, kind and seed in front: group, kind, outcome, source, target, measure
-    (`value`, or `chance`: the same of random sets), mean, ci_low, ci_high, low, high, n_seeds. Usable cells alone,
-    and no task with itself.
+    `functional` is the functional-overlap table with a column `kind`. Columns: group, kind, outcome, source, target,
+    measure (`value`, or `chance`: the same of random sets), mean, ci_low, ci_high, low, high, n_seeds. Only usable
+    rows count, and none of a task with itself.
     """
     rows = functional[functional["usable"].astype(bool) & (functional["source"] != functional["target"])]
     return over_seeds(rows, by=["group", "kind", "outcome", "source", "target"], values=["value", "chance"])
@@ -94,9 +95,9 @@ def _row(rows: pd.DataFrame, place: _Place, measure: str) -> Row:
         return Row(f"{label} · not usable", kind, np.nan, np.nan, np.nan)
     entry = found.iloc[0]
     n_seeds = int(entry["n_seeds"])
-    told = f"{n_seeds} seed{'s' * (n_seeds != 1)}"
-    note = f"{told}, {entry['low']:.2f} to {entry['high']:.2f}"
-    return Row(f"{label} · {told}", kind, entry["mean"], entry["ci_low"], entry["ci_high"], note)
+    seeds = counted(n_seeds, "seed")
+    note = f"{seeds}, {entry['low']:.2f} to {entry['high']:.2f}"
+    return Row(f"{label} · {seeds}", kind, entry["mean"], entry["ci_low"], entry["ci_high"], note)
 
 
 def _chance_marker() -> dict[str, Any]:

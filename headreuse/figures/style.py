@@ -9,9 +9,9 @@ import numpy as np
 import plotly.graph_objects as go
 
 OKABE_ITO = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#999999")
-"""For tasks. Okabe and Ito (2008), safe for colour-blind readers; the yellow is left out, too pale on white."""
+"""For tasks. Okabe and Ito (2008), safe for colour-blind readers, without the yellow, which is too pale on white."""
 SAFE = ("#332288", "#CC6677", "#117733", "#88CCEE", "#AA4499", "#999933", "#882255", "#44AA99")
-"""For seeds, so that no seed looks like a task. Tol's muted colours, the palest left out."""
+"""For seeds, so that no seed looks like a task. Tol's muted colours without the palest."""
 DASHES = ("solid", "dash", "dot", "dashdot", "longdash")
 
 SIGNED, FRACTION = "RdBu_r", "Viridis"
@@ -45,7 +45,7 @@ THEME = go.layout.Template(
 
 
 def task_colours(tasks: Iterable[str]) -> dict[str, str]:
-    """A colour for each task, in order of first mention; give all tasks of a study to keep them over its figures."""
+    """A colour for each task, in order of first mention; give all tasks of a study so that all its figures agree."""
     return dict(zip(dict.fromkeys(tasks), cycle(OKABE_ITO), strict=False))
 
 
@@ -55,7 +55,7 @@ def escaped(text: object) -> str:
 
 
 def wrapped(name: str) -> str:
-    """An escaped name on two lines where it is long and has an underscore."""
+    """An escaped name, on two lines if it is long and has an underscore."""
     head, mark, tail = name.partition("_")
     return f"{escaped(head + mark)}<br>{escaped(tail)}" if mark and len(name) > 9 else escaped(name)
 
@@ -66,7 +66,7 @@ def subtitled(name: str, note: str) -> str:
 
 
 def rounded(values: Any, digits: int = 4) -> list[float | None]:
-    """The values with so many significant digits, which keeps a page small; None (a hole) where not finite."""
+    """The values with few significant digits, which keeps a page small; None (a hole) where not finite."""
     numbers = np.asarray(values, dtype=float).ravel()
     return [float(f"{value:.{digits}g}") if np.isfinite(value) else None for value in numbers]
 

@@ -1,4 +1,4 @@
-"""When is each length learned, and does it stay so? Accuracy over steps as it was logged during training."""
+"""When is each length learned, and does it stay learned? Accuracy over steps as it was logged during training."""
 
 from typing import Any
 
@@ -19,7 +19,7 @@ TITLES = {
 
 
 def training_log(log: pd.DataFrame) -> go.Figure:
-    """Accuracy over the steps of one group, a panel for each regime that was looked at and a line for each seed.
+    """Accuracy over the steps of one group, a panel for each regime that was logged and a line for each seed.
 
     Args:
         log: the `training_log` rows of one group, whose tasks have at most one length in each regime.

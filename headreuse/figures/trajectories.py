@@ -1,4 +1,4 @@
-"""How do transfer and overlap go on while a model trains? Lines over steps, one for each seed."""
+"""How do transfer and overlap change while a model trains? Lines over steps, one for each seed."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -25,7 +25,7 @@ def overlap_and_gap(transfer: pd.DataFrame, overlap: pd.DataFrame, *, main: str)
 
     Args:
         transfer: the `transfer` rows of one group.
-        overlap: its `overlap` rows; those of other pairs than main with an auxiliary are left out.
+        overlap: its `overlap` rows; only pairs of main with an auxiliary are shown.
         main: the main task.
 
     Views: measure. Hollow markers are checkpoints whose overlap is not usable; bars are its 95 % interval.
@@ -55,7 +55,7 @@ def overlap_and_gap(transfer: pd.DataFrame, overlap: pd.DataFrame, *, main: str)
 
 
 def pairs_of_main(overlap: pd.DataFrame, main: str) -> pd.DataFrame:
-    """The rows of main with an auxiliary, main first, as directed metrics are read."""
+    """The rows of main with an auxiliary; of directed metrics, those with main first."""
     return overlap[(overlap["task_a"] == main) & (overlap["task_b"] != main)]
 
 
@@ -92,7 +92,7 @@ def _overlap_line(seed: int, seeds: Sequence[int], other: str, dash: str) -> go.
 
 
 def _changes(rows: pd.DataFrame, seeds: Sequence[int], others: Sequence[str]) -> Iterator[dict[str, Any]]:
-    """What differs between measures: values, hollow markers, intervals; in the order of the lines."""
+    """What changes with the measure: values, hollow markers, intervals; in the order of the lines."""
     symbols = seed_symbols(seeds)
     by_line = dict(list(rows.sort_values("step").groupby(["task_b", "seed"])))
     for other in others:

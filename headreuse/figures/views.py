@@ -1,4 +1,4 @@
-"""A figure with a choice: a view for each combination of seed, outcome, checkpoint, …, held as named frames."""
+"""A figure with choices: a view for each combination of seed, outcome, checkpoint and so on, held as named frames."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -13,7 +13,7 @@ Key = tuple[str, ...]
 
 @dataclass(frozen=True)
 class View:
-    """What changes in a figure when it is chosen."""
+    """What changes in a figure when this view is chosen."""
 
     traces: Sequence[Mapping[str, Any]]
     """One for each trace of the figure, in order; only what differs between views is needed."""
@@ -42,12 +42,12 @@ def keys(choices: Sequence[Choice]) -> list[Key]:
 
 
 def frame_name(key: Key) -> str:
-    """The name of a view's frame: a JSON list, which a browser can write just so."""
+    """The name of a view's frame: a JSON list, written as a browser writes it."""
     return json.dumps(list(key), ensure_ascii=False, separators=(",", ":"))
 
 
 def add_views(figure: go.Figure, choices: Sequence[Choice], views: Mapping[Key, View]) -> go.Figure:
-    """The figure with a frame for each view, showing the one where every choice starts."""
+    """The figure with a frame for each view; it shows the view in which every choice starts."""
     figure.frames = [
         {"name": frame_name(key), "data": [dict(trace) for trace in view.traces], "layout": dict(view.layout)}
         for key, view in views.items()
@@ -63,13 +63,13 @@ def add_views(figure: go.Figure, choices: Sequence[Choice], views: Mapping[Key, 
 
 
 def choices_of(figure: go.Figure) -> list[Choice]:
-    """What a reader may choose in a figure; nothing for a plain one."""
+    """What a reader may choose in a figure; empty for a figure without views."""
     stored = (figure.layout.meta or {}).get("choices", [])
     return [Choice(entry["name"], tuple(entry["values"]), entry["start"]) for entry in stored]
 
 
 def with_slider(figure: go.Figure) -> go.Figure:
-    """A copy with plotly's own slider through all its views, for a notebook; give few rows to have few views."""
+    """A copy with plotly's slider through all its views, for a notebook; few rows give few views."""
     copy = go.Figure(figure)
     at_once = {"mode": "immediate", "frame": {"duration": 0, "redraw": True}, "transition": {"duration": 0}}
     names = [frame.name for frame in copy.frames]

@@ -1,7 +1,7 @@
 """How much overlap would chance give? Heads permuted within layers, and over all layers.
 
-Heads of different layers are not exchangeable (trap 5 of `reference/paper.md`): late layers often matter more to every
-task. So the chance level that counts permutes heads within layers; the one over all layers is only for comparison.
+Heads of different layers are not exchangeable, since late layers often matter more to every task. So the chance level
+to use permutes heads within layers; the one over all layers is only for comparison.
 """
 
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from scipy import stats
 
 N_PERMUTATIONS = 1000
 EXACT_UP_TO = 5000
-"""All permutations are gone through where there are no more than this."""
+"""Where there are at most this many permutations, all of them are used."""
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,7 @@ class Shuffles:
 
     orders: Int[np.ndarray, "shuffle head"]
     exact: bool
-    """Whether these are all there are, the identity among them; otherwise a random sample of them."""
+    """Whether these are all rearrangements, the identity among them; otherwise they are a random sample."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class Chance:
 def shuffles_within_layers(
     n_layers: int, n_heads: int, generator: np.random.Generator, *, n_permutations: int = N_PERMUTATIONS
 ) -> Shuffles:
-    """Rearrangements that leave every head in its layer; all of them where they are few."""
+    """Rearrangements that keep every head in its layer; all of them where they are few."""
     offsets = np.arange(n_layers) * n_heads
     if _at_most(factorial(n_heads), n_layers, EXACT_UP_TO):
         per_layer = np.array(list(permutations(range(n_heads))))
@@ -63,6 +63,9 @@ def chance_from(null: Float[np.ndarray, "shuffle"], value: float, *, distance: b
     """Level and one-sided p of a metric's `value` from what it is under each rearrangement; NaN where undefined."""
     if np.isnan(value) or np.isnan(null).any():
         return Chance(np.nan, np.nan)
+    # The slack makes a rearrangement that gives the same value up to rounding count as at least as much likeness. Where
+    # all rearrangements are there, the true one is among them, so their share is p. A sample of them need not hold the
+    # true one: it is counted once more, without which p could be 0 (Phipson & Smyth 2010).
     slack = 1e-9 * max(1.0, abs(value))
     alike = null <= value + slack if distance else null >= value - slack
     n_alike = np.count_nonzero(alike)
@@ -72,8 +75,8 @@ def chance_from(null: Float[np.ndarray, "shuffle"], value: float, *, distance: b
 def shared_heads(a: Bool[np.ndarray, "layer head"], b: Bool[np.ndarray, "layer head"]) -> Float[np.ndarray, "n_shared"]:
     """Probability of each number of shared heads of two sets under permutations within layers, exact.
 
-    In each layer the number is hypergeometric; over layers they add up. One row of all heads gives the plain
-    hypergeometric distribution.
+    In each layer the number is hypergeometric, and the layers are independent: the distribution of their sum is the
+    convolution of theirs. Sets given as one layer of all heads have the plain hypergeometric distribution.
     """
     total = np.ones(1)
     for n_a, n_b in zip(a.sum(axis=-1), b.sum(axis=-1), strict=True):

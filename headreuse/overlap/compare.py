@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 
 from headreuse.errors import HeadreuseError
 from headreuse.overlap.chance import (
@@ -15,7 +15,7 @@ from headreuse.overlap.chance import (
     shuffles_over_all_layers,
     shuffles_within_layers,
 )
-from headreuse.overlap.registry import OVERLAP_METRICS, MapMetric, PatternMetric
+from headreuse.overlap.registry import OVERLAP_METRICS, MapMetric, PatternMetric, Prepared
 from headreuse.overlap.resampling import (
     N_RESAMPLES,
     N_SPLITS,
@@ -57,7 +57,7 @@ class ComparisonSettings:
 
 @dataclass(frozen=True)
 class Overlap:
-    """How alike two maps are by one metric; the fields are columns of the `overlap` table."""
+    """How alike two tasks are by one metric; the fields are columns of the `overlap` table."""
 
     metric: str
     value: float
@@ -69,13 +69,13 @@ class Overlap:
     p_chance: float = np.nan
     """One-sided: how often such permutations give at least as much likeness."""
     chance_all_layers: float = np.nan
-    """Mean value when heads are permuted over all layers, for comparison: layers are not exchangeable."""
+    """Mean value when heads are permuted over all layers; only for comparison, since layers are not exchangeable."""
     noise_floor: float = np.nan
-    """Of a distance: what two maps of one truth would show with as many prompts."""
+    """Of a distance: its value between two maps of the same true effects, with as many prompts."""
     noise_ceiling: float = np.nan
-    """Of a similarity: what two maps of one truth would show; for set metrics with half the prompts."""
+    """Of a similarity: its value between two maps of the same true effects; for set metrics with half the prompts."""
     disattenuated: float = np.nan
-    """value / noise_ceiling of correlation-like similarities; noise can take it past 1."""
+    """value / noise_ceiling of correlation-like similarities; noise can make it exceed 1."""
 
 
 @dataclass(frozen=True)
@@ -92,17 +92,23 @@ class Draws:
 class PreparedMap:
     """One map in the form that one metric compares."""
 
-    point: Float[np.ndarray, "layer head"]
-    bootstrap: Float[np.ndarray, "resample head"]
-    within_layers: Float[np.ndarray, "shuffle head"]
-    """The map with its heads rearranged."""
-    over_layers: Float[np.ndarray, "shuffle head"]
+    n_layers: int
+    point: Float[np.ndarray, "entry"] | Bool[np.ndarray, "entry"]
+    """Of all examples; an entry per head (all layers end to end) or per pair of heads."""
+    bootstrap: Float[np.ndarray, "resample entry"] | Bool[np.ndarray, "resample entry"]
+    within_layers: Float[np.ndarray, "_ entry"] | Bool[np.ndarray, "_ entry"]
+    """The map with its heads rearranged, each way a row."""
+    over_layers: Float[np.ndarray, "_ entry"] | Bool[np.ndarray, "_ entry"]
     self_likeness: float
     """The metric between halves of the examples, mean over splits."""
 
+    def by_layer(self) -> Bool[np.ndarray, "layer head"]:
+        """The set of heads that a set metric compares, layer by layer."""
+        return self.point.reshape(self.n_layers, -1)
+
 
 def draw(scores: Sequence[HeadScores], settings: ComparisonSettings, generator: np.random.Generator) -> Draws:
-    """Draws that fit these scores, which must be of models with the same heads."""
+    """The draws that fit these scores; raises where they are of models with other heads."""
     shapes = {entry.effects[outcome].shape for entry in scores for outcome in entry.effects}
     layouts = sorted({shape[:2] for shape in shapes})
     if len(layouts) > 1:
@@ -122,14 +128,15 @@ def prepare(metric: MapMetric, maps: ResampledMaps, draws: Draws, *, k: int) -> 
     """Bring a map, its resamples and its rearrangements to the form that `metric` compares."""
     point = metric.prepare(maps.point.reshape(-1), k)
 
-    def rearranged(shuffles: Shuffles) -> np.ndarray:
+    def rearranged(shuffles: Shuffles) -> Prepared:
         if metric.over_heads:
             return point[shuffles.orders]
         return metric.prepare(maps.point.reshape(-1)[shuffles.orders], k)
 
     halves = metric.compare(metric.prepare(maps.first_half, k), metric.prepare(maps.second_half, k))
     return PreparedMap(
-        point.reshape(maps.point.shape) if metric.over_heads else point,
+        len(maps.point),
+        point,
         metric.prepare(maps.bootstrap, k),
         rearranged(draws.within_layers),
         rearranged(draws.over_layers),
@@ -139,7 +146,7 @@ def prepare(metric: MapMetric, maps: ResampledMaps, draws: Draws, *, k: int) -> 
 
 def overlap(metric: MapMetric, a: PreparedMap, b: PreparedMap, draws: Draws) -> Overlap:
     """How alike two prepared maps are."""
-    value = float(metric.compare(a.point.reshape(-1), b.point.reshape(-1)))
+    value = float(metric.compare(a.point, b.point))
     low, high = interval(metric, metric.compare(a.bootstrap, b.bootstrap), value)
     within, over = _chances(metric, value, a, b, draws)
     ceiling = _ceiling(metric, a.self_likeness, b.self_likeness)
@@ -160,31 +167,29 @@ def overlap(metric: MapMetric, a: PreparedMap, b: PreparedMap, draws: Draws) -> 
 def _chances(metric: MapMetric, value: float, a: PreparedMap, b: PreparedMap, draws: Draws) -> tuple[Chance, Chance]:
     """Chance within layers and over all layers."""
     if metric.exact_chance is not None:
-        one_layer = metric.exact_chance(a.point.reshape(1, -1), b.point.reshape(1, -1))
-        return metric.exact_chance(a.point, b.point), one_layer
-    null = metric.compare(a.point.reshape(-1), b.within_layers)
+        one_layer = metric.exact_chance(a.by_layer().reshape(1, -1), b.by_layer().reshape(1, -1))
+        return metric.exact_chance(a.by_layer(), b.by_layer()), one_layer
+    null = metric.compare(a.point, b.within_layers)
     within = chance_from(null, value, distance=metric.distance, exact=draws.within_layers.exact)
-    null = metric.compare(a.point.reshape(-1), b.over_layers)
+    null = metric.compare(a.point, b.over_layers)
     return within, chance_from(null, value, distance=metric.distance, exact=draws.over_layers.exact)
 
 
 def _floor(a: float, b: float) -> float:
-    """Noise floor of a distance from split halves of two maps.
-
-    Halves have twice the variance of the whole, so two whole maps of one truth are 1/√2 as far apart; the variances
-    of two tasks average.
-    """
+    """Noise floor of a distance, from split halves of two maps."""
+    # A half has twice the sampling variance of the whole, so two whole maps of the same true effects are 1/√2 as far
+    # apart as two halves. The variances of the two tasks are averaged.
     return float(np.sqrt((a**2 + b**2) / 2) / np.sqrt(2))
 
 
 def _ceiling(metric: MapMetric, a: float, b: float) -> float:
-    """Noise ceiling of a similarity from split halves of two maps; NaN where a half tells nothing of the other.
-
-    Correlation-like: the geometric mean of the two reliabilities, each stepped up from halves to the whole by
-    Spearman–Brown, 2r / (1 + r). Others: the mean of the halves' similarities, not stepped up.
-    """
+    """Noise ceiling of a similarity, from split halves of two maps; NaN where two halves are not alike at all."""
     if metric.distance:
         return np.nan
     if not metric.correlation_like:
         return (a + b) / 2
+    # Noise multiplies the correlation of two maps by √(reliability of a · reliability of b) (Spearman 1904), so that
+    # product is what two maps of the same true effects would show. The correlation r of two halves is the reliability
+    # of a half; that of the whole, twice as long, is 2r / (1 + r) (Spearman 1910; Brown 1910). No such law is known for
+    # the other similarities: theirs is the mean of the halves' similarities, and so that of half the prompts.
     return float(np.sqrt(2 * a / (1 + a) * 2 * b / (1 + b))) if a > 0 and b > 0 else np.nan

@@ -1,7 +1,7 @@
-"""Functional overlap, the causal one: how much of what a task's own top heads do for it do another task's top heads do?
+"""Functional overlap, the causal measure: how much does a task lose without another task's top heads?
 
-From ablations of sets of heads: of task A's top heads, of task B's own, and of random sets that match A's in size and
-in how many heads each layer gives; all measured by what task B loses.
+Three kinds of head sets are ablated: the top heads of task A (the source), the top heads of task B (the target), and
+random sets with as many heads in each layer as A's. The measure is always what B loses.
 """
 
 from collections.abc import Iterable
@@ -14,7 +14,7 @@ from jaxtyping import Float
 from headreuse.overlap.resampling import N_RESAMPLES, Z, draw_weights
 
 MIN_SETS = 19
-"""Random sets that p takes to reach 5 %."""
+"""With fewer random sets p cannot reach 5 %."""
 
 
 @dataclass(frozen=True)
@@ -30,10 +30,10 @@ class SetAblations:
     """Heads in each set."""
     loss: Float[np.ndarray, "prompt"]
     """Baseline outcome minus the outcome without the source's top heads: positive where the target needs them."""
-    own: Float[np.ndarray, "prompt"]
-    """The same without as many of the target's own top heads."""
+    self_loss: Float[np.ndarray, "prompt"]
+    """The same without as many of the target's top heads."""
     random: Float[np.ndarray, "set prompt"]
-    """The same without random sets of the source's size in each layer."""
+    """The same without random sets that have as many heads in each layer as the source's."""
 
 
 @dataclass(frozen=True)
@@ -45,12 +45,12 @@ class FunctionalOverlap:
     outcome: str
     n_heads: int
     value: float
-    """Loss without the source's heads over loss without the target's own: 0 for none of it, 1 for all of it."""
+    """Loss without the source's heads over loss without the target's: 0 for none of it, 1 for all of it."""
     ci_low: float
     """95 % interval over prompts, paired."""
     ci_high: float
     chance: float
-    """The same of the random sets, on average."""
+    """Mean of the same ratio over the random sets."""
     p_chance: float
     """One-sided: how often a random set costs the target at least as much; NaN with fewer than 19 sets."""
     loss: float
@@ -62,14 +62,15 @@ class FunctionalOverlap:
 
 
 def functional_overlap(ablations: SetAblations, generator: np.random.Generator) -> FunctionalOverlap:
-    """How much of the target's use of its own top heads the source's top heads account for.
+    """What the target loses without the source's top heads, as a fraction of what it loses without its own.
 
     Unusable, and NaN, where ablating the target's own heads costs it nothing beyond noise.
     """
-    loss, own = float(ablations.loss.mean()), float(ablations.own.mean())
+    loss, self_loss = float(ablations.loss.mean()), float(ablations.self_loss.mean())
     by_set = ablations.random.mean(axis=-1)
-    reason = "" if _costs(ablations.own) else f"without its own top heads {ablations.target} loses nothing beyond noise"
-    value = np.nan if reason else loss / own
+    costs = _costs(ablations.self_loss)
+    reason = "" if costs else f"without its own top heads {ablations.target} loses nothing beyond noise"
+    value = np.nan if reason else loss / self_loss
     half = np.nan if reason else Z * _ratio_error(ablations, generator)
     n_alike = np.count_nonzero(by_set >= loss - 1e-12)
     return FunctionalOverlap(
@@ -80,10 +81,10 @@ def functional_overlap(ablations: SetAblations, generator: np.random.Generator) 
         value=value,
         ci_low=value - half,
         ci_high=value + half,
-        chance=np.nan if reason else float(by_set.mean()) / own,
+        chance=np.nan if reason else float(by_set.mean()) / self_loss,
         p_chance=(1 + n_alike) / (1 + len(by_set)) if len(by_set) >= MIN_SETS else np.nan,
         loss=loss,
-        loss_own=own,
+        loss_own=self_loss,
         loss_random=float(by_set.mean()),
         usable=not reason,
         reason=reason,
@@ -91,18 +92,18 @@ def functional_overlap(ablations: SetAblations, generator: np.random.Generator) 
 
 
 def functional_table(measured: Iterable[SetAblations], generator: np.random.Generator) -> pd.DataFrame:
-    """One row per source, target and outcome: the task × task matrix in long form, diagonal included where measured."""
+    """One row per source, target and outcome: the task × task matrix in long form, with its diagonal if measured."""
     rows = [asdict(functional_overlap(entry, generator)) for entry in measured]
     return pd.DataFrame(rows, columns=list(FunctionalOverlap.__dataclass_fields__))
 
 
-def _costs(own: Float[np.ndarray, "prompt"]) -> bool:
+def _costs(loss: Float[np.ndarray, "prompt"]) -> bool:
     """Whether the mean loss is above 0 beyond noise (one-sided, 2.5 %)."""
-    error = own.std(ddof=1) / np.sqrt(len(own)) if len(own) > 1 else np.inf
-    return bool(own.mean() > Z * error)
+    error = loss.std(ddof=1) / np.sqrt(len(loss)) if len(loss) > 1 else np.inf
+    return bool(loss.mean() > Z * error)
 
 
 def _ratio_error(ablations: SetAblations, generator: np.random.Generator) -> float:
     """Bootstrap standard error of the ratio of losses, over prompts."""
     weights = draw_weights(len(ablations.loss), generator, n_resamples=N_RESAMPLES, n_splits=1).bootstrap
-    return float(np.std((weights @ ablations.loss) / (weights @ ablations.own)))
+    return float(np.std((weights @ ablations.loss) / (weights @ ablations.self_loss)))

@@ -1,8 +1,8 @@
 """The overlap metrics: how alike are two maps of head effects?
 
 Each function compares two prepared maps over their last dimension (heads, all layers end to end) and broadcasts over
-the rest. NaN where a metric is undefined: a direction of a map that is zero (or, for ranks, constant), a share of
-nothing, sets that are both empty.
+the rest. A metric is NaN where it is undefined: the direction of a map that is zero (or, for ranks, constant), a share
+of nothing, two empty sets.
 """
 
 import numpy as np
@@ -12,7 +12,7 @@ from headreuse.overlap.chance import jaccard_chance
 from headreuse.overlap.registry import Maps, Sets, Values, map_metric
 
 THRESHOLD = 0.25
-"""Threshold sets hold the heads whose effect is at least this fraction of the map's largest (our choice)."""
+"""A threshold set holds the heads whose effect is at least this fraction of the map's largest (our choice)."""
 
 
 def as_measured(maps: Maps, _k: int) -> Maps:
@@ -43,9 +43,9 @@ def helping_shares(maps: Maps, _k: int) -> Maps:
 
 
 def top_set(maps: Maps, k: int) -> Sets:
-    """The heads above the (k+1)-th largest effect: the `k` largest, without those that tie across the border.
+    """The heads above the (k+1)-th largest effect: the `k` largest, without those equal to the (k+1)-th.
 
-    So a set never depends on the order in which heads are listed, and that of a map without differences is empty.
+    So a set never depends on the order in which heads are listed, and the set of a constant map is empty.
     """
     n_heads = maps.shape[-1]
     if k >= n_heads:
@@ -71,7 +71,7 @@ def ablation_map_difference(a: Maps, b: Maps) -> Values:
 
 @map_metric(of=direction, low=-1.0, correlation_like=True)
 def cosine(a: Maps, b: Maps) -> Values:
-    """Cosine of the angle between the maps: 1 for proportional maps, 0 for no common direction."""
+    """Cosine of the angle between the maps: 1 for proportional maps, 0 for orthogonal ones."""
     return _total(a * b)
 
 
@@ -107,13 +107,13 @@ def threshold_containment(a: Sets, b: Sets) -> Values:
 
 @map_metric(of=helping)
 def weighted_jaccard(a: Maps, b: Maps) -> Values:
-    """Σ min / Σ max of the helping effects (Ruzicka): shared weight, sensitive to scale."""
+    """Ruzicka similarity of the helping effects, Σ min / Σ max: shared weight, sensitive to scale."""
     return _ratio(_total(np.minimum(a, b)), _total(np.maximum(a, b)))
 
 
 @map_metric(of=helping_shares)
 def mass_overlap(a: Maps, b: Maps) -> Values:
-    """Σ min of each head's share of the help: 1 − total variation between the two shares, free of scale."""
+    """Σ min of each head's share of the help: 1 − total variation distance of the shares, insensitive to scale."""
     return _total(np.minimum(a, b))
 
 

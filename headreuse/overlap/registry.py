@@ -16,10 +16,10 @@ from headreuse.overlap.chance import Chance, Shuffles
 from headreuse.records import MeanPattern
 from headreuse.registry import Registry
 
-Maps = Float[np.ndarray, "*batch head"]
-"""Effects, all layers end to end, or a form of them that one metric compares."""
-Sets = Bool[np.ndarray, "*batch head"]
-Prepared = Float[np.ndarray, "*batch entry"] | Bool[np.ndarray, "*batch entry"]
+Maps = Float[np.ndarray, "*#batch head"]
+"""Effects, all layers end to end, or a form of them that a metric compares; batches broadcast against each other."""
+Sets = Bool[np.ndarray, "*#batch head"]
+Prepared = Float[np.ndarray, "*#batch entry"] | Bool[np.ndarray, "*#batch entry"]
 """What a metric compares: one entry per head, or per pair of heads."""
 Values = Float[np.ndarray, "*batch"]
 
@@ -62,7 +62,7 @@ class MapMetric(OverlapMetric):
     """Its chance level and p from two prepared maps (`layer head`), where that needs no rearranging."""
 
     def __call__(
-        self, a: Float[np.ndarray, "*batch layer head"], b: Float[np.ndarray, "*batch layer head"], *, k: int = 3
+        self, a: Float[np.ndarray, "*#batch layer head"], b: Float[np.ndarray, "*#batch layer head"], *, k: int = 3
     ) -> Values:
         """The metric of maps `a` and `b`; `k` is the size of top-k sets and is ignored by other metrics."""
         return self.compare(self.prepare(flat(a), k), self.prepare(flat(b), k))

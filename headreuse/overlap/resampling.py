@@ -1,6 +1,6 @@
 """How far would the maps move with other prompts? Bootstrap resamples and split halves of per-example effects.
 
-Both are weights on examples, so that all resamples of a map are one matrix product.
+Both are weights of examples, so that all resamples of a map are one matrix product.
 """
 
 from dataclasses import dataclass
@@ -21,22 +21,22 @@ Effects = Float[np.ndarray, "layer head prompt"]
 
 @dataclass(frozen=True)
 class Weights:
-    """Weights on examples; each row sums to 1."""
+    """Weights of examples; each row sums to 1."""
 
     bootstrap: Float[np.ndarray, "resample prompt"]
     first_half: Float[np.ndarray, "split prompt"]
     second_half: Float[np.ndarray, "split prompt"]
-    """The examples that `first_half` leaves out; one more of them where their number is odd."""
+    """The other examples; one more than in `first_half` where their number is odd."""
 
 
 @dataclass(frozen=True)
 class ResampledMaps:
-    """One task's map of mean effects and what it becomes with other prompts (layers end to end)."""
+    """One task's map of mean effects, and what it becomes with other prompts (layers end to end)."""
 
     point: Float[np.ndarray, "layer head"]
-    bootstrap: Float[np.ndarray, "resample head"]
-    first_half: Float[np.ndarray, "split head"]
-    second_half: Float[np.ndarray, "split head"]
+    bootstrap: Float[np.ndarray, "resample layer*head"]
+    first_half: Float[np.ndarray, "split layer*head"]
+    second_half: Float[np.ndarray, "split layer*head"]
 
 
 def draw_weights(
@@ -44,8 +44,8 @@ def draw_weights(
 ) -> Weights:
     """Weights for resamples with replacement and for random halves of `n_examples` prompts.
 
-    Two tasks with equally many examples share them: right where their prompts are paired, and where they are not the
-    sampled covariance that the sharing brings in vanishes as the true one does.
+    Two tasks with equally many examples share them. Where their prompts are paired, resamples must be. Where they are
+    not, sharing adds the sample covariance of unrelated prompts, which is 0 on average.
     """
     drawn = (
         generator.integers(n_examples, size=(n_resamples, n_examples)) + n_examples * np.arange(n_resamples)[:, None]
@@ -71,15 +71,16 @@ def resample(effects: Effects, weights: Weights) -> ResampledMaps:
 def interval(metric: MapMetric, resampled: Float[np.ndarray, "resample"], value: float) -> tuple[float, float]:
     """95 % interval of what a metric is on average with as many prompts: value ± 1.96 bootstrap standard errors.
 
-    Clipped to the metric's range. It is about `value`, which noise biases, and so is every resample again, so
-    percentiles would count that twice (in simulation they cover 0–60 % where noise is large, this 90–98 %); the bias
-    itself shows in the noise floor or ceiling. Noise draws the resamples of a correlation together as well, for which
-    their spread about `value`, not about their mean, makes up. NaN where the value is undefined, or is in more than
-    5 % of the resamples. Set metrics take few values, so that theirs is rough.
+    Clipped to the metric's range. NaN where the value is undefined, or where more than 5 % of the resamples are. Set
+    metrics take few values, so their interval is rough. The interval does not hold the bias that noise gives to
+    `value`: the noise floor or ceiling shows it.
     """
     undefined = np.isnan(resampled)
     if np.isnan(value) or undefined.mean() > 0.05:
         return np.nan, np.nan
+    # Noise biases `value`, and resampling adds the same noise once more. So the percentiles of the resamples would
+    # count the bias twice: in simulation they cover 0–60 % where noise is large, and this interval 90–98 %. Noise also
+    # narrows the spread of a correlation's resamples; taking it about `value`, not their mean, makes up for that.
     defined = resampled[~undefined].astype(np.float64)
     centre = value if metric.correlation_like else defined.mean()
     half = Z * np.sqrt(np.mean((defined - centre) ** 2))

@@ -38,8 +38,8 @@ def compare(
 ) -> pd.DataFrame:
     """One row per outcome and metric of maps for any two sets of head scores: tasks, checkpoints, seeds or methods.
 
-    The columns are `COLUMNS`, length and method those of `a`. Metrics of patterns are left out. Heads are compared by
-    their place, which means nothing between models that were initialised differently.
+    The columns are `COLUMNS`; length and method are those of `a`. Metrics of patterns are left out. Heads are compared
+    by their place, which means nothing between models that were initialised differently.
     """
     draws = draw([a, b], settings, generator)
     shared = [outcome for outcome in a.effects if outcome in b.effects]
@@ -60,8 +60,8 @@ def overlap_table(
     First the metrics of maps, by method and outcome, then those of patterns. These have method `attention`, outcome
     `pattern` and no interval, since patterns are stored as means; where prompts do not line up the value is NaN and the
     reason says where. Tasks without scores or patterns have no row. `baseline_a` and `baseline_b` are the accuracies
-    of the two tasks. `usable` is False where maps were taken beyond a task's training range (trap 2) and for the
-    reasons of `why_unusable`.
+    of the two tasks. `usable` is False where heads were scored beyond a task's training lengths (`beyond_training`) and
+    for the reasons of `why_unusable`.
     """
     order = {entry.task: place for place, entry in enumerate(group.tasks)}
     rows: list[Row] = []

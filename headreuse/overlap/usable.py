@@ -8,20 +8,20 @@ from headreuse.records import HeadScores
 from headreuse.study.config import Group
 
 SATURATED = 0.95
-"""A head whose ablation takes this fraction of the baseline accuracy takes all there is to take."""
+"""A head whose ablation takes this fraction of the baseline accuracy counts as taking all of it."""
 BOUNDED = ("exact_match", "token_accuracy")
 """Outcomes that cannot fall below 0, so that an effect cannot exceed the baseline."""
 
 
 def why_unusable(scores: HeadScores, outcome: str, *, baseline_floor: float) -> str:
-    """Why one task's map says nothing about which heads it uses; empty where it does.
+    """Why one task's map cannot say which heads it uses, in words; empty where it can.
 
-    - floor: the task is not solved, so there is nothing to lose (trap 1; judged by exact match for every outcome);
+    - floor: the task is not solved, so there is nothing to lose (judged by exact match for every outcome);
     - ceiling: ablating most heads takes all accuracy, so heads cannot be told apart;
     - no head has an effect beyond sampling noise.
     """
-    if told := below_floor(scores, baseline_floor):
-        return told
+    if reason := below_floor(scores, baseline_floor):
+        return reason
     if np.isnan(scores.effects[outcome]).any():
         return f"{scores.task} has effects that are not a number"
     if outcome in BOUNDED:
@@ -52,6 +52,10 @@ def heads_with_effect(scores: HeadScores, outcome: str) -> Bool[np.ndarray, "lay
 
 
 def beyond_training(group: Group, length: int) -> str:
-    """Whether maps were taken at a length where overlap follows transfer by construction (trap 2), in words."""
+    """Which task's heads were scored at a length beyond its training, in words; empty where none's were.
+
+    There a task fails where it does not transfer, and its map is that of a task that fails: overlap would follow
+    transfer by construction.
+    """
     outside = [entry for entry in group.tasks if length > entry.max_length]
     return f"length {length} is beyond {outside[0].task}'s training range, {outside[0].max_length}" if outside else ""

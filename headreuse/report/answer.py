@@ -1,4 +1,4 @@
-"""What was asked and what the numbers say, in plain sentences that never say more than the numbers do."""
+"""What was asked and what the numbers say, in plain sentences that claim no more than the numbers show."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -7,15 +7,16 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Float
 
+from headreuse.correlation.wording import counted
 from headreuse.report.inputs import ReportInputs
-from headreuse.report.wording import counted, listed, percent, signed
+from headreuse.report.wording import listed, percent, signed
 from headreuse.study.config import Group, Study
 
 HEADLINE = {"statistic": "within_run", "overlap_metric": "ablation_map_difference", "transfer_metric": "gap"}
-"""What the answer is taken from: the published measures, within runs."""
+"""The correlation that the answer reports: of the published measures, within runs."""
 OUTCOME = "exact_match"
 MAX_GROUPS_NAMED = 3
-"""Of one kind; more are told by their median and range."""
+"""With more groups of one kind, the answer gives their median and range."""
 KINDS = ("related", "control")
 """Groups with an auxiliary, whose correlations are compared."""
 KINDS_AND_ALONE = (*KINDS, "alone")
@@ -25,13 +26,13 @@ def asked(study: Study) -> list[str]:
     """The question, then one sentence for each group."""
     question = (
         "Does a main task that is trained on short inputs extrapolate because of an auxiliary task that is trained on "
-        "longer ones, and does that go with the two using the same attention heads?"
+        "longer ones, and does it extrapolate more where the two use the same attention heads?"
     )
     return [question, *(_described(group) for group in study.groups)]
 
 
 def answer(inputs: ReportInputs) -> list[str]:
-    """How far main extrapolates at the end, related against control; and how overlap goes with the gap."""
+    """How far main extrapolates at the end of training, and how the gap goes with overlap; related against control."""
     found = [entry for entry in _headline(inputs) if np.isfinite(entry.value)]
     return [_transfer_sentence(inputs), correlation_sentence(inputs) + _contrast(found)]
 
@@ -54,7 +55,7 @@ def _transfer_sentence(inputs: ReportInputs) -> str:
 
 
 def _final(inputs: ReportInputs, group: Group) -> Float[np.ndarray, "seed"]:
-    """Main's accuracy past its own training length at each seed's last step, where it is defined."""
+    """Main's accuracy beyond its training lengths at each seed's last step, where it is defined."""
     rows = inputs.of_group("transfer", group)
     if not len(rows):
         return np.empty(0)
@@ -71,17 +72,18 @@ def _one_group(group: Group, values: Float[np.ndarray, "seed"]) -> str:
     if not values.size:
         return f"{who} has not been measured at {lengths}"
     spread = f"mean of {values.size} seeds, {percent(values.min())} to {percent(values.max())}"
-    told = spread if values.size > 1 else "one seed"
-    return f"{who} is right on {percent(values.mean())} of the prompts of {lengths} ({told})"
+    seeds = spread if values.size > 1 else "one seed"
+    return f"{who} is right on {percent(values.mean())} of the prompts of {lengths} ({seeds})"
 
 
 def _many_groups(values: Mapping[str, Float[np.ndarray, "seed"]], kind: str) -> str:
     means = np.array([found.mean() for found in values.values() if found.size])
     if not means.size:
-        return f"none of the {len(values)} {kind} groups has been measured past main's training length"
+        return f"none of the {len(values)} {kind} groups has been measured beyond main's training lengths"
+    middle, ends = percent(float(np.median(means))), f"{percent(means.min())} to {percent(means.max())}"
     return (
-        f"main is right on {percent(float(np.median(means)))} of the prompts between its own training length and the "
-        f"auxiliary's in the median of {means.size} {kind} groups ({percent(means.min())} to {percent(means.max())})"
+        f"main is right on {middle} of the prompts of its transfer range, beyond its training lengths, in the median "
+        f"of {means.size} {kind} groups ({ends})"
     )
 
 
@@ -97,9 +99,7 @@ class _Estimate:
     n_points: int
     note: str
 
-    @property
-    def told(self) -> str:
-        """In words: value, group, what it rests on, interval."""
+    def __str__(self) -> str:
         parts = [self.group.kind, counted(self.n_runs, "run"), counted(self.n_points, "usable checkpoint")]
         if np.isfinite([self.low, self.high]).all():
             parts.append(f"95\N{NO-BREAK SPACE}% interval over runs {signed(self.low)} to {signed(self.high)}")
@@ -107,30 +107,29 @@ class _Estimate:
 
     @property
     def why_missing(self) -> str:
-        """In words, where there is no value."""
-        return (
-            f"in {self.group.name} ({self.group.kind}) it cannot be estimated{f' ({self.note})' if self.note else ''}"
-        )
+        """Why it has no value, in words."""
+        reason = f" ({self.note})" if self.note else ""
+        return f"in {self.group.name} ({self.group.kind}) it cannot be estimated{reason}"
 
 
 def correlation_sentence(inputs: ReportInputs) -> str:
     """The headline correlation of each group, with its interval over runs."""
-    told = "the generalization gap and the ablation-map difference between main and auxiliary"
+    measures = "the generalization gap and the ablation-map difference between main and auxiliary"
     estimates = _headline(inputs)
     found = [entry for entry in estimates if np.isfinite(entry.value)]
     if not found:
         reasons = listed(list(dict.fromkeys(entry.note for entry in estimates if entry.note)))
-        return f"The correlation of {told} within a run could not be estimated{f': {reasons}' if reasons else ''}."
+        return f"The correlation of {measures} within a run could not be estimated{f': {reasons}' if reasons else ''}."
     if len(estimates) > 2 * MAX_GROUPS_NAMED:
-        return f"Over the checkpoints of a run, the correlation of {told} is {listed(_ranges(found))}."
+        return f"Over the checkpoints of a run, the correlation of {measures} is {listed(_ranges(found))}."
     missing = "".join(f"; {entry.why_missing}" for entry in estimates if entry not in found)
-    values = listed([entry.told for entry in found])
-    sign = " Positive means: more alike where the gap is smaller."
-    return f"Over the checkpoints of a run, the correlation of {told} is {values}{missing}.{sign}"
+    values = listed([str(entry) for entry in found])
+    sign = " Positive means that the heads are more alike where the gap is smaller."
+    return f"Over the checkpoints of a run, the correlation of {measures} is {values}{missing}.{sign}"
 
 
 def _headline(inputs: ReportInputs) -> list[_Estimate]:
-    """One for each group that has an auxiliary and a row, in the order of the study, related first."""
+    """One for each group that has a row, in the order of the study, related groups first."""
     rows = inputs.correlation
     if not len(rows):
         return []

@@ -1,15 +1,16 @@
 """What the numbers of a study cannot say, in plain sentences."""
 
+from headreuse.correlation.wording import counted
 from headreuse.report.inputs import ReportInputs
-from headreuse.report.wording import counted, listed
+from headreuse.report.wording import listed
 
 SEEDS_TO_TEST = 4
-"""Pairing one seed's overlap with another's transfer cannot reach the 5 % level with fewer."""
+"""With fewer seeds the seed-permutation test cannot reach the 5 % level."""
 NUMBER_WORDS = {1: "One", 2: "Two", 3: "Three"}
 
 
 def caveats(inputs: ReportInputs) -> list[str]:
-    """Of seeds, checkpoints, causes, unusable checkpoints and failures."""
+    """About seeds, checkpoints, causes, unusable checkpoints and failures."""
     return [_seeds(len(inputs.study.seeds)), *general_caveats(inputs), *_pooled(inputs)]
 
 
@@ -17,8 +18,8 @@ def general_caveats(inputs: ReportInputs) -> list[str]:
     """Those that hold for any number of seeds."""
     return [
         "Checkpoints of one run are autocorrelated: nearly everything trends while a model trains, so two series move "
-        "together without any relation. No p-value over checkpoints is printed, and an interval takes each run as one "
-        "observation, so that with few runs it is wide.",
+        "together even if they are not related. No p-value over checkpoints is printed. An interval takes each run as "
+        "one observation, so with few runs it is wide.",
         "Overlap is correlational: that two tasks need the same heads does not show that sharing them causes transfer.",
         *_unusable(inputs),
         *_problems(len(inputs.problems)),
@@ -31,7 +32,7 @@ def _seeds(n: int) -> str:
     verb = "describes, it does" if n == 1 else "describe, they do"
     return (
         f"{NUMBER_WORDS[n]} seed{'' if n == 1 else 's'} {verb} not test: the seed is the unit of replication, and at "
-        f"least {SEEDS_TO_TEST} are needed before a relation over training can be told from chance."
+        f"least {SEEDS_TO_TEST} are needed to distinguish a relation over training from chance."
     )
 
 
@@ -42,8 +43,8 @@ def _pooled(inputs: ReportInputs) -> list[str]:
     if not tasks:
         return []
     return [
-        f"Prompts of {listed(tasks)} do not line up: ablated heads write their mean over all positions together, and "
-        "attention patterns are not compared."
+        f"Prompts of {listed(tasks)} do not line up: an ablated head writes one mean over all positions, and attention "
+        "patterns are not compared."
     ]
 
 
@@ -54,11 +55,11 @@ def _unusable(inputs: ReportInputs) -> list[str]:
     if usable.all():
         return []
     return [
-        f"At {int((~usable).sum())} of {len(usable)} checkpoints no overlap is usable: maps of a task that is not yet "
-        f"solved (accuracy below {inputs.study.measures.baseline_floor:g}) or that no head moves all look alike. They "
-        "are hollow in the figures and enter no estimate."
+        f"At {int((~usable).sum())} of {len(usable)} checkpoints no overlap is usable. The maps of tasks that are not "
+        f"yet solved (accuracy below {inputs.study.measures.baseline_floor:g}), or that no single head affects, all "
+        "look alike. These checkpoints have hollow markers in the figures and are not part of any estimate."
     ]
 
 
 def _problems(n: int) -> list[str]:
-    return [f"{counted(n, 'problem')} came up while measuring; see the end of the page."] if n else []
+    return [f"{counted(n, 'problem')} occurred while measuring; see the end of the page."] if n else []

@@ -12,8 +12,8 @@ CORRELATION_SECTIONS = (
             training.correlation),
     Section("bands", "Do overlap and transfer move together in all seeds?", "Means over seeds with a band.",
             estimates.bands),
-    Section("sharing", "Do two tasks need the same heads?", "Likeness of the tasks' head maps within each model, "
-            "against chance and against what their sampling noise allows.", heads.sharing),
+    Section("sharing", "Do two tasks need the same heads?", "How alike the tasks' head maps are within each model, "
+            "compared with chance and with what their sampling noise allows.", heads.sharing),
     Section("functional", "Does ablating one task's heads hurt the other?", "Related and control groups side by side.",
             estimates.specificity),
 )  # fmt: skip

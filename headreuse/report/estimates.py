@@ -1,4 +1,4 @@
-"""Exhibits over all groups: estimates with intervals, means over seeds, what ablating a task's heads costs another."""
+"""Exhibits over all groups: estimates with intervals, means over seeds, what a task loses without another's heads."""
 
 from collections.abc import Iterator
 
@@ -32,11 +32,11 @@ def forest(inputs: ReportInputs) -> Iterator[Exhibit]:
     yield Exhibit(
         "forest",
         "Estimates by group",
-        "Are related groups away from 0, on the side that means more alike where transfer is better, and controls "
-        "not? A line is the 95 % interval that takes each run as one observation; a hollow point has none (point at it "
-        "to read why). Of a difference, less is more alike, so that its sign is opposite to that of a similarity.",
+        "Are related groups away from 0, on the side that means more alike where transfer is better, and are controls "
+        "near 0? A line is the 95 % interval that takes each run as one observation; a hollow point has none (hover "
+        "over it to read why). A smaller difference is more alike, so its sign is opposite to that of a similarity.",
         figures.forest(inputs.correlation),
-        (table(rows, ESTIMATES, title="Estimates", caption="Those of the figure, for every overlap measure."),),
+        (table(rows, ESTIMATES, title="Estimates", caption="The estimates of the figure, for every overlap measure."),),
         is_wide=True,
     )
 
@@ -56,7 +56,7 @@ def bands(inputs: ReportInputs) -> Iterator[Exhibit]:
             f"bands-{number}",
             title(group),
             "Does overlap change when transfer appears, in all seeds? The line is the mean over seeds. Overlap that is "
-            "not usable is left out, so that its mean may be over fewer seeds.",
+            "not usable is left out, so its mean may be over fewer seeds.",
             figures.seed_bands(rows, kind=group.kind),
             (table(_distinct(means), MEANS),),
             is_wide=True,
@@ -64,7 +64,7 @@ def bands(inputs: ReportInputs) -> Iterator[Exhibit]:
 
 
 def _distinct(means: list[pd.DataFrame]) -> pd.DataFrame:
-    """Means of all overlap measures below each other; those of the gap and τ, alike in all, once."""
+    """Means of all overlap measures below each other; those of the gap and τ, which do not depend on it, once."""
     whole = pd.concat(means, ignore_index=True)
     of_transfer = whole["measure"] != "overlap"
     named = whole.assign(mean_of=whole["measure"].where(of_transfer, whole["overlap_of"]))
@@ -87,8 +87,8 @@ def specificity(inputs: ReportInputs) -> Iterator[Exhibit]:
         "specificity",
         "Functional overlap at each run's last measured checkpoint",
         "Whose heads are ablated → which task is measured. 1: the target loses as much as without its own top heads; "
-        "0: nothing. Is it right of random heads (the grey mark) in related groups, and not in controls? The line is "
-        "the 95 % interval over seeds; a hollow point has none.",
+        "0: it loses nothing. Is the point right of random heads (the grey mark) in related groups, and not in "
+        "controls? The line is the 95 % interval over seeds; a hollow point has none.",
         figures.functional_specificity(summary, mains=mains),
         (table(rows, COSTS),),
         is_wide=True,

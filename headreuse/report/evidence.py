@@ -1,4 +1,4 @@
-"""Does transfer go with overlap? The answer of the correlation report, no stronger than what its tests can bear."""
+"""Does transfer go with overlap? The answer of the correlation report, no stronger than its tests allow."""
 
 from collections.abc import Hashable, Mapping
 from typing import Any
@@ -10,17 +10,17 @@ from headreuse.correlation import detectable_correlation, panels, residual_autoc
 from headreuse.correlation.estimate import ALPHA
 from headreuse.correlation.panels import Panel
 from headreuse.correlation.table import ALL_GROUPS, CONTRAST
+from headreuse.correlation.wording import counted
 from headreuse.report.answer import HEADLINE, KINDS, MAX_GROUPS_NAMED, OUTCOME, correlation_sentence
 from headreuse.report.caveats import SEEDS_TO_TEST, general_caveats
 from headreuse.report.inputs import ReportInputs
-from headreuse.report.wording import counted, listed, signed
+from headreuse.report.wording import listed, signed
+from headreuse.study.streams import Stream
 
 TESTED = "step_adjusted"
-"""Whose p the answer rests on: what is left when the trend that all seeds share is taken out."""
+"""The statistic whose p the answer uses: what is left without the trend that all seeds share."""
 N_SIMULATIONS = 200
-"""For the power, whose Monte-Carlo error is then about 0.02; a page should not take long."""
-POWER_STREAM = 3
-"""Sets these draws apart from others that share the study's data seed."""
+"""Of the power; its Monte-Carlo error is then about 0.02, and a page does not take long."""
 FOUND = "a seed whose heads become more alike than other seeds' has a smaller gap than theirs"
 OPPOSITE = (
     "a seed whose heads become more alike than other seeds' has a larger gap, the opposite of what reuse predicts"
@@ -32,13 +32,13 @@ Entry = Mapping[Hashable, Any]
 
 
 def evidence(inputs: ReportInputs) -> list[str]:
-    """What the tests say, related against control, then the estimates; from the published overlap and the gap."""
+    """What the tests say, related against control, then the estimates; of the published overlap with the gap."""
     rows = headline_rows(inputs.correlation)
     return [" ".join(_tested(rows)), *_contrasted(rows, inputs), correlation_sentence(inputs), *_over_groups(rows)]
 
 
 def limits(inputs: ReportInputs) -> list[str]:
-    """What could have been found, and the caveats of any such study."""
+    """What could have been found, and the general caveats."""
     return [*_power(inputs), *general_caveats(inputs)]
 
 
@@ -59,15 +59,15 @@ def _tested(rows: pd.DataFrame) -> list[str]:
     together = rows[rows["group"].isin(ALL_GROUPS.values()) & rows["p"].notna()]
     if not len(tests) and not len(together):
         return [f"Not tested: {_why_untested(rows)}. What follows describes these runs and does not go beyond them."]
-    told = [f"Tested, beyond {_beyond()}:"]
+    sentences = [f"Tested, beyond {_beyond()}:"]
     for kind in KINDS:
-        told += [_together(row) for row in together[together["group"] == ALL_GROUPS[kind]].to_dict("records")]
+        sentences += [_together(row) for row in together[together["group"] == ALL_GROUPS[kind]].to_dict("records")]
         of_kind = tests[tests["kind"] == kind]
         if len(of_kind) > MAX_GROUPS_NAMED:
-            told.append(_many(of_kind, kind))
+            sentences.append(_many(of_kind, kind))
         else:
-            told += [_one(row) for row in of_kind.to_dict("records")]
-    return told
+            sentences += [_one(row) for row in of_kind.to_dict("records")]
+    return sentences
 
 
 def _beyond() -> str:
@@ -75,12 +75,14 @@ def _beyond() -> str:
 
 
 def _why_untested(rows: pd.DataFrame) -> str:
+    if not len(rows):
+        return "there is no correlation of the published ablation-map difference with the gap"
     of_groups = rows[rows["statistic"] == TESTED]
     most = int(of_groups["n_runs"].max()) if len(of_groups) else 0
     if most < SEEDS_TO_TEST:
         return (
-            f"whether transfer goes with head overlap takes {SEEDS_TO_TEST} seeds of a group (or several groups of 3) "
-            f"to be told from a common trend, and the most that a group has here is {most}"
+            f"it takes {SEEDS_TO_TEST} seeds of a group (or several groups of 3) to distinguish a relation of transfer "
+            f"with head overlap from a common trend, and no group has more than {most} here"
         )
     reasons = list(dict.fromkeys(str(note) for note in of_groups["note"] if isinstance(note, str) and note))
     return listed(reasons) or "no group has enough usable checkpoints"
@@ -124,32 +126,34 @@ def _contrasted(rows: pd.DataFrame, inputs: ReportInputs) -> list[str]:
     """Related groups against controls, where the study has both."""
     missing = [kind for kind in KINDS if kind not in {entry.kind for entry in inputs.study.groups if entry.auxiliary}]
     if missing:
-        return [f"There is no {' and no '.join(missing)} group with an auxiliary, so that kinds cannot be compared."]
+        return [f"There is no {' and no '.join(missing)} group with an auxiliary, so kinds cannot be compared."]
     found = rows[(rows["group"] == CONTRAST) & rows["value"].notna()]
     if not len(found):
-        return ["Related groups cannot be set against controls: the correlation is not defined in two runs of each."]
+        return ["Related groups cannot be compared with controls: the correlation is not defined in two runs of each."]
     row = found.iloc[0]
     apart = "higher" if row["value"] >= 0 else "lower"
-    told = f"The correlation within runs is {abs(row['value']):.2f} {apart} in related groups than in controls"
+    finding = f"The correlation within runs is {abs(row['value']):.2f} {apart} in related groups than in controls"
     if not np.isfinite([row["ci_low"], row["ci_high"]]).all():
-        return [f"{told}; that describes these runs ({row['note'] or 'no interval can be given'})."]
-    ends = f"95\N{NO-BREAK SPACE}% interval of related less control {signed(row['ci_low'])} to {signed(row['ci_high'])}"
+        return [f"{finding}; that describes these runs ({row['note'] or 'no interval can be given'})."]
+    ends = (
+        f"95\N{NO-BREAK SPACE}% interval of related minus control {signed(row['ci_low'])} to {signed(row['ci_high'])}"
+    )
     if row["ci_low"] <= 0 <= row["ci_high"]:
-        return [f"{told} ({ends}, which includes 0): these runs do not settle whether the two kinds differ."]
-    return [f"{told} ({ends}, which excludes 0): these groups differ; other groups may not."]
+        return [f"{finding} ({ends}, which includes 0): these runs do not settle whether the two kinds differ."]
+    return [f"{finding} ({ends}, which excludes 0): these groups differ; other groups may not."]
 
 
 def _over_groups(rows: pd.DataFrame) -> list[str]:
-    """Whether groups that share more heads end with a smaller gap, where there are enough of them to test it."""
+    """Whether groups that share more heads end with a smaller gap, where there are enough groups to test it."""
     return [
-        f"Over {int(row['n_points'])} groups, last ablation-map difference and last gap have the rank correlation "
-        f"{signed(row['value'])} (p = {row['p']:.2g} by permuting groups)."
+        f"Over {int(row['n_points'])} groups, the ablation-map difference and the gap at the end have the rank "
+        f"correlation {signed(row['value'])} (p = {row['p']:.2g} by permuting groups)."
         for row in rows[(rows["statistic"] == "between_group") & rows["p"].notna()].to_dict("records")
     ]
 
 
 def _power(inputs: ReportInputs) -> list[str]:
-    """What could have been detected in the group with the most runs; nothing where no group has any."""
+    """What could have been detected in the group with the most runs; empty where no group has any."""
     if not (len(inputs.overlap) and len(inputs.transfer)):
         return []
     overlap = inputs.overlap[inputs.overlap["metric"] == HEADLINE["overlap_metric"]]
@@ -170,5 +174,5 @@ def _power_of(panel: Panel, seed: int) -> str:
     autocorrelation = residual_autocorrelation(panel)
     if smallest_p(n_runs) <= ALPHA and np.isnan(autocorrelation):
         return f"{counted(n_runs, 'run')}, but too few steps count in every one of them to say what could be detected."
-    generator = np.random.default_rng([seed, POWER_STREAM])
+    generator = Stream.POWER.generator(seed)
     return str(detectable_correlation(n_runs, n_steps, autocorrelation, generator, n_simulations=N_SIMULATIONS))

@@ -1,4 +1,4 @@
-"""A figure of the report with what to look at and its numbers, and what the exhibits of all kinds share."""
+"""An exhibit of the report: a figure, what to look at, and its numbers; and what all exhibits share."""
 
 from dataclasses import dataclass
 
@@ -10,7 +10,7 @@ from headreuse.report.tables import Table
 from headreuse.study.config import Group, Study
 
 MAX_SLIDER_STEPS = 24
-"""Checkpoints that a slider has; more make a large page and are no easier to read."""
+"""A slider has at most this many checkpoints; more would make a large page that is no easier to read."""
 
 
 @dataclass(frozen=True)
@@ -23,11 +23,11 @@ class Exhibit:
     look: str
     figure: go.Figure
     tables: tuple[Table, ...]
-    """Each follows what is chosen in the figure."""
+    """Each shows the rows of the view that is chosen in the figure."""
     is_wide: bool = False
     """Whether it takes the whole width of a wide page."""
     plot_share: float = 1.0
-    """Fraction of its width that the plot fills, so that panels are as large as those of other groups."""
+    """Fraction of its width that the plot fills, so that panels are as large as in other groups."""
 
 
 def title(group: Group) -> str:
@@ -41,12 +41,12 @@ def tasks(group: Group) -> list[str]:
 
 
 def share(study: Study, group: Group) -> float:
-    """Tasks of a group as a fraction of those of the largest group."""
+    """The number of a group's tasks as a fraction of the largest group's."""
     return len(group.tasks) / max(len(other.tasks) for other in study.groups)
 
 
 def on_slider(rows: pd.DataFrame) -> tuple[pd.DataFrame, str]:
-    """Rows of as many checkpoints as a slider has, evenly spaced with the last, and a note where that is not all."""
+    """The rows of at most `MAX_SLIDER_STEPS` checkpoints, evenly spaced to the last, and a note if not all."""
     steps = sorted(rows["step"].unique())
     if len(steps) <= MAX_SLIDER_STEPS:
         return rows, ""

@@ -7,6 +7,8 @@ from headreuse.overlap import OVERLAP_METRICS
 
 TERMS = {
     "length": "Characters, digits or nodes of a prompt; a task is trained up to its longest training length.",
+    "transfer range": "Lengths beyond main's training lengths, up to the longest that any task of the group is trained "
+    "on, or further where the study says so.",
     "exact match": "Whether the whole answer, end token included, is right; its mean is the accuracy.",
     "token accuracy": "Fraction of the answer's tokens that are right, given the true tokens before each.",
     "log prob": "Log-probability of the true answer; it has no floor, so it tells heads apart before a task is solved.",
@@ -17,12 +19,12 @@ TERMS = {
     "effect": "Outcome of the untouched model minus the outcome with one head replaced: positive where the head helps.",
     "mean ablation": "A head's output is replaced by its mean over prompts before it enters the residual stream.",
     "baseline": "The untouched model's outcome on the prompts of the head scores.",
-    "usable": "No where a map cannot tell which heads a task uses, for example where its baseline accuracy is below "
-    "the floor: two dead maps look alike. The reason stands beside it.",
+    "usable": "No where a map cannot show which heads a task uses, for example where its baseline accuracy is below "
+    "the floor: the maps of two tasks that both fail look alike. The column `reason` says why.",
     "chance": "Mean value of a metric when one map's heads are shuffled within their layers.",
-    "noise floor": "What a difference would show between two maps of the same truth, from sampling noise alone.",
+    "noise floor": "A difference between two maps of the same true effects, from sampling noise alone.",
 }
-"""By term, in the order of reading."""
+"""In the order in which a reader meets them."""
 
 
 def glossary(metrics: Iterable[str], statistics: Iterable[str]) -> dict[str, str]:

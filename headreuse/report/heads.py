@@ -1,4 +1,4 @@
-"""Exhibits of heads: which each task needs, which they share, what these look at."""
+"""Exhibits of heads: which heads each task needs, which the tasks share, what they attend to."""
 
 from collections.abc import Iterator, Mapping, Sequence
 
@@ -12,7 +12,7 @@ from headreuse.report.tables import Table, table
 from headreuse.study.config import Group
 
 NO_FLOOR = "log_prob"
-"""By which heads to show are chosen: accuracy hides what a head does where nothing or everything is solved."""
+"""The outcome by which heads are chosen: where nothing or everything is solved, accuracy hides what a head does."""
 PLACE = ("outcome", "seed", "step", "task", "length", "layer", "head")
 EFFECTS = ["method", *PLACE, "baseline", "effect", "ci_low", "ci_high"]
 PAIR = ("measure", "seed", "step", "task_a", "task_b", "length")
@@ -30,9 +30,9 @@ def ablation(inputs: ReportInputs) -> Iterator[Exhibit]:
         yield Exhibit(
             f"ablation-{number}",
             title(group),
-            f"{question} Red: the outcome drops when the head is ablated; blue: it rises; pale throughout: "
-            "no single head is needed there (try an earlier checkpoint). One colour range for "
-            f"all tasks, seeds and checkpoints of an outcome.{note}",
+            f"{question} Red: the outcome drops when the head is ablated; blue: it rises. Where all cells are pale, no "
+            "single head is needed (try an earlier checkpoint). The colour range is the same for all tasks, seeds and "
+            f"checkpoints of an outcome.{note}",
             figures.ablation_maps(rows, tasks=tasks(group), baseline_floor=inputs.study.measures.baseline_floor),
             (table(rows, EFFECTS),),
             is_wide=True,
@@ -51,9 +51,9 @@ def sharing(inputs: ReportInputs) -> Iterator[Exhibit]:
         yield Exhibit(
             f"sharing-{number}",
             title(group),
-            "How alike are the head maps of each two tasks, against chance and the ceiling that sampling noise "
-            "allows, both marked on the colour bar? 1 is "
-            f"the same heads; ○ marks a value that is not usable.{note}",
+            "How alike are the head maps of each two tasks, compared with chance and with the ceiling that sampling "
+            "noise allows (both marked on the colour bar)? 1 means the same heads; ○ marks a value that is not "
+            f"usable.{note}",
             figures.overlap_matrices(rows, tasks=tasks(group)),
             (table(with_measure(rows), OVERLAPS),),
         )
@@ -63,7 +63,9 @@ def attention(inputs: ReportInputs) -> Iterator[Exhibit]:
     """Mean patterns of each task's top heads at the end of training, one figure per group."""
     for number, group in enumerate(inputs.study.groups):
         found = [entry for entry in inputs.patterns if entry.group == group.name]
-        heads = {seed: _heads(inputs, group, seed, found) for seed in sorted({entry.seed for entry in found})}
+        heads = {
+            seed: _heads(inputs, group, seed, found) for seed in sorted({entry.seed for entry in found}, key=_of_run)
+        }
         heads = {seed: chosen for seed, chosen in heads.items() if chosen}
         if not heads:
             continue
@@ -71,9 +73,9 @@ def attention(inputs: ReportInputs) -> Iterator[Exhibit]:
         yield Exhibit(
             f"attention-{number}",
             title(group),
-            "Does a head look in the same way in each task? Rows: the heads whose ablation costs main and auxiliaries "
-            f"most (the drop is in {outcome.replace('_', ' ')}). Down: the position that looks; across: the position "
-            "it looks at, from purple (0) to yellow (1).",
+            "Does a head attend in the same way in each task? Each row is a head whose ablation costs main or an "
+            f"auxiliary most (the drop is in {outcome.replace('_', ' ')}). Down: the query position; across: the key "
+            "position, from purple (0) to yellow (1).",
             figures.attention_patterns(found, heads, tasks=tasks(group)),
             (_pattern_table(found, heads),),
             is_wide=True,
@@ -81,29 +83,40 @@ def attention(inputs: ReportInputs) -> Iterator[Exhibit]:
         )
 
 
+def _of_run(label: int | str) -> tuple[bool, int | str]:
+    """Sorts seeds before names of series."""
+    return isinstance(label, str), label
+
+
 def _heads(
-    inputs: ReportInputs, group: Group, seed: int, found: Sequence[figures.RunPattern]
+    inputs: ReportInputs, group: Group, seed: int | str, found: Sequence[figures.RunPattern]
 ) -> list[figures.HeadOfInterest]:
-    """The heads to show of one run: those that its last checkpoint needs most, by the study's first method."""
+    """The heads of one run to show: those that its last checkpoint needs most, by the study's first method."""
     rows = inputs.of_group("head_scores", group)
     if not len(rows):
         return []
     step = max(entry.step for entry in found if entry.seed == seed)
     method = inputs.study.measures.methods[0]
-    chosen = rows[(rows["seed"] == seed) & (rows["step"] == step) & (rows["method"] == method)]
+    # As text: read back from a file, seeds beside names of series are text in the table.
+    of_run = rows["seed"].astype(str) == str(seed)
+    chosen = rows[of_run & (rows["step"] == step) & (rows["method"] == method)]
     outcome = NO_FLOOR if (chosen["outcome"] == NO_FLOOR).any() else "exact_match"
     return figures.heads_that_matter(chosen, tasks=tasks(group), outcome=outcome)
 
 
-def _pattern_table(found: Sequence[figures.RunPattern], heads: Mapping[int, Sequence[figures.HeadOfInterest]]) -> Table:
-    """One row per pattern and looking position; a column for each position looked at."""
+def _pattern_table(
+    found: Sequence[figures.RunPattern], heads: Mapping[int | str, Sequence[figures.HeadOfInterest]]
+) -> Table:
+    """One row per pattern and query position; a column for each key position."""
     frames = []
     for entry in found:
         for chosen in heads.get(entry.seed, []):
             pattern = entry.mean.pattern[chosen.head.layer, chosen.head.head_index]
             frame = pd.DataFrame(pattern).add_prefix("to_")
-            place = {"seed": entry.seed, "head": str(chosen.head), "task": entry.mean.task}
+            place: dict[str, object] = {"seed": entry.seed, "head": str(chosen.head), "task": entry.mean.task}
             place |= {"from": range(len(frame)), "role": [role.lower() for role in entry.mean.layout]}
             frames.append(pd.concat([pd.DataFrame(place), frame], axis=1))
     rows = pd.concat(frames, ignore_index=True)
-    return table(rows, caption="Attention from each position (row) to each position (column), for the heads shown.")
+    return table(
+        rows, caption="Attention from each query position (row) to each key position (column), for the heads shown."
+    )

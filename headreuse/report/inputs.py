@@ -11,11 +11,11 @@ from headreuse.study.config import Group, Study
 
 @dataclass(frozen=True)
 class ReportInputs:
-    """The tables of a run folder, which may be empty or hold NaN and more columns, and where they come from."""
+    """The tables of a run folder and where they come from; a table may be empty, and may have NaN and more columns."""
 
     study: Study
     versions: Mapping[str, str]
-    """Of the packages that the numbers depend on, by name."""
+    """Versions of the packages that the numbers depend on, by name."""
     command: str
     accuracy: pd.DataFrame
     head_scores: pd.DataFrame
@@ -23,7 +23,7 @@ class ReportInputs:
     overlap: pd.DataFrame
     correlation: pd.DataFrame
     patterns: Sequence[RunPattern] = field(default=())
-    """Of the last checkpoint of each run, for each task."""
+    """Those of each task at the last checkpoint of each run."""
     problems: Sequence[str] = field(default=())
     """What failed or was left out, one line each."""
     functional_overlap: pd.DataFrame = field(default_factory=pd.DataFrame)
@@ -31,7 +31,7 @@ class ReportInputs:
     training_log: pd.DataFrame = field(default_factory=pd.DataFrame)
     """Accuracy while each model was trained."""
     studies: Mapping[str, Study] = field(default_factory=dict)
-    """Where several are joined: each by its label, while `study` has the groups of all."""
+    """Where several studies are joined: each by its label; `study` then has the groups of all."""
 
     def of_group(self, table: str, group: Group) -> pd.DataFrame:
         """The rows of one group in the table of that name; none where the table is empty."""

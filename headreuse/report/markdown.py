@@ -1,4 +1,4 @@
-"""The correlation report as Markdown: the answer, its limits, and the headline estimates as a table."""
+"""The correlation report as Markdown: the answer, its caveats, and the headline estimates as a table."""
 
 import html
 import re
@@ -27,19 +27,23 @@ def markdown(inputs: ReportInputs, page: Page, *, all_rows: str) -> str:
     rows = headline_estimates(inputs.correlation)
     lines += ["## Headline estimates", "", _row(COLUMNS), _row(["---"] * len(COLUMNS))]
     lines += [_row(_cells(row)) for _, row in rows.iterrows()]
-    lines += ["", f"Of overlap with the generalization gap. All {len(inputs.correlation)} estimates: `{all_rows}`.", ""]
-    lines += ["## How this came about", "", f"- {plain(inputs.command)}"]
+    lines += [
+        "",
+        f"Correlations of overlap with the generalization gap. All {len(inputs.correlation)} estimates: `{all_rows}`.",
+        "",
+    ]
+    lines += ["## How this was made", "", f"- {plain(inputs.command)}"]
     lines += [f"- {plain(name)}: {plain(version)}" for name, version in inputs.versions.items()]
     return "\n".join([*lines, ""])
 
 
 def plain(text: object) -> str:
-    """Text that Markdown shows as it is, on one line: no HTML, no links, no end of a table's cell."""
+    """Text that Markdown shows as it is, on one line: no HTML, no links, nothing that ends a table's cell."""
     return _SPECIAL.sub(r"\\\1", html.escape(" ".join(str(text).split()), quote=False))
 
 
 def headline_estimates(correlation: pd.DataFrame) -> pd.DataFrame:
-    """The rows of the published overlap measures with the gap, for the statistics that the answer rests on."""
+    """The rows of the published overlap measures with the gap, for the statistics that the answer uses."""
     if not len(correlation):
         return correlation
     keep = correlation["overlap_metric"].isin(PUBLISHED) & correlation["statistic"].isin(STATISTICS)
@@ -50,7 +54,7 @@ def headline_estimates(correlation: pd.DataFrame) -> pd.DataFrame:
 
 
 def _cells(row: pd.Series) -> list[str]:
-    method = "; ".join(str(row[name]) for name in ("interval", "test") if name in row and _is_told(row[name]))
+    method = "; ".join(str(row[name]) for name in ("interval", "test") if name in row and _has_text(row[name]))
     return [
         *(plain(row.get(name, "")) for name in ("group", "kind", "overlap_metric", "statistic")),
         _number(row["value"]),
@@ -59,7 +63,7 @@ def _cells(row: pd.Series) -> list[str]:
         str(int(row["n_points"])),
         plain(method) or "–",
         *(f"{row[name]:.2g}" if np.isfinite(row[name]) else "–" for name in ("p", "q")),
-        plain(row["note"]) if _is_told(row.get("note")) else "",
+        plain(row["note"]) if _has_text(row.get("note")) else "",
     ]
 
 
@@ -67,7 +71,7 @@ def _number(value: float) -> str:
     return signed(value) if np.isfinite(value) else "–"
 
 
-def _is_told(value: object) -> bool:
+def _has_text(value: object) -> bool:
     return isinstance(value, str) and bool(value)
 
 

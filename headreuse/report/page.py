@@ -1,4 +1,4 @@
-"""The page: sections of exhibits and the study, filled into the template; nothing is fetched when it is read."""
+"""The page: sections of exhibits and the study, filled into the template; it fetches nothing when it is read."""
 
 import json
 from collections.abc import Callable, Iterator, Sequence
@@ -37,7 +37,7 @@ SECTIONS = (
             "longest training length.", training.accuracy),
     Section("heads", "Which heads does each task need?", "What each task loses when one head is ablated.",
             heads.ablation),
-    Section("sharing", "Do two tasks need the same heads?", "Likeness of the tasks' head maps within each model.",
+    Section("sharing", "Do two tasks need the same heads?", "How alike the tasks' head maps are within each model.",
             heads.sharing),
     Section("functional", "Does ablating one task's heads hurt the other?", "Related and control groups side by side.",
             estimates.specificity),
@@ -47,16 +47,16 @@ SECTIONS = (
             training.trajectories),
     Section("correlation", "Does transfer go with overlap?", "Related and control groups side by side.",
             training.correlation),
-    Section("estimates", "How sure is that, group by group?", "Every estimate with its interval.", estimates.forest),
+    Section("estimates", "How certain is that, group by group?", "Every estimate with its interval.", estimates.forest),
     Section("stability", "How stable is training?", "Main's accuracy in three ranges of length.", training.stability),
-    Section("log", "How does accuracy come and go?", "Looks at a few examples while each model was trained.",
+    Section("log", "How does accuracy come and go?", "Accuracy on a few examples while each model was trained.",
             training.training_log),
 )  # fmt: skip
 
 
 @dataclass(frozen=True)
 class Page:
-    """What a page says on top and which sections follow."""
+    """What a page says at the top, and which sections follow."""
 
     sections: Sequence[Section]
     answer: Sequence[str]
@@ -69,7 +69,7 @@ def study_page(inputs: ReportInputs) -> Page:
 
 
 def render(inputs: ReportInputs, page: Page | None = None) -> str:
-    """One self-contained HTML page, of the study where no other is given; the same inputs give the same bytes."""
+    """One self-contained HTML page, by default that of the study; the same inputs give the same bytes."""
     page = page or study_page(inputs)
     environment = Environment(
         loader=PackageLoader("headreuse.report"),
@@ -99,7 +99,7 @@ def render(inputs: ReportInputs, page: Page | None = None) -> str:
 
 
 def script_json(value: Any) -> Markup:
-    """JSON that may stand inside `<script>`: nothing in it can end the element or begin another."""
+    """JSON that is safe inside `<script>`: nothing in it can end the element or begin another."""
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, separators=(",", ":"))
     return Markup(text.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e"))
 
@@ -112,7 +112,7 @@ def figure_json(exhibit: Exhibit) -> Markup:
 
 
 def _source(environment: Environment) -> dict[str, Markup]:
-    """The style sheet and the script of the page, which are our own and need no escaping."""
+    """The style sheet and the script of the page, which are part of the package and need no escaping."""
     assert environment.loader is not None
     return {name: Markup(environment.loader.get_source(environment, name)[0]) for name in ("report.css", "report.js")}
 
@@ -122,7 +122,7 @@ def _control_label(choice: Choice) -> str:
 
 
 def _settings(inputs: ReportInputs) -> list[tuple[str, str]]:
-    """Every setting with its place in the study file; below the label of the study where there are several."""
+    """Every setting with its place in the study file, after the study's label where there are several."""
     studies = inputs.studies or {"": inputs.study}
     sources = {"tasks": {"__all__": {"source"}}}
     shown = {label: study.model_dump(mode="json", exclude=sources) for label, study in studies.items()}

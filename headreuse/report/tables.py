@@ -1,4 +1,4 @@
-"""A frame as a sortable table of the page: short numbers, column by column."""
+"""A frame as a sortable table of the page, stored column by column with short numbers."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from pandas.api import types
 from headreuse.figures.style import rounded
 
 LONG = 40
-"""Letters above which a text is broken into lines."""
+"""A longer text is broken into lines."""
 
 
 @dataclass(frozen=True)
@@ -21,7 +21,7 @@ class Column:
     name: str
     is_number: bool
     is_long: bool = False
-    """Whether it holds sentences, which need lines of their own."""
+    """Whether it holds sentences, which are broken into lines."""
 
     @property
     def label(self) -> str:
@@ -57,7 +57,7 @@ class Table:
 
 
 def _coded(values: list[Any]) -> dict[str, list[Any]]:
-    """Each text once, and which of them stands in each row: names repeat thousands of times."""
+    """Each text once, and its number in each row, since names repeat thousands of times."""
     texts = {text: code for code, text in enumerate(dict.fromkeys(values))}
     return {"texts": list(texts), "codes": [texts[text] for text in values]}
 

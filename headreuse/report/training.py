@@ -33,8 +33,8 @@ def accuracy(inputs: ReportInputs) -> Iterator[Exhibit]:
         yield Exhibit(
             f"accuracy-{number}",
             title(group),
-            f"How far right of its own dotted line ({group.main.max_length}) does {group.main.task} stay up? The band "
-            f"is the range over seeds, or the 95 % interval of one seed.{note}",
+            f"How far beyond its dotted line (length {group.main.max_length}) does {group.main.task} stay accurate? "
+            f"The band is the range over seeds, or the 95 % interval of one seed.{note}",
             figures.accuracy_curves(rows, trained=trained, colours=colours),
             (table(rows, ACCURACIES),),
         )
@@ -50,8 +50,8 @@ def trajectories(inputs: ReportInputs) -> Iterator[Exhibit]:
         yield Exhibit(
             f"trajectories-{number}",
             title(group),
-            "Does the gap close when the heads become alike? Hollow: not usable, for example because a task is not "
-            "yet solved and dead maps look alike. Of a difference, less is more alike.",
+            "Does the gap close when the heads become alike? A hollow marker is not usable, for example because a task "
+            "is not yet solved: maps of tasks that fail look alike. A smaller difference is more alike.",
             figures.overlap_and_gap(transfer, overlap, main=group.main.task),
             (
                 table(pairs.rename(columns={"task_b": "auxiliary"}), OVERLAPS, title="Numbers of the overlap"),
@@ -69,8 +69,8 @@ def training_log(inputs: ReportInputs) -> Iterator[Exhibit]:
             yield Exhibit(
                 f"log-{number}",
                 title(group),
-                f"When is each length learned, does it stay learned, and do seeds agree? A look every "
-                f"{group.training.log_every} steps at {rows['n'].max()} examples of each length, so a line is noisier "
+                "When is each length learned, does it stay learned, and do seeds agree? Every "
+                f"{group.training.log_every} steps on {rows['n'].max()} examples of each length, so a line is noisier "
                 "than the curves above.",
                 figures.training_log(rows),
                 (table(rows, LOG_LINES),),
@@ -90,7 +90,7 @@ def correlation(inputs: ReportInputs) -> Iterator[Exhibit]:
             "correlation",
             "Every checkpoint of every run",
             "Do the points of a run lie along a line in the related group, and not in the control? Thin lines join "
-            "consecutive checkpoints; hollow points are not usable and enter no estimate.",
+            "consecutive checkpoints; hollow points are not usable and are not part of any estimate.",
             figures.overlap_against_transfer(points, kinds={group.name: group.kind for group in groups}),
             (
                 *_estimates(inputs),
@@ -101,10 +101,12 @@ def correlation(inputs: ReportInputs) -> Iterator[Exhibit]:
 
 
 def _estimates(inputs: ReportInputs) -> Iterator[Table]:
-    """The correlation table, which follows the measure and the transfer metric that are chosen."""
+    """The correlation table, which shows the rows of the measure and the transfer metric that are chosen."""
     if len(inputs.correlation):
         rows = with_measure(inputs.correlation.rename(columns={"overlap_metric": "metric"}))
-        caption = "Compare related with control, and pooled with within run. An estimate is not a test."
+        caption = (
+            "Compare related with control groups, and pooled with within-run estimates. An estimate is not a test."
+        )
         yield table(rows, ESTIMATES, title="Correlations", caption=caption, is_open=True)
 
 
@@ -117,7 +119,7 @@ def stability(inputs: ReportInputs) -> Iterator[Exhibit]:
         yield Exhibit(
             f"stability-{number}",
             title(group),
-            "Is extrapolation stable over steps and alike over seeds? "
+            "Is extrapolation stable over steps, and similar in all seeds? "
             f"Lengths up to {group.main.max_length}, up to {group.transfer_to}, and beyond.",
             figures.regimes(rows),
             (table(rows, ["seed", "step", *REGIMES]),),

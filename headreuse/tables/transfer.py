@@ -9,42 +9,24 @@ length transfer):
   is the gap of two tasks that are right up to their own training length and nowhere else, over the same lengths.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
-from jaxtyping import Float, Int
 from scipy import stats
 
-from headreuse.records import Evaluation
 from headreuse.study.config import Group
+from headreuse.tables.base import Tables, derived_table
 
 CHECKPOINT = ["group", "seed", "step"]
-"""The columns that tell one checkpoint from another."""
+"""The columns that identify a checkpoint."""
 _TAIL = 0.025
 
 
-def clopper_pearson(
-    n_correct: Int[np.ndarray, "..."] | int, n: Int[np.ndarray, "..."] | int, confidence: float = 0.95
-) -> tuple[Float[np.ndarray, "..."], Float[np.ndarray, "..."]]:
-    """Lower and upper limit of a proportion `n_correct / n`, exact (never below the stated coverage); elementwise."""
-    n_correct, n = np.asarray(n_correct), np.asarray(n)
-    tail = (1 - confidence) / 2
-    low = np.where(n_correct == 0, 0.0, stats.beta.ppf(tail, np.maximum(n_correct, 1), n - n_correct + 1))
-    high = np.where(n_correct == n, 1.0, stats.beta.isf(tail, n_correct + 1, np.maximum(n - n_correct, 1)))
-    return low, high
-
-
-def accuracy_rows(evaluations: Iterable[Evaluation]) -> pd.DataFrame:
-    """One row per evaluation: task, length, n, accuracy (whole answer, 0 to 1), ci_low, ci_high (95 %, exact)."""
-    rows = [
-        (entry.task, entry.length, len(entry.outcomes["exact_match"]), int(entry.outcomes["exact_match"].sum()))
-        for entry in evaluations
-    ]
-    table = pd.DataFrame(rows, columns=["task", "length", "n", "n_correct"])
-    low, high = clopper_pearson(table["n_correct"].to_numpy(), table["n"].to_numpy())
-    table["accuracy"] = table["n_correct"] / table["n"]
-    return table.drop(columns="n_correct").assign(ci_low=low, ci_high=high)
+@derived_table("transfer", of=("accuracy",), version=2)
+def transfer(tables: Tables, groups: Sequence[Group]) -> pd.DataFrame:
+    """The table of transfers: see `transfer_table`."""
+    return transfer_table(tables["accuracy"], groups)
 
 
 def no_transfer_gap(group: Group) -> float:
@@ -72,7 +54,7 @@ def transfer_table(accuracy: pd.DataFrame, groups: Sequence[Group]) -> pd.DataFr
     - accuracy_at_max: main's accuracy at its longest training length;
     - accuracy_auxiliary: the auxiliaries' mean accuracy over the lengths of the gap;
     - for the first five also `<name>_ci_low` and `<name>_ci_high`: the 95 % interval over other examples of the same
-      checkpoint, examples of two tasks counted as independent. How seeds differ is not in it: see `over_seeds`.
+      checkpoint, with the examples of two tasks as independent. How seeds differ is not in it: see `over_seeds`.
     """
     tables = [_group_transfer(accuracy, group) for group in groups]
     return pd.concat([table for table in tables if len(table)] or tables[:1], ignore_index=True)
