@@ -1,6 +1,7 @@
 """What `headreuse tasks` prints."""
 
 from collections.abc import Iterator, Sequence
+from inspect import cleandoc
 from pathlib import Path
 
 import numpy as np
@@ -11,10 +12,10 @@ from headreuse.study.own_tasks import check_files, read_files
 from headreuse.tasks import TASKS, Task
 
 
-def choices(own: Sequence[Path], *, alphabet_size: int, grid_size: int) -> Registry[Task]:
-    """All tasks of the package, then those of a user's own files, which are executed and checked."""
+def choices(task_files: Sequence[Path], *, alphabet_size: int, grid_size: int) -> Registry[Task]:
+    """All tasks of the package, then those of the user's files, which are executed and checked."""
     sizes = {"alphabet_size": alphabet_size, "grid_size": grid_size}
-    files, problems = read_files([str(path) for path in own], Path(), sizes)
+    files, problems = read_files([str(path) for path in task_files], Path(), sizes)
     problems = problems or check_files(files, lambda _name: None, **sizes)
     if problems:
         raise HeadreuseError("\n".join(problems))
@@ -28,28 +29,28 @@ def choices(own: Sequence[Path], *, alphabet_size: int, grid_size: int) -> Regis
 
 
 def task_lines(tasks: Registry[Task], *, seed: int) -> Iterator[str]:
-    """A line for each task: name, smallest length, an example, what it asks."""
-    width = max(map(len, tasks))
+    """A line for each task: its name, its lengths, an example, and what it asks."""
+    name_width, lengths_width = max(map(len, tasks)), max(len(_lengths(task)) for task in tasks.values())
     for name, task in tasks.items():
         prompt, answer, _ = _examples(task, _usual_length(task), 1, seed)[0]
-        about = (type(task).__doc__ or "").strip().partition("\n")[0]
-        yield f"{name:{width}}  length {_lengths(task)}   {prompt} {answer}   {about}"
+        about = cleandoc(type(task).__doc__ or "").partition("\n")[0]
+        yield f"{name:{name_width}}  {_lengths(task):{lengths_width}}  {prompt} → {answer}   {about}"
 
 
 def example_lines(task: Task, *, length: int | None, n: int, seed: int, plain: bool) -> Iterator[str]:
-    """Examples of one task: `prompt<TAB>answer` alone where `plain`, else with the corrupted partner beside them."""
-    if length is not None and length < task.min_length:
-        raise HeadreuseError(f"--length {length}: the shortest {task.name} is {task.min_length}")
-    if length is not None and task.max_length is not None and length > task.max_length:
-        raise HeadreuseError(f"--length {length}: the longest {task.name} is {task.max_length}")
-    rows = _examples(task, length or _usual_length(task), n, seed)
+    """Examples of one task: only `prompt<TAB>answer` if `plain`, else with a heading and their corrupted prompts."""
+    if length is not None and not task.min_length <= length <= (task.max_length or length):
+        raise HeadreuseError(f"--length {length}: {task.name} has {_lengths(task)}; give one of these")
+    rows = _examples(task, _usual_length(task) if length is None else length, n, seed)
     if plain:
         yield from (f"{prompt}\t{answer}" for prompt, answer, _ in rows)
         return
-    about = (type(task).__doc__ or "").strip()
-    yield f"{task.name}, marker {task.marker}, lengths {_lengths(task)}: {about}"
-    yield "prompt  answer  corrupted partner"
-    yield from (f"{prompt}  {answer}  {corrupted}" for prompt, answer, corrupted in rows)
+    yield f"{task.name} ({_lengths(task)}, marker {task.marker})"
+    yield from (f"  {line}".rstrip() for line in cleandoc(type(task).__doc__ or "").splitlines())
+    yield ""
+    table = [("prompt", "answer", "corrupted prompt"), *rows]
+    prompt_width, answer_width = (max(len(row[column]) for row in table) for column in (0, 1))
+    yield from (f"{prompt:{prompt_width}}  {answer:{answer_width}}  {corrupted}" for prompt, answer, corrupted in table)
 
 
 def _usual_length(task: Task) -> int:
@@ -58,7 +59,9 @@ def _usual_length(task: Task) -> int:
 
 
 def _lengths(task: Task) -> str:
-    return f"{task.min_length}+" if task.max_length is None else f"{task.min_length}-{task.max_length}"
+    if task.max_length is None:
+        return f"lengths from {task.min_length} on"
+    return f"lengths {task.min_length} to {task.max_length}"
 
 
 def _examples(task: Task, length: int, n: int, seed: int) -> list[tuple[str, str, str]]:

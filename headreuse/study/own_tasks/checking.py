@@ -1,6 +1,6 @@
-"""Is a task fit to be trained on? Some of its examples beside its own oracle, and all that the stages rely on.
+"""Can a model be trained on this task? Checks what the stages rely on, and some examples against the task's oracle.
 
-What is wrong is told in one line, of the task's first fault alone.
+The first fault of a task raises a `TaskError` of one line.
 """
 
 import re
@@ -9,68 +9,75 @@ import numpy as np
 from jaxtyping import Int
 
 from headreuse.prompts import SPECIALS
-from headreuse.study.own_tasks.drawn import check_examples
+from headreuse.study.own_tasks.drawn import PARTS, check_examples
 from headreuse.study.own_tasks.faults import TaskError, blaming
 from headreuse.tasks import Examples, Task, evaluation_examples, training_examples
 
 SEED, ANOTHER_SEED = 0, 1
 N_EXAMPLES = 64
-FURTHER = 6
-"""Lengths past the smallest that are tried where nobody says up to which length the task is asked for."""
+N_MORE_LENGTHS = 6
+"""How many lengths after the smallest are tried if no longest length is given."""
 SHOWN = re.compile(r"`([^`\n]+)`\s+→\s+`([^`\n]+)`")
 """An example in a task's docstring."""
 
 
 def check_declared(task: Task) -> None:
-    """Refuse a task that tells lengths, symbols or a marker that nothing can be done with."""
+    """Raise if the lengths, the symbols or the marker of a task cannot be used."""
     smallest, largest = task.min_length, task.max_length
     if type(smallest) is not int or smallest < 1:
-        raise TaskError(f"min_length is {smallest!r}; give a whole number from 1 on")
+        raise TaskError(f"min_length is {smallest!r}; give a whole number of at least 1")
     if largest is not None and (type(largest) is not int or largest < smallest):
-        raise TaskError(f"max_length is {largest!r}; give None or a whole number from min_length, {smallest}, on")
+        raise TaskError(f"max_length is {largest!r}; give None or a whole number of at least min_length, {smallest}")
     if type(task.held_out_one_in) is not int or task.held_out_one_in < 2:
-        raise TaskError(f"held_out_one_in is {task.held_out_one_in!r}; give a whole number from 2 on")
-    if task.marker != f"<{task.name}>" or task.marker in SPECIALS:
-        other = "leave it as it is" if task.marker not in SPECIALS else "give the task another name"
-        raise TaskError(f"its marker {task.marker!r} is not its own; {other}")
+        raise TaskError(f"held_out_one_in is {task.held_out_one_in!r}; give a whole number of at least 2")
+    if task.marker in SPECIALS:
+        raise TaskError(f"its marker {task.marker!r} is a token of every model; give the task another name")
+    if task.marker != f"<{task.name}>":
+        raise TaskError(f"its marker is {task.marker!r}; leave it as '<{task.name}>'")
     with blaming("alphabet"):
         alphabet = task.alphabet
     if not isinstance(alphabet, tuple) or not alphabet:
         raise TaskError(f"alphabet is {alphabet!r}; give a tuple of symbols such as ('a', 'b', '=')")
     for index, symbol in enumerate(alphabet):
         if not isinstance(symbol, str) or not symbol or not symbol.isprintable():
-            raise TaskError(f"alphabet holds {symbol!r}; a symbol is a text of printable characters")
+            raise TaskError(f"alphabet holds {symbol!r}; give each symbol as a string of printable characters")
         if symbol in alphabet[:index]:
             raise TaskError(f"alphabet holds {symbol!r} twice; name each symbol once")
         if re.fullmatch("<.+>", symbol):
-            raise TaskError(f"alphabet holds {symbol!r}; symbols in <> are kept for markers")
+            raise TaskError(f"alphabet holds {symbol!r}; symbols in <> are reserved for markers, so write it otherwise")
 
 
 def check_shown(task: Task) -> None:
-    """Refuse a task whose docstring shows an example `prompt` → `answer` that its oracle answers otherwise."""
+    """Raise if an example `prompt` → `answer` in the task's docstring does not have the oracle's answer."""
     for prompt, shown in SHOWN.findall(type(task).__doc__ or ""):
-        with blaming(f"answer({prompt!r}), which its docstring shows,"):
+        with blaming(f"answer({prompt!r}), an example in its docstring,"):
             answer = task.answer(prompt)
         if answer != shown:
-            raise TaskError(f"its docstring shows {prompt!r} → {shown!r}, but answer({prompt!r}) is {answer!r}")
+            raise TaskError(
+                f"its docstring shows {prompt!r} → {shown!r}, but answer({prompt!r}) is {answer!r}; correct one"
+            )
 
 
 def check_task(task: Task, *, longest: int | None = None) -> None:
-    """Refuse a task whose examples up to a length are not what its oracle, or a training, needs them to be."""
+    """Raise if examples up to a length contradict the task's oracle or cannot be trained on."""
     lengths = _lengths_to_try(task, longest)
     examples = _generated(task, lengths, SEED)
     check_examples(task, lengths, examples)
     again, other = _generated(task, lengths, SEED), _generated(task, lengths, ANOTHER_SEED)
     if not _same(examples, again):
-        raise TaskError("generate gives other examples from the same seed; draw from `generator` alone")
+        raise TaskError(
+            "generate gives different examples from the same seed; draw all random numbers from `generator`"
+        )
     if np.array_equal(examples.prompt, other.prompt):
-        raise TaskError("generate gives the same prompts from another seed; draw from `generator`")
+        raise TaskError("generate gives the same prompts from different seeds; draw random numbers from `generator`")
     _check_kept_apart(task, np.unique(lengths), int(lengths.max()))
 
 
 def _lengths_to_try(task: Task, longest: int | None) -> Int[np.ndarray, "example"]:
-    """Short and long beside each other, as training draws them; not to be written to."""
-    limits = [n for n in (task.min_length + FURTHER if longest is None else longest, task.max_length) if n is not None]
+    """Short and long lengths mixed, as in training; the array is read-only, so that a task that changes it fails."""
+    limits = [
+        n for n in (task.min_length + N_MORE_LENGTHS if longest is None else longest, task.max_length) if n is not None
+    ]
     last = max(task.min_length, min(limits))
     lengths = np.linspace(task.min_length, last, N_EXAMPLES).round().astype(int)
     lengths = np.random.default_rng(SEED).permutation(lengths)
@@ -84,7 +91,7 @@ def _generated(task: Task, lengths: Int[np.ndarray, "example"], seed: int) -> Ex
 
 
 def _check_kept_apart(task: Task, lengths: Int[np.ndarray, "example"], longest: int) -> None:
-    """Prompts are kept out of training for the evaluation, so there must be some of both at every length."""
+    """Raise unless every length has prompts for the evaluation, which are kept out of training, and others to train."""
     with blaming("drawing prompts for the evaluation"):
         evaluated = evaluation_examples(task, lengths, np.random.default_rng(SEED))
     check_examples(task, lengths, evaluated)
@@ -94,5 +101,4 @@ def _check_kept_apart(task: Task, lengths: Int[np.ndarray, "example"], longest: 
 
 
 def _same(some: Examples, others: Examples) -> bool:
-    names = ("prompt", "answer", "corrupted_prompt", "corrupted_answer")
-    return all(np.array_equal(getattr(some, name), getattr(others, name)) for name in names)
+    return all(np.array_equal(getattr(some, part), getattr(others, part)) for part in PARTS)

@@ -1,4 +1,4 @@
-"""What is wrong with a user's task or file, told in one line with the file's own line number."""
+"""What is wrong with a user's task or file, in one line with a line number of that file."""
 
 import traceback
 from collections.abc import Iterator
@@ -7,27 +7,27 @@ from contextlib import contextmanager
 from headreuse.errors import HeadreuseError
 
 MODULE = "headreuse_own_tasks_"
-"""Begins the names of the modules that users' files are loaded as."""
+"""The names of the modules that users' files are loaded as begin with this."""
 
 
 class TaskError(HeadreuseError):
-    """What is wrong with a task, without the place."""
+    """What is wrong with a task, without the name of its file."""
 
     def __init__(self, what: str, line: int | None = None) -> None:
         super().__init__(what)
         self.line = line
-        """Of the user's file, where it is known better than the class that the task is."""
+        """The line of the user's file at fault; None if it is only known which class is."""
 
 
 @contextmanager
 def blaming(what: str) -> Iterator[None]:
-    """Within the block, the user's code is at work: whatever it raises is told in one line, as `what`'s fault."""
+    """Around a call of the user's code: whatever it raises becomes a `TaskError` of one line that names `what`."""
     try:
         yield
     except TaskError:
         raise
     except (Exception, SystemExit) as error:
-        raise TaskError(f"{what} ends with {one_line(error)}", line_of(error)) from error
+        raise TaskError(f"{what} raises {one_line(error)}", line_of(error)) from error
 
 
 def one_line(error: BaseException) -> str:
@@ -37,7 +37,7 @@ def one_line(error: BaseException) -> str:
 
 
 def line_of(error: BaseException) -> int | None:
-    """The line of a user's file at which an error arose, or None where none had a part in it."""
+    """The last line of a user's file that an error passed through; None if it passed through none."""
     if isinstance(error, SyntaxError) and (error.filename or "").startswith(MODULE):
         return error.lineno
     lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename.startswith(MODULE)]
