@@ -50,7 +50,7 @@ def kept_tables(tables: dict[str, pd.DataFrame]) -> Iterator[tuple[str, str]]:
 
 def collect(folder: RunFolder, out: Path) -> list[Path]:
     """Write study.json and the small tables; returns what was written."""
-    record = json.dumps(folder.study_record(), indent=2) + "\n"
+    record = json.dumps(folder.study_record, indent=2) + "\n"
     texts = {"study.json": record} | {f"{name}.csv": text for name, text in kept_tables(make_tables(folder))}
     for name, text in texts.items():
         with written_whole(out / name) as draft:

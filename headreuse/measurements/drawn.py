@@ -1,4 +1,4 @@
-"""Prompts that a worker has drawn, kept for the next checkpoint: drawing them takes longer than answering short ones."""
+"""Prompts that a worker has drawn, kept for the next checkpoint, since drawing takes longer than answering them."""
 
 from collections import OrderedDict
 from collections.abc import Callable, Hashable

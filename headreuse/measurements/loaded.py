@@ -25,23 +25,18 @@ class Loaded:
 
     def __init__(self, units: UnitFiles, study: Study, source: Source, checkpoint: Checkpoint) -> None:
         # Only measuring needs torch; reading results imports this room too.
-        from headreuse.models.checkpoints import verify
+        import torch
 
-        verify(checkpoint.path)
+        from headreuse.models.checkpoints import load_model, verify_files
+
+        verify_files(checkpoint.path)
         self.units = units
         self.study = study.loaded()
         self.source = source
         self.checkpoint = checkpoint
         self.micro_batch = study.measures.micro_batch
-
-    @cached_property
-    def model(self) -> "PreTrainedModel":
+        self.model: PreTrainedModel = load_model(checkpoint.path, device="cuda" if torch.cuda.is_available() else "cpu")
         """Ready to answer, on the GPU where there is one."""
-        import torch
-
-        from headreuse.models.checkpoints import load_model
-
-        return load_model(self.checkpoint.path, device="cuda" if torch.cuda.is_available() else "cpu")
 
     @cached_property
     def encoder(self) -> Encoder:

@@ -1,4 +1,4 @@
-"""Ablations of sets of heads: what a task loses without the top heads of each task, and without random sets like them."""
+"""Ablations of head sets: what a task loses without each task's top heads, and without random sets like them."""
 
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING

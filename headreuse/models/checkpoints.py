@@ -62,6 +62,13 @@ def discover(folder: Path) -> Series:
 
 def verify(path: Path) -> None:
     """Raise `CheckpointError` unless all weights of the model are there, and no others; reads none of them."""
+    verify_files(path)
+    # On the meta device all names and shapes are compared and no weight is read.
+    _load(path, device_map="meta")
+
+
+def verify_files(path: Path) -> None:
+    """Raise `CheckpointError` unless the files of a checkpoint are whole; whether they fit, loading them says."""
     _check_folder(path)
     for file in _weight_files(path):
         try:
@@ -73,8 +80,6 @@ def verify(path: Path) -> None:
                 f"{path}: {file.name} ({size}) is truncated or damaged ({error}); copy it again or delete the folder"
             ) from None
     _verify_note(path)
-    # On the meta device all names and shapes are compared and no weight is read.
-    _load(path, device_map="meta")
 
 
 def fingerprint_of(path: Path) -> str:

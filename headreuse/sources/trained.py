@@ -36,7 +36,7 @@ class Trained(Source):
         return tuple(step for step in scheduled(run.group) if step not in there)
 
     def make(self, study: Study, run: Run, on_progress: OnProgress) -> None:
-        """Train from the last checkpoint on; a run that another process trains is waited for briefly, then left to it."""
+        """Train from the last checkpoint on; waits a moment for another process that trains this run, then gives up."""
         # Loads torch, which only a worker needs.
         from headreuse.training.joint import train
 

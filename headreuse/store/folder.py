@@ -1,4 +1,4 @@
-"""The run folder of a study: its checkpoints, measurements, tables and report. Every file is written whole or not at all."""
+"""The run folder of a study: checkpoints, measurements, tables, report. Every file is written whole or not at all."""
 
 import csv
 import hashlib

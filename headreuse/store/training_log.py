@@ -1,7 +1,7 @@
-"""Accuracy while a model trains, line by line: more often than there are checkpoints, on fewer examples.
+"""Accuracy while a model trains: looks at a few examples, more often than checkpoints are kept.
 
-A line is added whole after its step. A training that goes on from a checkpoint first drops the lines of later steps, so
-that each step is there once, and on one machine's CPU with the same numbers as if nothing had been interrupted.
+Lines are appended whole after their step. Training that resumes from a checkpoint first drops the lines of later steps,
+so each step stands there once. On one machine's CPU the numbers are those of an uninterrupted training.
 """
 
 from collections.abc import Iterable
@@ -40,7 +40,7 @@ COLUMNS = tuple(field.name for field in fields(LogLine))
 
 
 def regime_of(group: Group, task: str, length: int) -> str:
-    """`in_distribution` up to the task's longest training length, `transfer` up to `group.transfer_to`, then `beyond`."""
+    """`in_distribution` up to the task's longest training length, `transfer` to `group.transfer_to`, then `beyond`."""
     trained_to = {entry.task: entry.max_length for entry in group.tasks}[task]
     return REGIMES[(length > trained_to) + (length > group.transfer_to)]
 

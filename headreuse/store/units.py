@@ -46,7 +46,7 @@ class Unit:
 
 @dataclass(frozen=True)
 class UnitFiles:
-    """The results of a run folder: Parquet files that lie by the fingerprint of the model, so that none is made twice."""
+    """The results of a run folder: Parquet files by the fingerprint of the model, so that none is made twice."""
 
     folder: Path
 

@@ -29,6 +29,10 @@ Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$", max_length=6
 Count = Annotated[int, Field(ge=1)]
 
 
+Position = Literal["rope", "nope"]
+"""How a model that is trained here knows positions; `models/architectures.py` builds each."""
+
+
 class Frozen(BaseModel):
     """A part of a study file; a key that it does not know is refused."""
 
@@ -67,7 +71,7 @@ class TaskRange(Frozen):
 class ModelSpec(Frozen):
     """A decoder-only transformer to train from scratch."""
 
-    position: Literal["rope", "nope"] = "rope"
+    position: Position = "rope"
     """Rotary position (`LlamaForCausalLM`) or none at all (`SmolLM3ForCausalLM`)."""
     n_layers: Count = 2
     n_heads: Count = 4

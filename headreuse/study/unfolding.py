@@ -14,10 +14,12 @@ asked for leaves no part in the name, and `joint` never does.
 
 from collections.abc import Callable, Iterator
 from itertools import product
-from typing import Any
+from typing import Any, get_args
+
+from headreuse.study.specs import Position
 
 ARMS = ("joint", "each", "alone")
-POSITIONS = ("rope", "nope")
+POSITIONS: tuple[str, ...] = get_args(Position)
 Raw = dict[str, Any]
 
 

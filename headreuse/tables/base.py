@@ -2,7 +2,7 @@
 
 - `@checkpoint_table`: rows of one measured checkpoint; the columns group, seed and step are put in front.
 - `@study_table`: rows of a whole run folder.
-- `@derived_table`: from other tables and the groups. Several run folders seen as one derive it anew, and stack the others.
+- `@derived_table`: from other tables and the groups. For several run folders it is derived anew; others are stacked.
 """
 
 from collections.abc import Callable, Mapping, Sequence

@@ -92,7 +92,7 @@ class Results:
         return hashlib.sha256(parts.encode()).hexdigest()
 
     def training_log(self) -> pd.DataFrame:
-        """Columns group, seed and those of `LogLine`: accuracy during the training of each run, in the study's order."""
+        """Columns group, seed and those of `LogLine`: accuracy during the training of each run, run by run."""
         logs = []
         for entry in self.progress:
             file = self.folder.training_log_file(entry.run.group.name, entry.run.label)

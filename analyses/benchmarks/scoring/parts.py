@@ -199,8 +199,8 @@ def _forwards(model: torch.nn.Module, tokens: torch.Tensor, micro_batch: int) ->
 
 def _demo_checkpoint(device: torch.device) -> tuple[torch.nn.Module, object]:
     """The last checkpoint of the demo's first group if it has been run, else of its control group trained here."""
-    from headreuse.models.checkpoints import discover, load_model, load_vocabulary
-    from headreuse.prompts import make_prompts
+    from headreuse.models.checkpoints import discover, load_model
+    from headreuse.prompts import encoder_of, make_prompts
     from headreuse.study import read_study
     from headreuse.tasks import TASKS
     from headreuse.training.joint import train
@@ -214,10 +214,10 @@ def _demo_checkpoint(device: torch.device) -> tuple[torch.nn.Module, object]:
             group, series = study.groups[-1], Path(folder)
             train(study, group, 0, series, on_step=lambda _step, _loss: None)
         last = discover(series).checkpoints[-1].path
-        model, vocabulary = load_model(last, device=device), load_vocabulary(last)
+        model, encoder = load_model(last, device=device), encoder_of(last)
     task = TASKS[group.main.task](alphabet_size=study.alphabet_size)
     lengths = np.full(256, group.main.max_length)
-    return model, make_prompts(task, lengths, np.random.default_rng(0), vocabulary)
+    return model, make_prompts(task, lengths, np.random.default_rng(0), encoder)
 
 
 PARTS = {part.__name__: part for part in (paper, small, bf16, depth, memory, attribution)}
