@@ -1,3 +1,3 @@
 """Do two tasks use the same attention heads, and does that predict how well one extrapolates because of the other?"""
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
