@@ -6,12 +6,12 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from transformers import PreTrainedModel
 
 from headreuse.errors import HeadreuseError
 from headreuse.evaluation import require_eval_mode, single_length
-from headreuse.models.anatomy import Decoder, device_of, find_anatomy, hooked, unwrapped
+from headreuse.models.anatomy import Decoder, device_of, find_anatomy, hooked, is_bridge, unwrapped
 from headreuse.records import MeanPattern, Prompts
 
 
@@ -47,8 +47,10 @@ def _summing_patterns(model: Decoder, sums: dict[int, Tensor]) -> Iterator[None]
         sums[layer] += pattern.sum(dim=0)
 
     with ExitStack() as stack:
-        if hasattr(model, "hook_dict"):
-            hooks = [model.hook_dict[f"blocks.{layer}.attn.hook_pattern"] for layer in range(model.cfg.n_layers)]
+        if is_bridge(model):
+            hooks: list[nn.Module] = [
+                model.hook_dict[f"blocks.{layer}.attn.hook_pattern"] for layer in range(model.cfg.n_layers)
+            ]
         else:
             stack.enter_context(eager_attention(model))
             hooks = [block.attention for block in find_anatomy(model).blocks]

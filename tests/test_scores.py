@@ -6,7 +6,13 @@ Covers `scores/_registry.py`, `scores/_ablation.py`, `scores/_patching.py`, `sco
 `interventions/direct_path.py`, `interventions/frozen.py` and `interventions/replacements.py`.
 """
 
+import subprocess
+import sys
+from dataclasses import replace
 from functools import cache
+from inspect import signature
+from pathlib import Path
+from typing import get_type_hints
 
 import numpy as np
 import pytest
@@ -14,9 +20,11 @@ import torch
 from decoders import D_VOCAB, N_HEADS, N_LAYERS, answered_prompts, bridge_of, random_model, slow_outcomes
 from transformer_lens import patching
 
+from headreuse import scores
 from headreuse.errors import HeadreuseError
 from headreuse.evaluation import evaluate
-from headreuse.records import OUTCOMES, Prompts
+from headreuse.models.anatomy import Decoder
+from headreuse.records import OUTCOMES, HeadScores, Prompts, Role
 from headreuse.scores import (
     SCORES,
     activation_patching,
@@ -28,6 +36,8 @@ from headreuse.scores import (
 )
 from headreuse.scores._patching import corrupted_inputs
 
+ROOT = Path(__file__).parent.parent
+FOLDER = ROOT / "headreuse" / "scores"
 ALL_HEADS = [(layer, head) for layer in range(N_LAYERS) for head in range(N_HEADS)]
 
 
@@ -93,6 +103,47 @@ def assert_effects(model, prompts, scores, value_of):
         np.testing.assert_allclose(
             scores.effects["log_prob"][layer, head], clean["log_prob"] - found["log_prob"], atol=1e-4
         )
+
+
+def test_every_file_of_the_folder_is_a_score_of_its_name_and_is_exported():
+    files = [path.stem for path in sorted(FOLDER.glob("*.py")) if not path.stem.startswith("_")]
+    assert list(SCORES) == files
+    assert set(scores.__all__) == {*files, "SCORES", "Score"}
+    for name in files:
+        assert SCORES[name].function is getattr(scores, name)
+        assert SCORES[name].name == name
+
+
+@pytest.mark.parametrize("name", SCORES)
+def test_every_score_takes_a_decoder_and_prompts_and_says_whether_it_has_a_position(name):
+    parameters = signature(SCORES[name].function).parameters
+    hints = get_type_hints(SCORES[name].function)
+    assert list(parameters)[:2] == ["model", "prompts"]
+    assert (hints["model"], hints["prompts"]) == (Decoder, Prompts)
+    assert issubclass(hints["return"], HeadScores)
+    assert SCORES[name].has_position == ("position" in parameters)
+
+
+@pytest.mark.slow
+def test_a_users_file_passes_the_type_check(tmp_path):
+    file = tmp_path / "use.py"
+    lines = ["from transformer_lens.model_bridge import TransformerBridge", "from transformers import PreTrainedModel"]
+    lines += ["from headreuse.records import HeadScores, Prompts", f"from headreuse.scores import {', '.join(SCORES)}"]
+    lines += ["def use(model: PreTrainedModel, bridge: TransformerBridge, prompts: Prompts) -> list[HeadScores]:"]
+    lines += [f"    return [{', '.join(f'{name}(model, prompts), {name}(bridge, prompts)' for name in SCORES)}]"]
+    file.write_text("\n".join(lines))
+    done = subprocess.run([sys.executable, "-m", "mypy", str(file)], capture_output=True, text=True, cwd=ROOT)
+    assert done.returncode == 0, done.stdout
+
+
+@pytest.mark.parametrize("name", ["mean_ablation", "resample_ablation", "zero_ablation"])
+def test_fitting_pools_over_positions_only_where_prompts_are_not_aligned(name, llama, prompts):
+    settings = {"position": "pooled"} if SCORES[name].has_position else {}
+    roles = prompts.roles.copy()
+    roles[0, 3] = Role.SEPARATOR
+    for given, position in ((prompts, {}), (replace(prompts, roles=roles), settings)):
+        found, expected = SCORES[name].fitting(llama, given), SCORES[name](llama, given, **position)
+        np.testing.assert_array_equal(found.effects["log_prob"], expected.effects["log_prob"])
 
 
 @pytest.mark.parametrize("name", SCORES)

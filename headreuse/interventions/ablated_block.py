@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from headreuse.interventions.batch import CleanRun, HeadSet, Packing, unedited
 from headreuse.interventions.last_block import rest_of_block
-from headreuse.models.anatomy import Anatomy, FeedForward, Norm, read_norm, weight_of
+from headreuse.models.anatomy import Anatomy, FeedForward, LinearMap, Norm, read_norm, weight_of
 
 Change = tuple[int, Float[Tensor, "prompt pos d_head"]]
 """The index of a head, and z′ − z."""
@@ -72,7 +72,7 @@ def _sums(
 class Reader:
     """A linear map that reads the norm before the feed-forward, in a clean run."""
 
-    module: nn.Module
+    module: LinearMap
     clean: Float[Tensor, "prompt pos width"]
     """Its output minus the constant."""
     constant: Float[Tensor, "width"]

@@ -14,8 +14,11 @@ from headreuse.models.anatomy import Anatomy, hooked
 from headreuse.records import Head
 
 HeadSet = frozenset[Head]
-Z = Sequence[Float[Tensor, "#prompt #pos head d_head"]]
-"""What heads write, layer by layer; in the last layer at slots instead of positions."""
+Z = Sequence[Float[Tensor, "_prompt _pos head d_head"]]
+"""What heads write, layer by layer; in the last layer at slots instead of positions.
+
+The first two sizes are those of a clean run's `z`, or 1 where all prompts or positions are given the same.
+"""
 
 Edit = Callable[[Float[Tensor, "sequence pos z"]], Float[Tensor, "sequence pos z"]]
 """Takes what an output projection would read, and gives what it reads instead."""

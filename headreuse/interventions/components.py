@@ -7,7 +7,7 @@ follows from each head's patched `z` is then replayed head by head, as for any o
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import torch
@@ -19,7 +19,10 @@ from headreuse.errors import HeadreuseError
 from headreuse.interventions.batch import CleanRun, Packing, Z
 from headreuse.interventions.replacements import Replacement, other_run
 from headreuse.interventions.subject import Subject
-from headreuse.models.anatomy import Anatomy, hooked
+from headreuse.models.anatomy import Anatomy, hooked, is_bridge
+
+if TYPE_CHECKING:
+    from transformer_lens.model_bridge import TransformerBridge
 
 Component = Literal["z", "q", "k", "v", "pattern"]
 """What of a head is taken from another run; under grouped-query attention, keys and values as this head reads them."""
@@ -77,15 +80,14 @@ def _z_passing_on_clean(anatomy: Anatomy, run: CleanRun) -> Z:
 @contextmanager
 def _attention_seen_by(subject: Subject, see: See) -> Iterator[None]:
     """Within the block, every layer's queries, keys and values are replaced by what `see` returns."""
-    seeing = _bridge_seen_by if hasattr(subject.model, "hook_dict") else _functions_seen_by
-    with seeing(subject, see):
+    with _bridge_seen_by(subject.model, see) if is_bridge(subject.model) else _functions_seen_by(subject.anatomy, see):
         yield
 
 
 @contextmanager
-def _bridge_seen_by(subject: Subject, see: See) -> Iterator[None]:
+def _bridge_seen_by(bridge: "TransformerBridge", see: See) -> Iterator[None]:
     with ExitStack() as stack:
-        for layer in range(subject.anatomy.n_layers):
+        for layer in range(bridge.cfg.n_layers):
             for part in "qkv":
 
                 def replace(
@@ -93,13 +95,13 @@ def _bridge_seen_by(subject: Subject, see: See) -> Iterator[None]:
                 ) -> Tensor:
                     return see(layer, part, value)
 
-                point = subject.model.hook_dict[f"blocks.{layer}.attn.hook_{part}"]
+                point = bridge.hook_dict[f"blocks.{layer}.attn.hook_{part}"]
                 stack.enter_context(hooked(point.register_forward_hook(replace)))
         yield
 
 
 @contextmanager
-def _functions_seen_by(subject: Subject, see: See) -> Iterator[None]:
+def _functions_seen_by(anatomy: Anatomy, see: See) -> Iterator[None]:
     """The same for Hugging Face models.
 
     At every call their attention modules ask the registry `ALL_ATTENTION_FUNCTIONS` for the function that takes
@@ -108,7 +110,7 @@ def _functions_seen_by(subject: Subject, see: See) -> Iterator[None]:
     where it hides the class's method until it is deleted. A model that does not ask the registry shows no queries, keys
     and values, and `component_of` refuses it. No other model may run within the block: its modules have no layer here.
     """
-    layers = {block.attention: layer for layer, block in enumerate(subject.anatomy.blocks)}
+    layers = {block.attention: layer for layer, block in enumerate(anatomy.blocks)}
     get_interface = ALL_ATTENTION_FUNCTIONS.get_interface
 
     def get_seen(*args: Any, **kwargs: Any) -> Callable[..., Any]:

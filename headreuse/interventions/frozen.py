@@ -12,8 +12,8 @@ from headreuse.models.anatomy import forwards_replaced, hooked, read_norm
 
 
 def frozen_norm(
-    norm: nn.Module, x: Float[Tensor, "row d_model"]
-) -> Callable[[Float[Tensor, "*fold row d_model"]], Float[Tensor, "*fold row d_model"]]:
+    norm: nn.Module, x: Float[Tensor, "*row d_model"]
+) -> Callable[[Float[Tensor, "... d_model"]], Float[Tensor, "... d_model"]]:
     """What a part of each row of `x` becomes in `norm(x)` at the row's scale; for RMSNorm and LayerNorm only."""
     found = read_norm(norm, x)
     if found is None:

@@ -5,6 +5,7 @@ import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
+from typing import Any
 from weakref import WeakKeyDictionary
 
 import torch
@@ -101,7 +102,8 @@ def prepare(
     if unwrapped(model).device.type == "cpu":
         keep_freed_memory()
     if dtype is not None and dtype != unwrapped(model).dtype:
-        model = copy.deepcopy(model).to(dtype)
+        copied: Any = copy.deepcopy(model)
+        model = copied.to(dtype)
     network = unwrapped(model)
     anatomy = anatomy_of(network)
     slots = slots_of(prompts, anatomy.device)

@@ -14,6 +14,7 @@ from headreuse.errors import HeadreuseError
 
 if TYPE_CHECKING:
     from transformer_lens.model_bridge import TransformerBridge
+    from typing_extensions import TypeIs
 
     Decoder: TypeAlias = PreTrainedModel | TransformerBridge
 else:
@@ -33,7 +34,7 @@ class FeedForward:
     """The way into a feed-forward that reads `resid_mid`, the block's input plus its attention's output, by a norm."""
 
     norm: nn.Module
-    readers: tuple[nn.Module, ...]
+    readers: tuple[LinearMap, ...]
     """The linear maps that read the norm's output; nothing else does."""
 
 
@@ -46,7 +47,7 @@ class Block:
     """The smallest part in which one position reads another."""
     out_proj: LinearMap
     """The linear map whose input is `z`, the heads side by side; in BERT's family it lies outside `attention`."""
-    pointwise: tuple[nn.Module, ...]
+    pointwise: tuple[LinearMap, ...]
     """Linear maps in the attention that serve only their own position: the queries', unless keys share their map."""
     feed_forward: FeedForward | None
     """None where the block is built in another way: in parallel, with a norm after the attention, of experts."""
@@ -113,6 +114,11 @@ def unwrapped(model: Decoder) -> PreTrainedModel:
         if isinstance(inner, nn.Module):
             return unwrapped(cast(Decoder, inner))
     return cast(PreTrainedModel, model)
+
+
+def is_bridge(model: Decoder) -> "TypeIs[TransformerBridge]":
+    """Whether a model is a TransformerLens bridge, and so has hook points by name."""
+    return hasattr(model, "hook_dict")
 
 
 def device_of(model: Decoder) -> torch.device:

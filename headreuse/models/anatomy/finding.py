@@ -19,6 +19,7 @@ from headreuse.models.anatomy.decoder import (
 from headreuse.models.anatomy.output_projection import output_projections
 from headreuse.models.anatomy.probing import (
     Call,
+    Values,
     alike,
     alike_but_last,
     is_nan,
@@ -110,20 +111,20 @@ def _require_causal(network: PreTrainedModel, layers: list[nn.Module]) -> None:
 
 def _pointwise(
     network: PreTrainedModel, layers: list[nn.Module], attentions: list[nn.Module], projections: list[LinearMap]
-) -> dict[nn.Module, list[nn.Module]]:
+) -> dict[nn.Module, list[LinearMap]]:
     """For each attention the linear maps that serve only their own position.
 
     A key or a value is read by later positions, a query by its own alone. So where the output of one linear map is NaN
     at position 0, the attention's output is NaN at position 1 too, unless the map makes queries (or a gate) and nothing
     else. One probe tests one map of every block.
     """
-    found: dict[nn.Module, list[nn.Module]] = {attention: [] for attention in attentions}
+    found: dict[nn.Module, list[LinearMap]] = {attention: [] for attention in attentions}
     columns = [
         [m for m in attention.modules() if is_linear(m) and m is not out_proj]
         for attention, out_proj in zip(attentions, projections, strict=True)
     ]
     for index in range(max(map(len, columns))):
-        tainted = {column[index]: nan_at_first for column in columns if index < len(column)}
+        tainted: dict[nn.Module, Values] = {c[index]: nan_at_first for c in columns if index < len(c)}
         calls = probed(network, layers, varied, changed=tainted)
         outputs = {call.module: call.output for call in calls if call.module in found}
         for attention, column in zip(attentions, columns, strict=True):
@@ -146,11 +147,11 @@ def _feed_forward(layer: nn.Module, attention: nn.Module, calls: list[Call]) -> 
     resid_mid = resid_pre + attn_out
     parts = set(layer.modules()) - set(attention.modules()) - {layer}
     outside = [call for call in calls if call.module in parts]
-    linears = [call for call in outside if is_linear(call.module)]
+    linears = [(call.module, call.input) for call in outside if is_linear(call.module)]
     for call in [call for call in outside if not is_linear(call.module)]:
         read = call.input
         reads_resid_mid = read is not None and read.shape == resid_mid.shape and torch.allclose(read, resid_mid)
-        readers = [linear.module for linear in linears if linear.input is call.returned]
+        readers = [linear for linear, its_input in linears if its_input is call.returned]
         if reads_resid_mid and readers and len(readers) == len(set(readers)):
             return FeedForward(call.module, tuple(readers))
     return None

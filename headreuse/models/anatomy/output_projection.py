@@ -16,6 +16,7 @@ from transformers import PreTrainedModel
 from headreuse.models.anatomy.decoder import LinearMap, UnrecognisedModelError, is_linear, weight_of
 from headreuse.models.anatomy.probing import (
     Call,
+    Values,
     alike,
     alike_but_first,
     is_by_position,
@@ -33,7 +34,7 @@ def output_projections(
 ) -> list[LinearMap]:
     """The output projection of each block; `calls` are those of a probe with NaN at position 0 of what blocks read."""
     found = [_first_reader(layer, calls) for layer in layers]
-    held = dict.fromkeys(found, torch.zeros_like)
+    held: dict[nn.Module, Values] = dict.fromkeys(found, torch.zeros_like)
     outputs = {call.module: call.output for call in probed(network, layers, varied_but_nan, changed=held)}
     for layer, projection in zip(layers, found, strict=True):
         if is_nan(outputs[layer], 1):

@@ -17,7 +17,7 @@ from headreuse.models.anatomy.decoder import device_of
 PROBE_LENGTH = 5
 """Tokens of the probe: few, and enough to tell two heads apart by how they mix them."""
 
-Values = Callable[[Float[Tensor, "1 pos width"]], Float[Tensor, "1 pos width"]]
+Values = Callable[[Tensor], Tensor]
 """Makes values of the same shape, type and device as those that are given."""
 
 
@@ -53,9 +53,15 @@ def is_by_position(value: Any) -> TypeGuard[Tensor]:
 
 
 def is_nan(value: Tensor, position: int) -> bool:
-    """Whether anything is NaN at a position, whichever dimension positions are; False where there is none."""
+    """Whether anything is NaN at a position; False where a value has no positions."""
+    dim = _position_dim(value)
+    return dim is not None and bool(value.select(dim, position).isnan().any())
+
+
+def _position_dim(value: Tensor) -> int | None:
+    """Which dimension is positions: `1 pos …`, `pos …` or `1 head pos …`."""
     dims = [dim for dim in (1, 0, 2) if dim < value.ndim - 1 and value.shape[dim] == PROBE_LENGTH]
-    return bool(dims) and bool(value.select(dims[0], position).isnan().any())
+    return dims[0] if dims else None
 
 
 def varied(like: Float[Tensor, "1 pos width"]) -> Float[Tensor, "1 pos width"]:
@@ -82,10 +88,10 @@ def alike_but_last(like: Float[Tensor, "1 pos width"]) -> Float[Tensor, "1 pos w
     return alike_but_first(like).flip(1)
 
 
-def nan_at_first(values: Float[Tensor, "1 pos width"]) -> Float[Tensor, "1 pos width"]:
-    """The same values with NaN at position 0."""
-    tainted = values.clone()
-    tainted[:, 0] = float("nan")
+def nan_at_first(values: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
+    """The same values with NaN at position 0; NaN everywhere where they have no positions."""
+    tainted, dim = values.clone(), _position_dim(values)
+    (tainted if dim is None else tainted.select(dim, 0)).fill_(float("nan"))
     return tainted
 
 
