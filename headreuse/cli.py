@@ -34,7 +34,7 @@ Workers = Annotated[
     int | None,
     typer.Option(min=0, help="Processes side by side; 0 works in this one. [default: one per core, 4 per GPU]"),
 ]
-Engine = Annotated[str, typer.Option(help="`processes` on this machine, or `ray` (extra `ray`) on a cluster.")]
+EngineName = Annotated[str, typer.Option(help="`processes` on this machine, or `ray` (extra `ray`) on a cluster.")]
 Shard = Annotated[str | None, typer.Option(metavar="I/N", help="Do only the I-th of N parts of the work (1/4 … 4/4).")]
 
 
@@ -52,7 +52,7 @@ def run(
     study: StudyOrFolder,
     out: Out = None,
     workers: Workers = None,
-    engine: Engine = "processes",
+    engine: EngineName = "processes",
     shard: Shard = None,
 ) -> None:
     """Train, measure, analyse and report; what is done already is not done again."""
@@ -67,7 +67,7 @@ def train(
     study: StudyOrFolder,
     out: Out = None,
     workers: Workers = None,
-    engine: Engine = "processes",
+    engine: EngineName = "processes",
     shard: Shard = None,
 ) -> None:
     """Train the models of a study and keep their checkpoints."""
@@ -76,7 +76,7 @@ def train(
 
 
 @app.command()
-def score(folder: Folder, workers: Workers = None, engine: Engine = "processes", shard: Shard = None) -> None:
+def score(folder: Folder, workers: Workers = None, engine: EngineName = "processes", shard: Shard = None) -> None:
     """Measure accuracy, attention patterns and head scores at every checkpoint."""
     opened = _open(folder)
     _end(_work(opened, Resources(workers, engine, shard), train=False, measure=True), opened.root)

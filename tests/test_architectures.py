@@ -1,4 +1,7 @@
-"""RoPE and NoPE: the same weights from the same seed, and only one of them sees position."""
+"""RoPE and NoPE: the same weights from the same seed, and only one of them sees position.
+
+Covers `models/architectures.py`.
+"""
 
 import pytest
 import torch

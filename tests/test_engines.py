@@ -1,4 +1,7 @@
-"""Jobs side by side: all are done, followers too, and one that fails or dies harms no other."""
+"""Jobs in several processes: all are done, followers too, and one that fails or is killed harms no other.
+
+Covers `work/engines.py`.
+"""
 
 import os
 import signal
@@ -8,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from headreuse import engines
 from headreuse.errors import HeadreuseError
+from headreuse.work import engines
 from headreuse.work.engines import Event, n_side_by_side, run_here, run_in_processes, usable_gpus
 
 
@@ -55,7 +58,7 @@ def run_all(engine, folder: Path, names: list[str]) -> dict[str, Event]:
 
 
 @pytest.mark.parametrize("engine", [run_here, in_two_processes])
-def test_failures_are_told_in_one_line_and_all_other_jobs_are_done(engine, tmp_path):
+def test_each_failure_is_one_line_and_all_other_jobs_are_done(engine, tmp_path):
     finished = run_all(engine, tmp_path, ["first", "mistake", "crash", "partly", "last"])
     assert {path.name for path in tmp_path.iterdir()} == {"first", "after-first", "partly", "last"}
     assert {name: event.problems for name, event in finished.items() if event.problems} == {
@@ -75,12 +78,12 @@ def test_a_worker_that_is_killed_fails_its_own_job_alone(tmp_path):
     ("n_runs", "n_cores", "n_gpus", "expected"),
     [(6, 2, 0, 2), (1, 8, 0, 1), (20, 16, 0, 16), (20, 16, 1, 4), (20, 16, 2, 8), (3, 16, 2, 3), (20, 2, 4, 2)],
 )
-def test_as_many_workers_as_runs_cores_and_gpus_bear(n_runs, n_cores, n_gpus, expected):
+def test_there_are_no_more_workers_than_runs_cores_and_what_gpus_can_share(n_runs, n_cores, n_gpus, expected):
     assert n_side_by_side(n_runs, n_cores=n_cores, n_gpus=n_gpus) == expected
 
 
 class Driver:
-    """What is asked of the GPU driver's library."""
+    """Stands in for the library of the GPU driver."""
 
     def __init__(self, n_gpus: int, *, status: int = 0) -> None:
         self.n_gpus, self.status = n_gpus, status
@@ -94,7 +97,7 @@ class Driver:
 
 
 @pytest.mark.parametrize(
-    ("version", "driver", "told", "expected"),
+    ("version", "driver", "visible", "expected"),
     [
         ("2.13.0+cpu", Driver(2), None, ()),
         ("2.13.0", OSError("no libcuda.so.1"), None, ()),
@@ -104,7 +107,7 @@ class Driver:
         ("2.13.0", Driver(1), "GPU-1a2b", ("GPU-1a2b",)),
     ],
 )
-def test_gpus_are_those_that_torch_and_the_driver_can_use(version, driver, told, expected, monkeypatch):
+def test_gpus_are_those_that_torch_and_the_driver_can_use(version, driver, visible, expected, monkeypatch):
     def load(_name: str) -> Driver:
         if isinstance(driver, OSError):
             raise driver
@@ -113,8 +116,8 @@ def test_gpus_are_those_that_torch_and_the_driver_can_use(version, driver, told,
     monkeypatch.setattr(engines, "version", lambda _package: version)
     monkeypatch.setattr(engines.ctypes, "CDLL", load)
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
-    if told is not None:
-        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", told)
+    if visible is not None:
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
     assert usable_gpus() == expected
 
 

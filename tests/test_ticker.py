@@ -1,4 +1,4 @@
-"""The estimate of the time left, and the lines that tell it."""
+"""The estimate of the time left, and the lines that show it. Covers `work/ticker.py`."""
 
 import time
 from dataclasses import dataclass
@@ -27,17 +27,27 @@ def test_the_estimate_follows_from_cost_and_pace(capsys):
         ticker(Event(small, 1.0, "", finished=True))
         assert ticker.fraction == pytest.approx(25 / 40)
         assert ticker.seconds_left == pytest.approx(6.0, abs=0.5)
-    told = capsys.readouterr()
-    assert told.out == ""
-    assert "about 6 s left" in told.err
-    assert "big 50% half" in told.err
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    assert "about 6 s left" in printed.err
+    assert "big 50% half" in printed.err
 
 
-def test_a_failure_is_told_once_and_kept(capsys):
+def test_a_failure_is_printed_once_and_kept_and_its_job_is_not_called_done(capsys):
     with Ticker(1.0) as ticker:
-        ticker(Event(Work("w", 1.0), 1.0, "", True, ("w: the disk is full",)))
+        ticker(Event(Work("w", 1.0), 1.0, "", finished=True, problems=("w: the disk is full",)))
     assert ticker.problems == ["w: the disk is full"]
-    assert capsys.readouterr().err.count("failed: w: the disk is full") == 1
+    assert capsys.readouterr().err.splitlines() == ["failed: w: the disk is full", "[100%] finished · w failed"]
+
+
+def test_lines_before_and_after_the_work_give_no_false_time(capsys):
+    with Ticker(1.0) as ticker:
+        ticker(Event(Work("w", 1.0), 0.0, "loading"))
+        ticker(Event(Work("w", 1.0), 1.0, "", finished=True))
+    assert capsys.readouterr().err.splitlines() == [
+        "[  0%] time left not known yet · w 0% loading",
+        "[100%] finished · w done",
+    ]
 
 
 @pytest.mark.parametrize(("seconds", "said"), [(0.2, "1 s"), (80, "80 s"), (200, "3 min"), (7500, "2 h 05 min")])

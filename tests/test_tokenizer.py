@@ -1,4 +1,4 @@
-"""The tokenizer reads text as the vocabulary does, also after a round through a folder."""
+"""The tokenizer reads text as the vocabulary does, also after it was saved and loaded. Covers `models/tokenizer.py`."""
 
 import pytest
 from transformers import AutoTokenizer

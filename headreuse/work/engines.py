@@ -1,11 +1,12 @@
-"""Run jobs: in this process, in processes side by side, or on Ray; a job that fails or dies stops no other."""
+"""Run jobs: in this process, in several processes, or on Ray. A job that fails or is killed stops no other job."""
 
 import ctypes
 import multiprocessing
 import os
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from importlib.metadata import version
@@ -17,7 +18,7 @@ from headreuse.errors import HeadreuseError, UnknownNameError, nearest
 
 ENGINES = ("processes", "ray")
 JOBS_PER_GPU = 4
-"""Side by side on one GPU, unless told otherwise: a small model alone leaves most of it idle."""
+"""How many jobs share one GPU by default: a small model alone leaves most of it idle."""
 
 
 class Job(Protocol):
@@ -25,10 +26,10 @@ class Job(Protocol):
 
     @property
     def cost(self) -> float:
-        """Its size beside other jobs', in any unit."""
+        """Its size relative to other jobs, in any unit."""
 
     def run(self, tell: Callable[[float, str], None]) -> Sequence[str]:
-        """Do it, calling `tell(fraction_done, note)` on the way; return one line for each part that failed."""
+        """Do it and call `tell(fraction_done, note)` on the way; returns one line for each part that failed."""
 
 
 @dataclass(frozen=True)
@@ -40,11 +41,14 @@ class Event:
     note: str
     finished: bool = False
     problems: tuple[str, ...] = ()
+    """One line for each part of the job that failed; empty before it is finished."""
 
 
 Listener = Callable[[Event], None]
 Followers = Callable[[Job], Iterable[Job]]
+"""The jobs that a finished job makes possible."""
 Engine = Callable[[Iterable[Job], Listener, Followers], None]
+"""Runs jobs and their followers to the end, and gives the listener all their events."""
 
 
 def usable_cores() -> int:
@@ -53,7 +57,7 @@ def usable_cores() -> int:
 
 
 def usable_gpus() -> tuple[str, ...]:
-    """Names of the GPUs that this process may use, as CUDA_VISIBLE_DEVICES has them; found without loading torch."""
+    """Names of the GPUs that this process may use, as in CUDA_VISIBLE_DEVICES; found without loading torch."""
     if version("torch").endswith("+cpu"):
         return ()
     n_gpus = ctypes.c_int(0)
@@ -63,21 +67,21 @@ def usable_gpus() -> tuple[str, ...]:
         return ()
     if driver.cuInit(0) or driver.cuDeviceGetCount(ctypes.byref(n_gpus)):
         return ()
-    told = os.environ.get("CUDA_VISIBLE_DEVICES", "")
-    return tuple(told.split(",") if told else map(str, range(n_gpus.value)))[: n_gpus.value]
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES", "")
+    return tuple(visible.split(",") if visible else map(str, range(n_gpus.value)))[: n_gpus.value]
 
 
 def n_side_by_side(n_runs: int, *, n_cores: int, n_gpus: int) -> int:
-    """Workers unless told otherwise: one for each run, as many as there are cores, and no more than GPUs bear."""
+    """Number of workers by default: one for each run, but no more than cores, or than `JOBS_PER_GPU` on each GPU."""
     return min(n_runs, n_cores, JOBS_PER_GPU * n_gpus or n_cores)
 
 
 def choose_engine(name: str, *, n_workers: int | None, n_runs: int) -> Engine:
-    """The engine of that name with as many workers as `n_side_by_side` says, unless told otherwise.
+    """The engine of that name; `n_workers` None for as many workers as `n_side_by_side` gives, 0 for this process.
 
-    Where there are several GPUs, workers take turns at them. Threads for each worker follow from the study and the
-    machine alone, not from what is left to do, since another number of threads rounds sums differently: a run that was
-    killed ends as one that was not.
+    Several GPUs are given to the workers in turn. The number of threads of a worker depends on the study and the
+    machine alone, not on what is left to do: another number of threads rounds sums differently, and a run that was
+    killed and continued must end as one that was not.
     """
     if name not in ENGINES:
         raise UnknownNameError(
@@ -94,11 +98,11 @@ def choose_engine(name: str, *, n_workers: int | None, n_runs: int) -> Engine:
 
 
 def run_here(jobs: Iterable[Job], listener: Listener, followers: Followers) -> None:
-    """One job after the other, in this process."""
+    """Run one job after the other in this process."""
     queue = deque(jobs)
     while queue:
         job = queue.popleft()
-        problems = _attempt(job, lambda fraction, note, job=job: listener(Event(job, fraction, note)))  # type: ignore[misc]
+        problems = _attempt(job, partial(_tell, listener, job))
         listener(Event(job, 1.0, "", finished=True, problems=problems))
         queue.extendleft(reversed(list(followers(job))))
 
@@ -112,32 +116,44 @@ def run_in_processes(
     n_threads: int,
     gpus: Sequence[str] = (),
 ) -> None:
-    """Up to `n_workers` jobs at a time, each with `n_threads` threads and one of the GPUs.
+    """Run up to `n_workers` jobs at a time, each with `n_threads` threads and one of the GPUs.
 
-    Followers of a finished job go to the front. A worker that is killed fails its job alone; all end with this process.
+    Followers of a finished job come first. A worker that is killed fails its own job alone; all end with this process.
     """
-    given = [_settings(n_threads, gpus[index % len(gpus)] if gpus else None) for index in range(n_workers)]
-    queue, workers = deque(jobs), [_Worker(settings) for settings in given]
+    queue = deque(jobs)
+    environments = [_environment(n_threads, gpus[index % len(gpus)] if gpus else None) for index in range(n_workers)]
+    workers = [_Worker(environment) for environment in environments]
     try:
-        while queue or any(worker.job for worker in workers):
-            for worker in workers:
-                if worker.job is None and queue:
-                    worker.start(queue.popleft())
-            busy = {worker.connection: worker for worker in workers if worker.job}
-            for connection in wait(list(busy)):
-                event = busy[connection].news()  # type: ignore[index]
-                listener(event)
-                if event.finished:
-                    queue.extendleft(reversed(list(followers(event.job))))
+        for event in _events(queue, workers):
+            listener(event)
+            if event.finished:
+                queue.extendleft(reversed(list(followers(event.job))))
     finally:
         for worker in workers:
             worker.end()
 
 
-def run_on_ray(jobs: Iterable[Job], listener: Listener, followers: Followers, *, n_threads: int) -> None:
-    """Jobs on a Ray cluster, or on this machine where none is joined (extra `ray`); the run folder must be seen by all.
+def _events(queue: deque[Job], workers: Sequence["_Worker"]) -> Iterator[Event]:
+    """News of all jobs, until none is left; the caller may add jobs to the queue between two events."""
+    # Every job ends in exactly one event that is `finished`: a worker has one job at a time and says when it is done,
+    # and a killed worker closes its pipe, which wakes `wait` and makes `news` fail the job. Jobs are handed out before
+    # the check for busy workers, so when none is busy the queue is empty, too.
+    while True:
+        for worker in workers:
+            if worker.job is None and queue:
+                worker.start(queue.popleft())
+        busy = [worker for worker in workers if worker.job]
+        if not busy:
+            return
+        ready = wait([worker.connection for worker in busy])
+        yield from (worker.news() for worker in busy if worker.connection in ready)
 
-    Ray starts a job again whose worker was killed. RAY_ADDRESS names a cluster; where it has GPUs, each job takes one.
+
+def run_on_ray(jobs: Iterable[Job], listener: Listener, followers: Followers, *, n_threads: int) -> None:
+    """Run jobs on a Ray cluster (extra `ray`), which RAY_ADDRESS names, or on this machine if it names none.
+
+    All machines must see the run folder. Ray restarts a job whose worker was killed. Each job takes a GPU if there are
+    any.
     """
     if find_spec("ray") is None:
         raise HeadreuseError("--engine ray needs the extra `ray`: pip install 'headreuse[ray]'")
@@ -161,18 +177,19 @@ def run_on_ray(jobs: Iterable[Job], listener: Listener, followers: Followers, *,
 class _Worker:
     """A process that does one job after the other."""
 
-    def __init__(self, settings: Mapping[str, str]) -> None:
-        self.settings = settings
+    def __init__(self, environment: Mapping[str, str]) -> None:
+        self.environment = environment
         self.job: Job | None = None
         self.process: multiprocessing.process.BaseProcess | None = None
         self.connection: Connection
 
     def start(self, job: Job) -> None:
+        """Begin a job, in a new process if there is none."""
         if self.process is None or not self.process.is_alive():
             context = multiprocessing.get_context("spawn")
             self.connection, theirs = context.Pipe()
-            with _environment(self.settings):
-                # Not a daemon, since those may not start the processes that make batches; `end` ends it.
+            with _environment_set(self.environment):
+                # Not a daemon: a daemon may not start the processes that make batches. `end` ends it.
                 self.process = context.Process(target=_work, args=(theirs,))
                 self.process.start()
             theirs.close()
@@ -180,6 +197,7 @@ class _Worker:
         self.connection.send(job)
 
     def news(self) -> Event:
+        """What the job says next, or that its process was killed."""
         assert self.job is not None
         job = self.job
         try:
@@ -188,37 +206,37 @@ class _Worker:
             assert self.process is not None
             self.process.join()
             self.process, self.job = None, None
-            return Event(
-                job, 1.0, "", True, (f"{job}: its process was killed; run again to go on from its last checkpoint",)
+            problem = (
+                f"{job}: its process was killed, perhaps because memory ran out; "
+                "run again to go on from the last checkpoint"
             )
+            return Event(job, 1.0, "", finished=True, problems=(problem,))
         if finished:
             self.job = None
         return Event(job, fraction, note, finished, problems)
 
     def end(self) -> None:
+        """End the process, whatever it is doing."""
         if self.process is not None:
             self.process.terminate()
             self.process.join()
 
 
-def _settings(n_threads: int, gpu: str | None) -> dict[str, str]:
-    """What a worker's environment says: so many threads, whatever library counts them, and one GPU."""
+def _environment(n_threads: int, gpu: str | None) -> dict[str, str]:
+    """The environment variables of a worker: its number of threads, for every library that reads one, and its GPU."""
     threads = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), str(n_threads))
     return threads if gpu is None else threads | {"CUDA_VISIBLE_DEVICES": gpu}
 
 
-class _environment:  # noqa: N801
+@contextmanager
+def _environment_set(variables: Mapping[str, str]) -> Iterator[None]:
     """Within the block, processes that are started have these environment variables."""
-
-    def __init__(self, wanted: Mapping[str, str]) -> None:
-        self.wanted = wanted
-
-    def __enter__(self) -> None:
-        self.before = {name: os.environ.get(name) for name in self.wanted}
-        os.environ.update(self.wanted)
-
-    def __exit__(self, *_: object) -> None:
-        for name, value in self.before.items():
+    before = {name: os.environ.get(name) for name in variables}
+    os.environ.update(variables)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
             if value is None:
                 del os.environ[name]
             else:
@@ -226,21 +244,22 @@ class _environment:  # noqa: N801
 
 
 def _work(connection: Connection) -> None:
-    """The life of a worker: it ends when the process that started it does, at the latest with its next word."""
+    """What a worker's process does: one job after the other, until the process that started it is gone."""
     try:
         while True:
             job: Job = connection.recv()
-            problems = _attempt(job, _sparingly(lambda fraction, note: connection.send((fraction, note, False, ()))))
+            problems = _attempt(job, _at_intervals(lambda fraction, note: connection.send((fraction, note, False, ()))))
             connection.send((1.0, "", True, problems))
     except (EOFError, BrokenPipeError, ConnectionResetError, KeyboardInterrupt):
         os._exit(0)
 
 
 def _attempt(job: Job, tell: Callable[[float, str], None]) -> tuple[str, ...]:
-    """The job's problems. Whatever goes wrong in one job is told and leaves the others alone."""
+    """Run a job; whatever it raises becomes a line of its problems, so that other jobs go on."""
     try:
         return tuple(job.run(tell))
     except (BrokenPipeError, ConnectionResetError):
+        # Nobody listens any more: `_work` ends the process.
         raise
     except HeadreuseError as error:
         return (f"{job}: {error}",)
@@ -252,7 +271,12 @@ def _attempt_silently(job: Job) -> tuple[str, ...]:
     return _attempt(job, lambda _fraction, _note: None)
 
 
-def _sparingly(tell: Callable[[float, str], None], seconds: float = 0.2) -> Callable[[float, str], None]:
+def _tell(listener: Listener, job: Job, fraction: float, note: str) -> None:
+    listener(Event(job, fraction, note))
+
+
+def _at_intervals(tell: Callable[[float, str], None], seconds: float = 0.2) -> Callable[[float, str], None]:
+    """`tell`, called at most once in so many seconds; what comes between is dropped."""
     last = 0.0
 
     def tell_if_due(fraction: float, note: str) -> None:

@@ -1,4 +1,4 @@
-"""Tell how far the work is and how long it will take: bars on a terminal, plain lines elsewhere, always on stderr."""
+"""How much of the work is done, and how long will the rest take? Bars on a terminal, else plain lines, on stderr."""
 
 import sys
 import time
@@ -13,7 +13,7 @@ SECONDS_BETWEEN_LINES = 5.0
 
 
 class Ticker:
-    """Follows jobs through their events; use as a `with` block around the work."""
+    """Shows the progress of jobs from their events; use it as a `with` block around the work."""
 
     def __init__(self, total_cost: float, *, began: float | None = None) -> None:
         self.total_cost = total_cost
@@ -37,7 +37,7 @@ class Ticker:
             self._bars.progress.stop()
 
     def __call__(self, event: Event) -> None:
-        """Take in news of a job."""
+        """Take note of an event and show it."""
         name = str(event.job)
         if event.finished:
             self.running.pop(name, None)
@@ -52,33 +52,37 @@ class Ticker:
 
     @property
     def fraction(self) -> float:
-        """Done, from 0 to 1, by cost."""
+        """Share of the total cost that is done, from 0 to 1."""
         under_way = sum(event.fraction * event.job.cost for event in self.running.values())
         return min(1.0, (self.finished_cost + under_way) / self.total_cost) if self.total_cost else 1.0
 
     @property
     def seconds_left(self) -> float | None:
-        """At the pace so far; None before there is any."""
+        """Estimated from the pace so far; None before anything is done."""
         elapsed = time.monotonic() - self.began
         return elapsed * (1 - self.fraction) / self.fraction if self.fraction > 0 else None
 
     def line(self, text: str) -> None:
-        """Print a line beside the bars."""
+        """Print a line, above the bars if there are any."""
         console = self._bars.progress.console if self._bars else Console(stderr=True, soft_wrap=True)
         console.print(text, markup=False, highlight=False, soft_wrap=True)
 
     def _show(self, event: Event) -> None:
-        left = "time left unknown yet" if self.seconds_left is None else f"about {duration(self.seconds_left)} left"
+        if self.seconds_left is None:
+            left = "time left not known yet"
+        else:
+            left = f"about {duration(self.seconds_left)} left" if self.seconds_left else "finished"
         if self._bars:
             self._bars.show(event, self.fraction, left)
         elif event.finished or time.monotonic() - self._last_line > SECONDS_BETWEEN_LINES:
             self._last_line = time.monotonic()
-            doing = "; ".join(f"{name} {e.fraction:.0%} {e.note}".strip() for name, e in self.running.items())
-            self.line(f"[{self.fraction:4.0%}] {left} · {doing or str(event.job) + ' done'}")
+            doing = "; ".join(f"{name} {last.fraction:.0%} {last.note}".strip() for name, last in self.running.items())
+            ended = f"{event.job} {'failed' if event.problems else 'done'}"
+            self.line(f"[{self.fraction:4.0%}] {left} · {doing or ended}")
 
 
 class _Bars:
-    """One bar for all, one for each job at work."""
+    """One bar for all of the work, and one for each job that is running."""
 
     def __init__(self) -> None:
         columns = (
@@ -105,7 +109,7 @@ class _Bars:
 
 
 def duration(seconds: float) -> str:
-    """`40 s`, `3 min` or `2 h 05 min`."""
+    """A time as text: `40 s`, `3 min` or `2 h 05 min`."""
     if seconds < 90:
         return f"{max(1, round(seconds))} s"
     minutes = round(seconds / 60)
