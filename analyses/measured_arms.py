@@ -16,10 +16,10 @@ from headreuse.tables.make import make_tables
 from headreuse.tables.transfer import curves
 
 REACHED = 0.5
-"""A length is reached where main is right on this share of it and of every shorter length."""
+"""A length is reached where main is right on this share of its prompts, and of those of every shorter length."""
 
 LEARNED = 0.9
-"""Main is learned where it is right on this share of its own lengths."""
+"""Main is learned where it is right on this share of the prompts of its training lengths."""
 
 Auxiliaries = frozenset[tuple[str, int]]
 
@@ -43,7 +43,7 @@ class Arm:
     main_symbols: tuple[str, ...]
     measured: pd.DataFrame
     """By seed (index), at the last step: accuracy_in_distribution, accuracy_transfer, accuracy_beyond, gap, and reach
-    (0 is main's own longest length, 1 `end`)."""
+    (0 is main's longest training length, 1 is `end`)."""
 
     @property
     def trained_to(self) -> int:
@@ -52,23 +52,23 @@ class Arm:
 
     @property
     def unlearned(self) -> list[int]:
-        """Seeds whose main task is not right on its own lengths, so that nothing could carry further."""
-        own = self.measured["accuracy_in_distribution"]
-        return list(own.index[own < LEARNED])
+        """Seeds whose main task is not learned, so that nothing could transfer."""
+        accuracy = self.measured["accuracy_in_distribution"]
+        return list(accuracy.index[accuracy < LEARNED])
 
     def values(self, quantity: str) -> pd.Series:
-        """A quantity by seed; the gap only where main is learned, for two tasks that both fail have none."""
+        """A quantity by seed; the gap only where main is learned, since two tasks that both fail have no gap."""
         values = self.measured[quantity].dropna()
         return values.drop(self.unlearned, errors="ignore") if quantity == "gap" else values
 
     def is_comparable(self, other: "Arm") -> bool:
-        """Whether both train one main task to one length and are evaluated to one length."""
+        """Whether both have the same main task, trained to the same length, and the same transfer range."""
         return self.main == other.main and self.end == other.end
 
     def starts_like(self, other: "Arm") -> bool:
-        """Whether the same seed gives both the same initial weights, the same rows for main's tokens included."""
-        own, others = self.vocabulary, other.vocabulary
-        alike = len(own) == len(others) and all(own.id(s) == others.id(s) for s in self.main_symbols)
+        """Whether the same seed gives both the same initial weights, and main's tokens the same embeddings."""
+        mine, others = self.vocabulary, other.vocabulary
+        alike = len(mine) == len(others) and all(mine.id(s) == others.id(s) for s in self.main_symbols)
         return alike and not any(name.startswith("model.") for name in self.differences(other))
 
     def differences(self, other: "Arm") -> dict[str, str]:
@@ -81,7 +81,7 @@ class Arm:
 
 
 def read_arms(paths: Sequence[Path]) -> list[Arm]:
-    """The arms of finished run folders; runs that have not come to their last step are left out."""
+    """The arms of finished run folders; runs that have not reached their last step are left out."""
     by_kind: dict[tuple[Any, ...], Arm] = {}
     names = [path.resolve().name for path in paths]
     if len(set(names)) < len(names):
@@ -91,8 +91,8 @@ def read_arms(paths: Sequence[Path]) -> list[Arm]:
         study, tables = folder.study, make_tables(folder)
         for group in study.groups:
             arm = arm_of(path.resolve().name, study, group, tables)
-            told = tuple(arm.settings.items())
-            key = (arm.main, arm.auxiliary, arm.kind, arm.position, arm.end, told)
+            settings = tuple(arm.settings.items())
+            key = (arm.main, arm.auxiliary, arm.kind, arm.position, arm.end, settings)
             by_kind[key] = _joined(by_kind[key], arm) if key in by_kind else arm
     return list(by_kind.values())
 
@@ -122,7 +122,7 @@ def arm_of(label: str, study: Study, group: Group, tables: Mapping[str, pd.DataF
 
 
 def _joined(first: Arm, second: Arm) -> Arm:
-    """One arm of both; a seed that both have is the same run twice and counts once."""
+    """The runs of two arms as one arm; a seed that both have is the same run and counts once."""
     more = second.measured[~second.measured.index.isin(first.measured.index)]
     return replace(first, measured=pd.concat([first.measured, more]).sort_index())
 
@@ -139,7 +139,7 @@ def _last_step(group: Group, tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame
 
 
 def _reached(curve: pd.Series) -> float:
-    """The longest length to which one seed's accuracy stays; one below the smallest where there is none."""
+    """The longest length that one seed reaches; where it reaches none, one below the shortest."""
     by_length = curve.sort_index(level="length")
     lengths = by_length.index.get_level_values("length")
     n_reached = int(np.logical_and.accumulate(by_length.to_numpy() >= REACHED).sum())

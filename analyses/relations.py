@@ -2,11 +2,11 @@
 
 python -m analyses.relations RUN_FOLDER ... --out DIR
 
-writes relations.csv and relations.md. Arms are known by what they are, not by their names: groups of one main task,
-trained to one length and evaluated to one length, are compared through their auxiliaries, kind and position, within
-one run folder or across several. Arms whose other settings differ are named and not compared, unless the difference is
-allowed (`--despite training.steps`); an arm that several folders have is one arm. Every seed counts once, at its last
-training step.
+writes relations.csv and relations.md. Arms are identified by their settings, not by their names: groups with the same
+main task, the same training length and the same transfer range are compared through their auxiliaries, kind and
+position, within one run folder or across several. Arms whose other settings differ are listed and not compared, unless
+the difference is allowed (`--despite training.steps`). An arm that several folders have is one arm. Every seed counts
+once, at its last training step.
 """
 
 import argparse
@@ -25,11 +25,11 @@ from headreuse.errors import HeadreuseError
 from headreuse.store.writing import written_whole
 
 MARGIN = 0.1
-"""A difference of accuracies or gaps below this is of no account."""
+"""A smaller difference of accuracies or gaps does not matter."""
 REACH_MARGIN = 0.25
 """The same for reach, where 1 is the whole way from main's longest training length to the auxiliary's."""
 BETTER_SINGLE = {"reverse_add": ("no_carry", "carry_only"), "capitalize_reverse": ("reverse", "capitalize")}
-"""Of a main task's auxiliaries the one that is published to help more on its own, and the other."""
+"""By main task: the auxiliary that helps more when it is the only one, as published, and the other."""
 
 
 @dataclass(frozen=True)
@@ -39,14 +39,15 @@ class Claim:
     relation: str
     quantity: str
     expected: Literal["above", "below", "alike", "about"]
-    """`alike` fails with any difference that is seen, `about` only with one beyond the margin."""
+    """`alike` fails if any difference is seen, `about` only if one beyond the margin is."""
     margin: float = MARGIN
 
     def verdict(self, estimate: Estimate) -> str:
         """`held`, `not held` or `not settled`, from the interval alone.
 
-        `above` holds where the interval lies above 0 and fails where it lies below the margin, so that nothing that
-        matters can be there. `alike` and `about` hold only where the interval lies within the margin on both sides.
+        `above` holds where the interval lies above 0, and fails where it lies below the margin, since no difference
+        that matters is then possible. `alike` and `about` hold only where the interval lies within the margin on both
+        sides.
         """
         low, high = estimate.ci_low, estimate.ci_high
         if self.expected == "below":
@@ -67,7 +68,7 @@ NEAR_ZERO = Claim("alone is near 0 beyond its own lengths", "accuracy_transfer",
 
 
 def relations(arms: Sequence[Arm], *, despite: Sequence[str] = ()) -> tuple[pd.DataFrame, list[str]]:
-    """One row per relation that these arms bear on, and a line for each arm that had no partner to compare it with."""
+    """One row per relation that these arms can test, and a line for each arm that had no partner to compare it with."""
     rows, left_out = [], []
     for claim, arm, partners in _comparisons(arms):
         by_difference = {partner.name: arm.differences(partner) for partner in partners}
@@ -85,7 +86,7 @@ def relations(arms: Sequence[Arm], *, despite: Sequence[str] = ()) -> tuple[pd.D
 
 
 def _comparisons(arms: Sequence[Arm]) -> Iterator[tuple[Claim, Arm, list[Arm]]]:
-    """Every claim about two arms, with the first of them and the candidates for the second, of the same auxiliaries."""
+    """Every claim about two arms: the first arm, and the candidates for the second, which have the same auxiliaries."""
     for claim, fits in TWO_ARMS:
         partners: dict[tuple[str, Auxiliaries], list[Arm]] = {}
         by_name = {arm.name: arm for arm in arms}
@@ -127,7 +128,7 @@ TWO_ARMS: tuple[tuple[Claim, Callable[[Arm, Arm], bool]], ...] = (
     (Claim("one auxiliary beats the other", "accuracy_transfer", "above"), _is_better_single),
     (Claim("rotary position has the smaller gap", "gap", "below"), _is_twin),
 )
-"""The relations between two arms, each with what the arms have to be."""
+"""The claims about two arms, each with the condition that the arms must meet."""
 
 
 def _between(claim: Claim, a: Arm, b: Arm) -> dict[str, Any]:

@@ -32,10 +32,10 @@ def tables(x: np.ndarray, y: np.ndarray, *, name: str = "g", metric: str = "cosi
 
 def series(n_runs: int, n_steps: int, seed: int = 0, relation: float = 0.6, trend: float = 1.0):
     generator = np.random.default_rng(seed)
-    own, other = (autoregressive((n_runs, n_steps), 0.5, generator) for _ in range(2))
+    noise, other = (autoregressive((n_runs, n_steps), 0.5, generator) for _ in range(2))
     common = trend * np.linspace(-1, 1, n_steps)
     level = generator.normal(size=(2, n_runs, 1))
-    return common + own + level[0], common + relation * own + np.sqrt(1 - relation**2) * other + level[1]
+    return common + noise + level[0], common + relation * noise + np.sqrt(1 - relation**2) * other + level[1]
 
 
 def rows_of(table: pd.DataFrame, **chosen) -> pd.DataFrame:

@@ -22,7 +22,7 @@ def small_study(**changes) -> Study:
 
 
 def report_inputs(study: Study | None = None, *, n_checkpoints: int = 15, **changes) -> ReportInputs:
-    """What a finished study gives; related groups transfer, controls do not, the first checkpoints are dead."""
+    """The inputs of a finished study: related groups transfer, controls do not, the first checkpoints solve nothing."""
     study = study or small_study()
     generator = np.random.default_rng(0)
     runs = [(group, seed, generator) for group in study.groups for seed in study.seeds]
@@ -56,10 +56,10 @@ def learned(group: Group, seed: int, step: int) -> float:
 
 def reach(group: Group, seed: int, step: int, task: str) -> float:
     """The length at which a task's accuracy is one half."""
-    own = {entry.task: entry.max_length for entry in group.tasks}[task] + 1.5
+    half = {entry.task: entry.max_length for entry in group.tasks}[task] + 1.5
     if task == group.main.task and group.kind == "related":
-        own += 7 * learned(group, seed, int(step * 0.8))
-    return own
+        half += 7 * learned(group, seed, int(step * 0.8))
+    return half
 
 
 def accuracy(group, seed, generator, n_checkpoints) -> pd.DataFrame:
@@ -84,9 +84,9 @@ def head_scores(group, seed, generator, study, n_checkpoints) -> pd.DataFrame:
     for step in steps_of(group, n_checkpoints):
         done = learned(group, seed, step)
         for entry in group.tasks:
-            own = generator.dirichlet(np.full(np.prod(shape), 0.4)).reshape(shape)
+            apart = generator.dirichlet(np.full(np.prod(shape), 0.4)).reshape(shape)
             weight = done if group.kind == "related" else 0.1
-            truth = np.minimum(1, 2 * (weight * shared + (1 - weight) * own)) * done
+            truth = np.minimum(1, 2 * (weight * shared + (1 - weight) * apart)) * done
             for outcome, scale in OUTCOMES.items():
                 effect = scale * truth + generator.normal(0, 0.01 * scale, shape)
                 rows += [
@@ -127,14 +127,14 @@ def overlap(group, seed, generator, n_checkpoints) -> pd.DataFrame:
                     value = alike if usable else np.nan
                     rows.append((*at, metric, value, value - 0.1, value + 0.1, chance, 0.2, np.nan, usable))
             value = 40 * (1.2 - alike)
-            at = (*place, "pattern", "pattern", "attention_difference")
+            at = (*place, "attention", "pattern", "attention_difference")
             rows.append((*at, value, np.nan, np.nan, np.nan, np.nan, np.nan, usable))
     columns = ["group", "seed", "step", "task_a", "task_b", "length", "method", "outcome", "metric", "value", "ci_low"]
     return pd.DataFrame(rows, columns=[*columns, "ci_high", "chance", "p_chance", "noise_floor", "usable"])
 
 
 def functional_overlap(group, seed, generator) -> pd.DataFrame:
-    """At the last step: as much as the own heads in related groups, no more than chance in controls."""
+    """At the last step: nearly as much as the target's own heads in related groups, only chance in controls."""
     rows = []
     for source, target in permutations([entry.task for entry in group.tasks], 2):
         for outcome in OUTCOMES:
@@ -150,7 +150,7 @@ def correlation(group, study, generator) -> pd.DataFrame:
     measures = [(metric, outcome) for metric in ("ablation_map_difference", *SIMILARITIES) for outcome in OUTCOMES]
     rows = []
     for metric, outcome in [*measures, ("attention_difference", "pattern")]:
-        method = "pattern" if outcome == "pattern" else "mean_ablation"
+        method = "attention" if outcome == "pattern" else "mean_ablation"
         for measure in ("gap", "transfer_fraction"):
             for statistic in ("pooled_pearson", "pooled_spearman", "within_run"):
                 sign = 1 if OVERLAP_METRICS[metric].distance == (measure == "gap") else -1

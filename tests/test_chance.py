@@ -116,7 +116,7 @@ def test_attention_chance_is_that_of_all_rearrangements():
 
 
 @pytest.mark.parametrize(
-    ("other", "told"),
+    ("other", "reason"),
     [
         (
             pattern(np.zeros((1, 2, 3, 3)), task="reverse", layout=("BOS", "ANSWER", "ANSWER")),
@@ -129,6 +129,6 @@ def test_attention_chance_is_that_of_all_rearrangements():
         (pattern(np.zeros((1, 4, 3, 3)), task="reverse"), "1 × 2 heads and reverse has 1 × 4 heads"),
     ],
 )
-def test_patterns_that_do_not_line_up_are_refused_with_the_place(other, told):
-    with pytest.raises(HeadreuseError, match=told):
+def test_patterns_that_do_not_line_up_are_refused_with_the_place(other, reason):
+    with pytest.raises(HeadreuseError, match=reason):
         attention_difference(pattern(np.zeros((1, 2, 3, 3))), other)

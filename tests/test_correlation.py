@@ -144,19 +144,19 @@ def test_only_usable_checkpoints_count_and_several_auxiliaries_are_averaged():
 
 
 @pytest.mark.parametrize(
-    ("x", "y", "told"),
+    ("x", "y", "reason"),
     [
         (np.ones((2, 5)), np.random.default_rng(0).normal(size=(2, 5)), "cosine does not vary"),
         (np.random.default_rng(0).normal(size=(2, 5)), np.full((2, 5), 0.1 + 0.2), "gap does not vary"),
         (np.arange(2.0)[:, None], np.arange(2.0)[:, None], "2 usable checkpoints; a correlation needs at least 3"),
     ],
 )
-def test_what_is_undefined_is_there_with_the_reason(x, y, told):
+def test_what_is_undefined_is_there_with_the_reason(x, y, reason):
     table = correlation_table(*tables(x, y), [group("g")])
     for name in ("pooled_pearson", "pooled_spearman", "within_run"):
         row = one(table, statistic=name)
         assert np.isnan(row["value"])
-        assert told in row["note"]
+        assert reason in row["note"]
 
 
 def test_one_run_has_no_interval_over_runs():

@@ -61,7 +61,7 @@ def estimate(group="g", kind="related", statistic="step_adjusted", **more) -> di
     return row | {"q": np.nan, "test": "", "n_points": 60, "n_effective": 9.0, "note": ""} | more
 
 
-def told(inputs: ReportInputs, *rows: dict[str, object]) -> list[str]:
+def sentences(inputs: ReportInputs, *rows: dict[str, object]) -> list[str]:
     return evidence(ReportInputs(**(vars(inputs) | {"correlation": pd.DataFrame(rows)})))
 
 
@@ -144,11 +144,16 @@ def test_nothing_is_said_to_be_tested_where_no_seed_permutation_is(inputs):
     assert FOUND not in first
 
 
+def test_where_the_published_difference_was_not_asked_for_it_is_said(inputs):
+    first = sentences(inputs, estimate(overlap_metric="cosine", p=0.01))[0]
+    assert first.startswith("Not tested: there is no correlation of the published ablation-map difference")
+
+
 @pytest.mark.parametrize(
     ("value", "p", "finding"), [(0.6, 0.008, FOUND), (-0.6, 0.008, OPPOSITE), (0.6, 0.2, NOT_FOUND)]
 )
-def test_a_test_is_told_with_its_p_and_no_more_than_that(inputs, value, p, finding):
-    first = told(inputs, estimate(value=value, p=p, q=0.3))[0]
+def test_a_test_is_findingwith_its_p_and_no_more_than_that(inputs, value, p, finding):
+    first = sentences(inputs, estimate(value=value, p=p, q=0.3))[0]
     assert first.startswith("Tested")
     assert finding in first
     assert all(other not in first for other in {FOUND, OPPOSITE, NOT_FOUND} - {finding})
@@ -157,17 +162,17 @@ def test_a_test_is_told_with_its_p_and_no_more_than_that(inputs, value, p, findi
 
 def test_many_groups_are_counted_beside_what_chance_gives(inputs):
     rows = [estimate(f"g{number}", p=0.01 if number < 3 else 0.5, value=0.4) for number in range(10)]
-    assert "In 3 of 10 related groups" in told(inputs, *rows)[0]
-    assert "chance alone gives about 0.2 of each" in told(inputs, *rows)[0]
+    assert "In 3 of 10 related groups" in sentences(inputs, *rows)[0]
+    assert "chance alone gives about 0.2 of each" in sentences(inputs, *rows)[0]
 
 
-@pytest.mark.parametrize(("low", "told_"), [(-0.2, "do not settle"), (0.1, "excludes 0")])
-def test_the_contrast_is_told_with_its_interval(inputs, low, told_):
+@pytest.mark.parametrize(("low", "finding"), [(-0.2, "do not settle"), (0.1, "excludes 0")])
+def test_the_contrast_is_findingwith_its_interval(inputs, low, finding):
     row = estimate("related − control", "contrast", "related_minus_control", ci_low=low, ci_high=0.9)
-    assert told_ in told(inputs, row)[1]
+    assert finding in sentences(inputs, row)[1]
 
 
-def test_power_is_told_first_among_the_limits(inputs):
+def test_power_is_findingfirst_among_the_limits(inputs):
     assert limits(inputs)[0].startswith("Power, in capitalize_reverse alone: 2 runs describe and cannot test")
     four = report_inputs(small_study(seeds=(0, 1, 2, 3)), n_checkpoints=8)
     assert re.search(r"With 4 runs, \d+ checkpoints each", limits(four)[0])
@@ -181,11 +186,11 @@ def test_headline_rows_are_of_the_published_difference_with_the_gap(inputs):
     assert not len(headline_rows(pd.DataFrame()))
 
 
-def test_groups_as_the_unit_are_told_where_they_are_tested(inputs):
+def test_groups_as_the_unit_are_findingwhere_they_are_tested(inputs):
     row = estimate("all groups", "all", "between_group", value=0.7, p=0.03, n_points=8)
-    assert "Over 8 groups" in told(inputs, row)[-1]
-    assert "p = 0.03 by permuting groups" in told(inputs, row)[-1]
-    assert "Over 8 groups" not in " ".join(told(inputs, row | {"p": np.nan}))
+    assert "Over 8 groups" in sentences(inputs, row)[-1]
+    assert "p = 0.03 by permuting groups" in sentences(inputs, row)[-1]
+    assert "Over 8 groups" not in " ".join(sentences(inputs, row | {"p": np.nan}))
 
 
 # The files

@@ -34,9 +34,9 @@ def test_functional_overlap_is_the_share_of_the_loss(shared, p):
 
 def test_functional_overlap_is_relative_to_the_loss_without_the_targets_own_heads():
     lost = [np.arange(100) < n for n in (30, 60, *[15] * 20)]
-    loss, own, *random = (one.astype(float) for one in lost)
+    loss, self_loss, *random = (one.astype(float) for one in lost)
     found = functional_overlap(
-        SetAblations("a", "b", "log_prob", 3, loss, own, np.stack(random)), np.random.default_rng(0)
+        SetAblations("a", "b", "log_prob", 3, loss, self_loss, np.stack(random)), np.random.default_rng(0)
     )
     assert (found.value, found.chance) == pytest.approx((0.5, 0.25))
     assert (found.loss, found.loss_own, found.loss_random) == pytest.approx((0.3, 0.6, 0.15))

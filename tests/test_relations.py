@@ -25,14 +25,14 @@ def make_study(*groups, **changes):
     return parse_study({"name": "planted", "seeds": [0, 1, 2], "groups": list(groups)} | changes, "planted")
 
 
-def make_group(name, *auxiliary, main="capitalize_reverse", own=4, **changes):
-    given = {"name": name, "main": {"task": main, "max_length": own}}
+def make_group(name, *auxiliary, main="capitalize_reverse", main_to=4, **changes):
+    given = {"name": name, "main": {"task": main, "max_length": main_to}}
     given["auxiliary"] = [{"task": task, "max_length": 8} for task in auxiliary]
     return given | ({} if auxiliary else {"transfer_to": 8}) | changes
 
 
 def make_tables(study, far, *, beyond=0.0, last=True):
-    """Main is right on all of its own lengths and on `far[group][seed]` of the others; the auxiliaries on all."""
+    """Main is right on all of its training lengths and on `far[group][seed]` of longer ones; the auxiliaries on all."""
     rows = [
         (group.name, seed, group.training.steps // (1 if last else 2), task, length, 128, value)
         for group in study.groups
@@ -227,7 +227,7 @@ def test_a_partner_of_the_same_settings_comes_before_one_that_is_allowed():
 
 @pytest.mark.parametrize(
     "changes",
-    [{"own": 3}, {"transfer_to": 9}, {"model": {"position": "nope"}}],
+    [{"main_to": 3}, {"transfer_to": 9}, {"model": {"position": "nope"}}],
 )
 def test_arms_of_other_lengths_or_position_are_no_partners(changes):
     arms = make_arms({"both": HIGH, "none": LOW}, make_group("both", "reverse"), make_group("none", **changes))
@@ -280,6 +280,11 @@ def test_reach_counts_from_mains_own_length_to_the_auxiliarys():
            for name, value, end in [("none", 0.0, 0.0), ("all", 0.5, 0.0), ("past", 1.0, 1.0)]}  # fmt: skip
     # To 4 of 4…8; to 8; and to 12, as far as is evaluated.
     assert far == {"none": 0.0, "all": 1.0, "past": 2.0}
+
+
+def test_nothing_is_claimed_of_the_auxiliarys_length_where_the_transfer_range_goes_on_beyond_it():
+    table, _ = relations(make_arms({"both": HIGH}, make_group("both", "reverse", transfer_to=10)))
+    assert not len(table)
 
 
 def test_more_auxiliaries_of_another_length_are_not_more():

@@ -277,24 +277,24 @@ def correlations(estimates) -> pd.DataFrame:
 
 
 def test_the_question_names_every_group_and_its_lengths():
-    told = " ".join(asked(small_study()))
-    assert "Group capitalize_reverse (related): capitalize_reverse (trained to length 8) with capitalize (to 16" in told
-    assert "Group copy_control (control): copy (trained to length 8) with reverse (to 16)." in told
+    said = " ".join(asked(small_study()))
+    assert "Group capitalize_reverse (related): capitalize_reverse (trained to length 8) with capitalize (to 16" in said
+    assert "Group copy_control (control): copy (trained to length 8) with reverse (to 16)." in said
 
 
 def test_the_answer_gives_transfer_at_the_end_with_the_range_over_seeds():
-    told = answer(two_groups())[0].replace("\N{NO-BREAK SPACE}", " ")
-    assert "(related) is right on 80 % of the prompts of lengths 9 to 16 (mean of 2 seeds, 70 % to 90 %)" in told
-    assert "(control) is right on 0.5 % of the prompts of lengths 9 to 16 (mean of 2 seeds, 0 % to 1 %)" in told
+    said = answer(two_groups())[0].replace("\N{NO-BREAK SPACE}", " ")
+    assert "(related) is right on 80 % of the prompts of lengths 9 to 16 (mean of 2 seeds, 70 % to 90 %)" in said
+    assert "(control) is right on 0.5 % of the prompts of lengths 9 to 16 (mean of 2 seeds, 0 % to 1 %)" in said
 
 
 def test_the_answer_gives_the_published_correlation_within_runs_with_its_interval():
-    told = answer(two_groups())[1].replace("\N{NO-BREAK SPACE}", " ")
+    said = answer(two_groups())[1].replace("\N{NO-BREAK SPACE}", " ")
     assert (
         "is 0.80 in capitalize_reverse (related, 2 runs, 20 usable checkpoints, 95 % interval over runs 0.50 to 0.95) "
         "and −0.10 in copy_control (control, 2 runs, 18 usable checkpoints, 95 % interval over runs −0.40 to 0.30)"
-    ) in told
-    assert told.endswith("The two intervals do not overlap.")
+    ) in said
+    assert said.endswith("The two intervals do not overlap.")
 
 
 def test_overlapping_intervals_settle_nothing():
@@ -304,9 +304,9 @@ def test_overlapping_intervals_settle_nothing():
 
 def test_intervals_that_are_missing_are_not_compared():
     bare = [("capitalize_reverse", 0.8, np.nan, np.nan, 1, 9, ""), ("copy_control", -0.1, -0.2, 0.1, 2, 18, "")]
-    told = answer(two_groups(correlation=correlations(bare)))[1]
-    assert "0.80 in capitalize_reverse (related, 1 run, 9 usable checkpoints)" in told
-    assert "The two intervals" not in told
+    said = answer(two_groups(correlation=correlations(bare)))[1]
+    assert "0.80 in capitalize_reverse (related, 1 run, 9 usable checkpoints)" in said
+    assert "The two intervals" not in said
 
 
 def test_an_undefined_correlation_is_told_with_its_reason():
@@ -314,9 +314,9 @@ def test_an_undefined_correlation_is_told_with_its_reason():
         ("capitalize_reverse", 0.8, 0.5, 0.9, 2, 20, ""),
         ("copy_control", np.nan, np.nan, np.nan, 2, 1, "too few"),
     ]
-    told = answer(two_groups(correlation=correlations(undefined)))[1]
-    assert "in copy_control (control) it cannot be estimated (too few)" in told
-    assert "nan" not in told
+    said = answer(two_groups(correlation=correlations(undefined)))[1]
+    assert "in copy_control (control) it cannot be estimated (too few)" in said
+    assert "nan" not in said
 
 
 def test_without_any_correlation_the_answer_says_so():
@@ -337,34 +337,34 @@ def test_many_groups_are_told_by_median_and_range():
         [(f"g{place}", 0, 1, place / 10) for place in range(9)], columns=["group", "seed", "step", "accuracy_transfer"]
     )
     estimates = correlations([(f"g{place}", place / 10 - 0.3, -1, 1, 2, 9, "") for place in range(9)])
-    told = answer(
+    said = answer(
         two_groups(study=study.model_copy(update={"groups": groups}), transfer=transfer, correlation=estimates)
     )
-    told = [line.replace("\N{NO-BREAK SPACE}", " ") for line in told]
-    assert "40 % of the prompts" in told[0]
-    assert "in the median of 9 related groups (0 % to 80 %)" in told[0]
-    assert "is 0.10 in the median of 9 related groups (−0.30 to 0.50)." in told[1]
+    said = [line.replace("\N{NO-BREAK SPACE}", " ") for line in said]
+    assert "40 % of the prompts" in said[0]
+    assert "in the median of 9 related groups (0 % to 80 %)" in said[0]
+    assert "is 0.10 in the median of 9 related groups (−0.30 to 0.50)." in said[1]
 
 
 def test_seeds_say_what_they_can():
-    def told(*seeds):
+    def said(*seeds):
         return caveats(two_groups(study=small_study(seeds=seeds)))[0]
 
-    assert told(0).startswith("One seed describes, it does not test")
-    assert told(0, 1).startswith("Two seeds describe, they do not test")
-    assert told(0, 1, 2, 3) == "The unit of replication is the seed, not the checkpoint; there are 4 in each group."
+    assert said(0).startswith("One seed describes, it does not test")
+    assert said(0, 1).startswith("Two seeds describe, they do not test")
+    assert said(0, 1, 2, 3) == "The unit of replication is the seed, not the checkpoint; there are 4 in each group."
 
 
 def test_limits_are_always_told():
-    told = " ".join(caveats(two_groups()))
-    assert "No p-value over checkpoints is printed" in told
-    assert "correlational" in told
+    said = " ".join(caveats(two_groups()))
+    assert "No p-value over checkpoints is printed" in said
+    assert "correlational" in said
 
 
 def test_unusable_checkpoints_and_problems_are_counted():
-    told = " ".join(caveats(two_groups(problems=["a", "b"])))
-    assert "At 1 of 3 checkpoints no overlap is usable" in told
-    assert "2 problems occurred while measuring" in told
+    said = " ".join(caveats(two_groups(problems=["a", "b"])))
+    assert "At 1 of 3 checkpoints no overlap is usable" in said
+    assert "2 problems occurred while measuring" in said
 
 
 def test_wording_by_hand():

@@ -4,8 +4,9 @@ python analyses/benchmarks/calibration.py [--json FILE] [--simulations N] [--pro
 
 Runs: a trend that all runs share, a level for each run, and AR(1) noise; 1 to 8 runs of 10 to 40 checkpoints. Names in
 the JSON end in `.rejection` (share of p ≤ 5 % without any relation), `.coverage` (share of 95 % intervals that hold the
-truth under a planted within-run relation), `.power` (share of p ≤ 5 % under that relation), or `.not_offered` (coverage
-of what is therefore not offered). `naive_pearson` is what everybody reports: Pearson's p over all checkpoints.
+truth under a planted within-run relation), `.power` (share of p ≤ 5 % under that relation), or `.not_offered` (the same
+for methods that the package does not offer because of it). `naive_pearson` is the usual test: Pearson's p over all
+checkpoints.
 """
 
 import argparse
@@ -48,7 +49,7 @@ TREND = 2.0
 LEVEL = 0.5
 """Standard deviation of runs' levels."""
 N_TRUTH = 20_000
-"""Runs from which the truth of an estimate is taken: what it is with runs without end, of the same checkpoints."""
+"""The truth of an estimate is its value over this many runs of the same checkpoints."""
 CHUNK = 250
 
 
@@ -75,10 +76,10 @@ class Setting:
     def draw(self, n: int, relation: float, generator: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
         """Overlap and transfer of `n` studies (`study run step`)."""
         shape = (n, self.n_runs, self.n_steps)
-        own, other = (autoregressive(shape, self.autocorrelation, generator) for _ in range(2))
+        noise, other = (autoregressive(shape, self.autocorrelation, generator) for _ in range(2))
         levels = LEVEL * generator.standard_normal((2, n, self.n_runs, 1))
         trend = TREND * np.tanh(np.linspace(-2, 2, self.n_steps))
-        return trend + own + levels[0], trend + relation * own + np.sqrt(1 - relation**2) * other + levels[1]
+        return trend + noise + levels[0], trend + relation * noise + np.sqrt(1 - relation**2) * other + levels[1]
 
 
 def correlations(setting: Setting, n: int, generator: np.random.Generator) -> Iterator[Number]:
@@ -211,7 +212,7 @@ def _p_chance(metric, a: np.ndarray, b: np.ndarray, orders: np.ndarray, where: s
 
 
 def other_tests(n: int, generator: np.random.Generator) -> Iterator[Number]:
-    """Mantel's test of unrelated matrices, and functional overlap of a task whose heads are like random ones."""
+    """Mantel's test of unrelated matrices, and functional overlap with a task whose top heads are as random ones."""
     matrices = generator.standard_normal((n, 2, 5, 5))
     p = [mantel(a + a.T, b + b.T)[1] for a, b in matrices]
     yield Number("mantel.tasks5.rejection", float((np.array(p) <= 0.05).mean()))
@@ -229,7 +230,7 @@ def other_tests(n: int, generator: np.random.Generator) -> Iterator[Number]:
 
 
 def over_prompts(n: int, generator: np.random.Generator) -> Iterator[Number]:
-    """Intervals over examples: of an overlap, for its average with as many prompts, and of the gap."""
+    """Intervals over examples: of an overlap (of its average with as many prompts), and of the gap."""
     n_heads, n_prompts = 18, 256
     truth = generator.gamma(0.5, size=(2, n_heads, 1))
     weights = draw_weights(n_prompts, generator, n_resamples=500, n_splits=1)
@@ -290,7 +291,7 @@ def _without_setting(work, n: int, generator: np.random.Generator) -> Iterator[N
 
 
 def run(job: tuple[int, Callable[[np.random.Generator], Iterator[Number]]]) -> list[Number]:
-    """One job with a generator of its own."""
+    """The results of one job, which has a separate generator."""
     index, work = job
     return list(work(np.random.default_rng([2024, index])))
 
