@@ -97,7 +97,7 @@ def _heads(
         return []
     step = max(entry.step for entry in found if entry.seed == seed)
     method = inputs.study.measures.methods[0]
-    # As text: read back from a file, seeds beside names of series are text in the table.
+    # As text, since seeds become text when a table that also has names of series is read back from its file.
     of_run = rows["seed"].astype(str) == str(seed)
     chosen = rows[of_run & (rows["step"] == step) & (rows["method"] == method)]
     outcome = NO_FLOOR if (chosen["outcome"] == NO_FLOOR).any() else "exact_match"
