@@ -1,7 +1,8 @@
 """The correlation report: estimates with their intervals, what is said of the tests, and the files that are written.
 
 Covers `report/correlation_page.py`, `report/evidence.py`, `report/estimates.py`, `report/markdown.py`,
-`report/publishing.py`, `figures/forest.py`, `figures/rows.py`, `figures/specificity.py` and `figures/bands.py`.
+`report/publishing.py`, `tables/join.py`, `figures/forest.py`, `figures/rows.py`, `figures/specificity.py` and
+`figures/bands.py`.
 """
 
 import html as escaping
