@@ -1,6 +1,7 @@
 """A whole tiny study through the command line: killed at any moment, run again, told to go wrong.
 
-Covers `tables/make.py`, `tables/results.py`, `tables/accuracy.py`, `tables/overlap.py` and `report/publishing.py`.
+Covers `tables/make.py`, `tables/results.py`, `tables/accuracy.py`, `tables/head_scores.py`, `tables/overlap.py` and
+`report/publishing.py`.
 """
 
 import errno

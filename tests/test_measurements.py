@@ -1,7 +1,7 @@
 """Results come back from their frames as they went in, whatever their sizes.
 
-Covers `measurements/scored_length.py`, `measurements/evaluation.py`, `measurements/head_scores.py`, `measurements/pattern.py`,
-`measurements/set_ablation.py`, `measurements/outcomes.py` and `records.py`.
+Covers `measurements/scored_length.py`, `measurements/evaluation.py`, `measurements/head_scores.py`,
+`measurements/pattern.py`, `measurements/set_ablation.py`, `measurements/outcomes.py` and `records.py`.
 """
 
 from pathlib import Path

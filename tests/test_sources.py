@@ -1,7 +1,7 @@
 """A run's checkpoints come from its source: trained here, or from a source that a file of its own adds.
 
-Covers `sources/trained.py`, `study/runs.py`, `study/source_specs.py`, `work/progress.py`, `work/jobs.py`,
-`work/schedule.py` and `work/shards.py`.
+Covers `sources/__init__.py`, `sources/trained.py`, `study/runs.py`, `study/source_specs.py`, `work/progress.py`,
+`work/jobs.py`, `work/schedule.py` and `work/shards.py`.
 """
 
 from dataclasses import dataclass

@@ -1,6 +1,7 @@
 """Every task's generator against its oracle, every oracle against worked examples.
 
-Covers `tasks/base.py`, `tasks/strings.py`, `tasks/_rows.py`, and what every registered task must do.
+Covers `tasks/__init__.py`, `tasks/base.py`, `tasks/strings.py`, `tasks/_rows.py`, and what every registered task
+must do.
 """
 
 import numpy as np
