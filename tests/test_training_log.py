@@ -1,4 +1,7 @@
-"""The log of a training: kept line by line, gathered in a table, drawn as a line for each seed."""
+"""The log of a training: written line by line, gathered in a table, drawn as a line for each seed.
+
+Covers `store/training_log.py`, `figures/training_log.py`.
+"""
 
 import numpy as np
 import pandas as pd
@@ -17,8 +20,8 @@ from headreuse.tables.results import Results
 
 
 def line(step: int, **changes) -> LogLine:
-    told = {"task": "copy", "role": "main", "length": 8, "regime": "in_distribution", "n": 64}
-    return LogLine(**({"step": step, "accuracy": 0.5, "loss": 1.25} | told | changes))
+    usual = {"task": "copy", "role": "main", "length": 8, "regime": "in_distribution", "n": 64}
+    return LogLine(**({"step": step, "accuracy": 0.5, "loss": 1.25} | usual | changes))
 
 
 def invented_log() -> pd.DataFrame:
@@ -70,7 +73,7 @@ def test_a_line_that_a_kill_left_half_written_is_not_read(tmp_path):
     assert book.read()["step"].tolist() == [1]
 
 
-def test_a_log_that_cannot_be_written_is_told_in_one_line(tmp_path):
+def test_a_log_that_cannot_be_written_raises_one_line(tmp_path):
     with pytest.raises(HeadreuseError, match=r"gone/log\.csv: could not be written: No such file"):
         Logbook(tmp_path / "gone" / "log.csv").add([line(1)])
 
@@ -101,7 +104,11 @@ def test_each_regime_has_a_panel_with_a_line_for_each_seed_and_a_view_for_each_t
     assert [entry.values for entry in choices_of(figure)] == [("capitalize_reverse", "capitalize")]
     assert len(figure.data) == 3 * 2
     titles = [annotation.text for annotation in figure.layout.annotations]
-    assert titles == ["longest that the task is trained on", "longer, within the group's lengths", "beyond all of them"]
+    assert titles == [
+        "longest training length of the task",
+        "longer, in the transfer range",
+        "beyond the transfer range",
+    ]
     for index, regime in enumerate(("in_distribution", "transfer", "beyond")):
         for seed in (0, 1):
             drawn = figure.data[2 * index + seed]
@@ -118,7 +125,7 @@ def test_the_report_draws_the_log_and_leaves_out_groups_without_one():
     section = next(section for section in study_page(inputs).sections if section.id == "log")
     exhibits = list(section.build(inputs))
     assert [exhibit.title for exhibit in exhibits] == ["capitalize_reverse · related"]
-    assert "every 100 steps at 64 examples" in exhibits[0].look
+    assert "Every 100 steps on 64 examples" in exhibits[0].look
     assert len(exhibits[0].tables[0]) == len(invented_log())
     page = render(inputs)
     assert page == render(report_inputs(training_log=invented_log()))

@@ -17,14 +17,14 @@ from headreuse.tasks.mazes import MazeTask
 
 N_EXAMPLES = 1024
 LENGTH = 32
-"""Characters, digits, or nodes of a maze."""
+"""In characters, digits, or nodes of a maze."""
 REPEATS = 9
 LIMIT, LIMIT_OF_MAZES = 20, 1000
 """Milliseconds that `generate` may take."""
 
 
 def milliseconds(draw: Callable[[np.random.Generator], object]) -> float:
-    """Median processor time of one batch, after one to warm up; what else runs on the machine hardly counts."""
+    """Median processor time of a batch, after one to warm up; other programs on the machine hardly change it."""
     times = []
     for seed in range(REPEATS + 1):
         generator = np.random.default_rng(seed)
@@ -35,7 +35,7 @@ def milliseconds(draw: Callable[[np.random.Generator], object]) -> float:
 
 
 def measured(name: str) -> tuple[float, float]:
-    """Milliseconds for examples of the one length, and for examples as training draws them, up to that length."""
+    """Milliseconds for examples of exactly that length, and for examples of training, up to that length."""
     task = TASKS[name]()
     lengths = np.full(N_EXAMPLES, LENGTH)
     return (

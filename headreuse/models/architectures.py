@@ -1,4 +1,4 @@
-"""Decoder-only transformers from scratch: Llama with rotary position, SmolLM3 with none; alike in all else."""
+"""New decoder-only transformers: Llama with rotary position, SmolLM3 without position; otherwise the same."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,10 +13,10 @@ from headreuse.study.specs import ModelSpec
 
 
 def build_model(spec: ModelSpec, *, vocab_size: int, max_positions: int, seed: int) -> PreTrainedModel:
-    """A model with weights drawn from `seed` alone: the same whether it has rotary position or none.
+    """A model whose weights depend on `seed` alone: they are the same with rotary position and without.
 
-    Embedding and unembedding are separate, as is Llama's default. At 6 layers of 6 heads, d_model 384 and d_mlp 1536
-    with a vocabulary of characters this gives the 14.2 M parameters of `reference/paper.md` (so would a shared one).
+    Embedding and unembedding are separate, Llama's default. 6 layers of 6 heads, d_model 384 and d_mlp 1536 with a
+    vocabulary of characters give 14.2 M parameters, the published size (Cai et al. 2025, arXiv 2506.09251, on models).
     """
     shape: dict[str, Any] = {
         "vocab_size": vocab_size,
@@ -46,7 +46,7 @@ def build_model(spec: ModelSpec, *, vocab_size: int, max_positions: int, seed: i
 
 @contextmanager
 def quiet_transformers() -> Iterator[None]:
-    """Within the block Transformers shows no bars and only errors; progress is ours to tell."""
+    """Within the block Transformers shows only errors and no progress bars; this package shows its own progress."""
     verbosity, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
     logging.set_verbosity_error()
     logging.disable_progress_bar()

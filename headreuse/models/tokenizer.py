@@ -1,4 +1,4 @@
-"""A vocabulary as a Transformers tokenizer, so that any tool reads a checkpoint's prompts the way it was trained."""
+"""A vocabulary as a Transformers tokenizer, so that any tool splits prompts into the tokens of the training."""
 
 import re
 
@@ -11,12 +11,13 @@ from headreuse.prompts import BOS, EOS, PAD, Vocabulary
 
 
 def build_tokenizer(vocabulary: Vocabulary) -> PreTrainedTokenizerFast:
-    """Splits text into the vocabulary's tokens, each a character unless it is longer, and adds none of its own.
+    """A tokenizer that splits text into the vocabulary's tokens and adds none.
 
-    Text that holds anything else is refused, since there is no token for what is unknown.
+    It raises for text with any other character, since there is no token for unknown text.
     """
     tokens = vocabulary.tokens
     model = Tokenizer(WordLevel({token: index for index, token in enumerate(tokens)}))
+    # Longer tokens come first, so that `[17]` is not split into characters; every other character is one token.
     long = sorted((token for token in tokens if len(token) > 1), key=len, reverse=True)
     model.pre_tokenizer = Split(Regex("|".join([*map(re.escape, long), "(?m:.)"])), behavior="isolated")
     model.decoder = decoders.Fuse()

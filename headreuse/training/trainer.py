@@ -1,4 +1,4 @@
-"""The Transformers Trainer on ready batches, told what the study says and stripped of what it need not do."""
+"""The Transformers Trainer on ready-made batches, set up as the study says and without what is not needed here."""
 
 import math
 import os
@@ -27,12 +27,13 @@ from headreuse.training.series import TrainedSeries
 from headreuse.training.torchrun import is_writer, n_ranks
 
 OnStep = Callable[[int, float], None]
-"""Told the step and its loss: of every step on a CPU, of some on a GPU, which reading the loss keeps waiting."""
+"""Called with a step and its loss: every step on a CPU; on a GPU every `GPU_LOSS_EVERY`-th and every saved step."""
 GPU_LOSS_EVERY = 20
+"""Reading the loss more often would slow a GPU down, since it forces a sync."""
 
 
 class JointTrainer(Trainer):
-    """The Transformers Trainer on ready batches; its checkpoints appear in `series` whole or not at all."""
+    """The Transformers Trainer on ready-made batches; its checkpoints appear in `series` complete or not at all."""
 
     def __init__(self, *, series: TrainedSeries, **settings: Any) -> None:
         super().__init__(**settings)
@@ -41,30 +42,30 @@ class JointTrainer(Trainer):
         self.remove_callback(PrinterCallback)
 
     def get_train_dataloader(self) -> DataLoader:
-        """The batches as they come."""
+        """The batches, unchanged."""
         assert isinstance(self.train_dataset, Batches)
         return loader(self.train_dataset, self.args.device)
 
     def training_step(self, *args: Any, **kwargs: Any) -> Tensor:
-        """A step as usual, whose loss is remembered."""
+        """A usual step; its loss is kept for `Follower`."""
         self.loss = super().training_step(*args, **kwargs)
         return self.loss
 
     def floating_point_ops(self, inputs: dict[str, Any]) -> int:
-        """Not counted: walking through all parameters at each step takes time."""
+        """Not counted, since passing over all parameters at every step takes time."""
         return 0
 
     def store_flos(self) -> None:
-        """Nothing to add up, which would have all processes wait for each other at a save."""
+        """Does nothing: adding up the operations would make all processes wait for each other at every save."""
 
     def _prepare_input(self, data: Any) -> Any:
-        """Onto the device without waiting for it; from pinned memory the order of the stream is enough."""
+        """Copy to the device without waiting: batches are in pinned memory, and the stream keeps the order."""
         if isinstance(data, Tensor):
             return data.to(self.args.device, non_blocking=True)
         return super()._prepare_input(data)
 
     def _save_rng_state(self, output_dir: str) -> None:
-        """Not kept: batches follow from the step, and nothing else in training is random."""
+        """Does nothing: batches depend on the step alone, and nothing else in training is random."""
 
     def _save_checkpoint(self, *args: Any, **kwargs: Any) -> None:
         if not is_writer():
@@ -74,7 +75,7 @@ class JointTrainer(Trainer):
         try:
             super()._save_checkpoint(*args, **kwargs)
             self.series.publish(draft, step)
-        # torch and safetensors tell a full disk by errors of their own
+        # On a full disk torch raises a RuntimeError and safetensors an error of its own.
         except (OSError, RuntimeError, SafetensorError) as error:
             shutil.rmtree(draft, ignore_errors=True)
             reason = str(error).strip().splitlines()[0]
@@ -85,7 +86,7 @@ class JointTrainer(Trainer):
 
 
 class Follower(TrainerCallback):
-    """Tells the loss, and asks for a checkpoint where the schedule has one."""
+    """Reports the loss, and asks for a checkpoint at the steps of the schedule."""
 
     def __init__(self, trainer: JointTrainer, spec: TrainingSpec, on_step: OnStep) -> None:
         self.trainer = trainer
@@ -108,7 +109,7 @@ class Follower(TrainerCallback):
 
 
 def training_arguments(spec: TrainingSpec, *, seed: int, drafts: str) -> TrainingArguments:
-    """What the Trainer is told: the study's schedule, and to log, save and show nothing by itself."""
+    """The Trainer's arguments: the study's schedule; the Trainer itself logs, saves and shows nothing."""
     arguments = TrainingArguments(
         drafts,
         max_steps=spec.steps,
@@ -122,7 +123,7 @@ def training_arguments(spec: TrainingSpec, *, seed: int, drafts: str) -> Trainin
         weight_decay=spec.weight_decay,
         max_grad_norm=spec.clip,
         bf16=spec.bf16,
-        # The batches begin at the right step by themselves.
+        # `Batches` starts at the right step by itself.
         ignore_data_skip=True,
         use_cpu=not torch.cuda.is_available(),
         **(_together() if n_ranks() > 1 else {}),
@@ -132,18 +133,19 @@ def training_arguments(spec: TrainingSpec, *, seed: int, drafts: str) -> Trainin
         report_to="none",
         disable_tqdm=True,
     )
-    # One model, one device: with several in sight Trainer would split each batch among them.
+    # One model uses one device: if the Trainer sees several GPUs, it splits each batch among them.
     arguments._n_gpu = min(arguments.n_gpu, 1)
     return arguments
 
 
 def _together() -> dict[str, Any]:
+    """Arguments for several processes that train one model."""
     backend = "nccl" if torch.cuda.is_available() else "gloo"
     return {"ddp_backend": backend, "ddp_find_unused_parameters": False}
 
 
 def check_supported(spec: TrainingSpec) -> None:
-    """Refuse what this machine cannot do, before anything is built."""
+    """Raise if this machine cannot do what the study asks for, before anything is built."""
     has_gpu = torch.cuda.is_available()
     if spec.bf16 and has_gpu and not torch.cuda.is_bf16_supported(including_emulation=False):
         raise HeadreuseError(f"training.bf16: {torch.cuda.get_device_name()} has no bfloat16; leave bf16 out")

@@ -1,13 +1,12 @@
-"""How accurate is the model just now? A quick look while it trains, that leaves weights and random streams alone."""
+"""How accurate is the model during training? A quick look that changes neither weights nor random numbers."""
 
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import torch
-from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
+from transformers import PreTrainedModel, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
 from headreuse.evaluation import evaluate
 from headreuse.prompts import Encoder, make_prompts
@@ -18,7 +17,7 @@ from headreuse.study.specs import TaskRange
 from headreuse.study.streams import Stream
 
 N_EXAMPLES = 64
-"""Per task and length: enough to see a jump, and cheap."""
+"""For each task and length: cheap, and enough to see a jump."""
 
 
 @dataclass(frozen=True)
@@ -31,7 +30,7 @@ class Watched:
 
 
 def watched_prompts(study: Study, group: Group, encoder: Encoder) -> tuple[Watched, ...]:
-    """For each task of a group prompts at a length of each regime, drawn from the study's data seed and the length."""
+    """For each task of a group, prompts at a length of each regime; they depend on data seed and length alone."""
     found = []
     for entry in group.tasks:
         task = study.task(entry.task)
@@ -43,9 +42,9 @@ def watched_prompts(study: Study, group: Group, encoder: Encoder) -> tuple[Watch
 
 
 def watched_lengths(group: Group, entry: TaskRange, *, limit: int | None) -> tuple[int, ...]:
-    """The longest that the task is trained on, the middle of what lies between it and the group's, and just beyond.
+    """The longest length that the task is trained on, the middle of its transfer range, and a length just beyond.
 
-    Those that exist: none is longer than `limit`.
+    Lengths above `limit`, the longest that the task has, are left out.
     """
     middle = (entry.max_length + group.transfer_to + 1) // 2
     beyond = group.transfer_to + max(1, group.transfer_to // 8)
@@ -53,8 +52,8 @@ def watched_lengths(group: Group, entry: TaskRange, *, limit: int | None) -> tup
     return tuple(length for length in lengths if limit is None or length <= limit)
 
 
-def look(model: Any, watched: tuple[Watched, ...], step: int) -> Iterator[LogLine]:
-    """A line for each task and length; the model goes on in the mode it was in."""
+def look(model: PreTrainedModel, watched: tuple[Watched, ...], step: int) -> Iterator[LogLine]:
+    """A line for each task and length; afterwards the model is in training or evaluation mode, as before."""
     was_training = model.training
     model.eval()
     try:
@@ -76,22 +75,23 @@ def look(model: Any, watched: tuple[Watched, ...], step: int) -> Iterator[LogLin
         model.train(was_training)
 
 
-def _uncompiled(model: Any) -> AbstractContextManager[object]:
-    """Within the block nothing is compiled: for other shapes, without gradients, that costs more than it saves."""
-    # Asked only where it is needed, since it loads the compiler.
+def _uncompiled(model: PreTrainedModel) -> AbstractContextManager[object]:
+    """Within the block nothing is compiled: compiling again for these few prompts takes longer than it saves."""
+    # `set_stance` loads the compiler, so it is called only for a compiled model.
     return torch.compiler.set_stance("force_eager") if model._compiled_call_impl else nullcontext()
 
 
 class Watcher(TrainerCallback):
-    """Looks at a model every so many steps and after the last, and writes down what it sees."""
+    """Looks at a model every `every` steps and after the last step, and writes the lines into a log."""
 
-    def __init__(self, model: Any, watched: tuple[Watched, ...], logbook: Logbook, *, every: int) -> None:
+    def __init__(self, model: object, watched: tuple[Watched, ...], logbook: Logbook, *, every: int) -> None:
+        assert isinstance(model, PreTrainedModel)
         self.model = model
         self.watched = watched
         self.logbook = logbook
         self.every = every
 
     def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: object) -> None:
-        """Before a checkpoint of this step is saved, so that no step that is gone on from lacks its lines."""
+        """Writes the lines before the step's checkpoint is saved, so that no lines are missing if training resumes."""
         if state.global_step % self.every == 0 or state.global_step == state.max_steps:
             self.logbook.add(look(self.model, self.watched, state.global_step))
