@@ -12,6 +12,6 @@ class UnknownNameError(HeadreuseError, LookupError):
 
 
 def nearest(name: str, choices: list[str]) -> str:
-    """` (did you mean 'x'?)` for the choice most like `name`, or nothing where none is like it."""
+    """` (did you mean 'x'?)` with the choice most similar to `name`; empty if none is similar."""
     close = get_close_matches(name, choices, n=1, cutoff=0.5)
     return f" (did you mean {close[0]!r}?)" if close else ""

@@ -15,8 +15,6 @@ from scipy.sparse import csr_array
 from scipy.sparse.csgraph import connected_components, depth_first_order, shortest_path
 from scipy.stats import chi2_contingency, chisquare
 
-from headreuse.errors import HeadreuseError
-from headreuse.study.listing import choices, example_lines
 from headreuse.tasks import BLANK, TASKS
 from headreuse.tasks._trees import grid_neighbours, joining_order, rerooted, uniform_spanning_trees, ways_to_root
 from headreuse.tasks.mazes import draw_mazes
@@ -356,12 +354,3 @@ def test_a_grid_without_a_path_is_refused():
 def test_a_text_that_is_no_prompt_is_refused_with_the_reason(prompt, reason):
     with pytest.raises(ValueError, match=reason):
         TASKS["dfs_trace"](grid_size=4).answer(prompt)
-
-
-def test_examples_on_a_smaller_grid_use_no_more_nodes_than_it_has():
-    known = choices([], alphabet_size=26, grid_size=2)
-    for name in ("dfs_trace", "shortest_path"):
-        lines = list(example_lines(known[name], length=4, n=20, seed=0, plain=True))
-        assert {int(node) for line in lines for node in re.findall(r"\d+", line)} == {1, 2, 3, 4}
-        with pytest.raises(HeadreuseError, match=f"--length 5: the longest {name} is 4"):
-            list(example_lines(known[name], length=5, n=1, seed=0, plain=True))

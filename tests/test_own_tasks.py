@@ -1,6 +1,6 @@
 """The user's own tasks: the README's example from file to report, one line for each fault of a broken file, and proof
 that reading a run folder executes nothing. Covers `study/own_tasks/__init__.py`, `study/own_tasks/checking.py`,
-`study/own_tasks/drawn.py`, `study/own_tasks/faults.py`, `study/own_tasks/files.py`, `study/listing.py`.
+`study/own_tasks/drawn.py`, `study/own_tasks/faults.py`, `study/own_tasks/files.py`.
 """
 
 import json

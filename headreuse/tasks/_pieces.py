@@ -47,8 +47,8 @@ def draw_asked(lengths: Lengths, n_letters: int, generator: np.random.Generator)
     """Uniform letters, drawn again until enough pieces occur once, in the string and in its corrupted partner."""
     # Each round draws whole candidates for the rows that are left: string, queries and partner. A candidate is kept if
     # at least `n_queries` of the string's pieces occur once and have a letter after them, and if the chosen queries
-    # occur once in the partner, too: its replaced letter can make another piece equal to a query. Since whole candidates
-    # are rejected, those that are kept are as likely, relative to each other, as when they are drawn.
+    # occur once in the partner, too: its replaced letter can make another piece equal to a query. Because whole
+    # candidates are rejected, those that are kept are as likely, relative to each other, as when they are drawn.
     n, width, n_queries = len(lengths), lengths.max(initial=0), np.maximum(lengths // LETTERS_PER_QUERY, 1)
     query_length = _query_length(lengths, n_letters)
     letters, corrupted = np.zeros((2, n, width), dtype=DTYPE)

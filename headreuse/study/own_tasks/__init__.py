@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 from headreuse.errors import HeadreuseError
 from headreuse.study.own_tasks.checking import check_task
@@ -15,7 +14,7 @@ SIZES = {"alphabet_size": 26, "grid_size": 8}
 """The sizes that tasks are made with if the study gives none."""
 
 
-def read_files(names: Any, beside: Path, sizes: Mapping[str, Any]) -> tuple[list[TaskFile], list[str]]:
+def read_files(names: object, beside: Path, sizes: Mapping[str, object]) -> tuple[list[TaskFile], list[str]]:
     """Execute the files at these paths from `beside` and describe them; also what is wrong, one line each."""
     if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
         return [], [f'tasks: {names!r} is not a list of paths; give Python files such as ["my_tasks.py"]']
@@ -44,7 +43,7 @@ def check_files(files: Sequence[TaskFile], longest: Callable[[str], int | None],
     return problems
 
 
-def _usable(sizes: Mapping[str, Any]) -> dict[str, int]:
+def _usable(sizes: Mapping[str, object]) -> dict[str, int]:
     """The sizes of a study that can be used; a wrong one is reported when the study is checked, and replaced here."""
     given = {name: sizes.get(name, default) for name, default in SIZES.items()}
     return {name: size if type(size) is int and 2 <= size <= 26 else SIZES[name] for name, size in given.items()}
