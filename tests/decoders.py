@@ -48,7 +48,7 @@ ARCHITECTURES = {
     "phi": ("PhiConfig", SIZE),
     "olmo2": ("Olmo2Config", GROUPED),
 }
-"""What TransformerLens boots."""
+"""Architectures that TransformerLens boots."""
 
 UNBRIDGED = {
     "gptj": ("GPTJConfig", OLD | {"rotary_dim": 4}),
@@ -64,7 +64,7 @@ UNBRIDGED = {
     "qwen3_next": ("Qwen3NextConfig", GROUPED | EXPERTS | {"layer_types": ["full_attention"] * N_LAYERS}),
     "mpt": ("MptConfig", {"d_model": 32, "n_heads": N_HEADS, "n_layers": N_LAYERS, "max_seq_len": 64} | TOKENS),
 }
-"""More, for which hooks on the Hugging Face model are the oracle."""
+"""Architectures for which plain hooks on the Hugging Face model are the oracle."""
 
 PROJECTIONS = {
     "gptj": "attn.out_proj",
@@ -103,14 +103,14 @@ def bridge_of(model: PreTrainedModel, folder: str) -> TransformerBridge:
 def answered_prompts(
     model: PreTrainedModel, generator: np.random.Generator, *, n_prompts: int = 16, n_inputs: int = 6, n_answer: int = 3
 ) -> Prompts:
-    """Prompts whose answer is what the model says itself, but for every third, which has one token wrong."""
+    """Prompts whose answer is what the model generates; in every third prompt one of its tokens is wrong."""
     tokens = generator.integers(3, D_VOCAB, (n_prompts, n_inputs))
     corrupted_inputs = tokens.copy()
     corrupted_inputs[:, 2] = (tokens[:, 2] - 3 + generator.integers(1, D_VOCAB - 3, n_prompts)) % (D_VOCAB - 3) + 3
     for _ in range(n_answer):
         with torch.no_grad():
-            said = model(torch.as_tensor(tokens), use_cache=False).logits[:, -1].argmax(-1).numpy()
-        tokens = np.concatenate([tokens, said[:, None]], axis=1)
+            generated = model(torch.as_tensor(tokens), use_cache=False).logits[:, -1].argmax(-1).numpy()
+        tokens = np.concatenate([tokens, generated[:, None]], axis=1)
     tokens[::3, -2] = (tokens[::3, -2] + 1) % D_VOCAB
     corrupted = np.concatenate([corrupted_inputs, (tokens[:, n_inputs:] + 1) % D_VOCAB], axis=1)
     roles = np.array(

@@ -297,7 +297,7 @@ def test_components_are_patched_as_transformer_lens_patches_them(component, arch
 
 
 @pytest.mark.parametrize("component", ["q", "k", "v", "pattern"])
-def test_under_grouped_queries_a_patch_concerns_only_what_its_own_head_reads(component, llama, prompts):
+def test_under_grouped_queries_a_patch_concerns_only_what_its_head_reads(component, llama, prompts):
     expanded = random_model("llama")  # the same function with a copy of keys and values for every head
     weights = llama.state_dict()
     for name, weight in weights.items():
@@ -309,7 +309,7 @@ def test_under_grouped_queries_a_patch_concerns_only_what_its_own_head_reads(com
     assert np.abs(grouped.effects["log_prob"]).min(axis=-1).max() > 1e-3
 
 
-def test_components_of_a_model_with_its_own_attention_are_refused(generator):
+def test_components_of_a_model_that_computes_its_attention_itself_are_refused(generator):
     model = random_model("gptj")
     with pytest.raises(HeadreuseError, match="GPTJForCausalLM computes its attention itself, so its q cannot"):
         activation_patching(model, answered_prompts(model, generator), component="q")
@@ -390,8 +390,8 @@ def test_direct_effects_by_hand(architecture, projection, norm, share_of, genera
     model(torch.as_tensor(prompts.tokens), use_cache=False)
     for layer, head in ALL_HEADS:
         W_O = projections[layer].weight if architecture == "gpt2" else projections[layer].weight.T
-        own = slice(head * 8, (head + 1) * 8)
-        written = share_of(seen[projections[layer]][..., own] @ W_O[own], seen[parts[norm]], parts[norm].weight)
+        columns = slice(head * 8, (head + 1) * 8)
+        written = share_of(seen[projections[layer]][..., columns] @ W_O[columns], seen[parts[norm]], parts[norm].weight)
         logits = (written @ model.get_output_embeddings().weight.T).numpy()
         for row in range(len(prompts)):
             at = np.flatnonzero(prompts.scored[row])

@@ -2,9 +2,9 @@
 
     python analyses/benchmarks/head_scores.py [--json FILE] [--only PART ...] [--repeats N] [--shrink K] [--device cuda]
 
-All-head mean ablation in fp32 against TransformerLens' patching and a loop with hooks, each on the same prompts in the
-same run, medians over repeats; the floor is the arithmetic of the necessary suffix at this machine's matmul rate.
-Alone on two cores everything takes about half an hour; `--only small` takes seconds.
+All-head mean ablation in fp32 against TransformerLens' patching and a loop with hooks: the same prompts, the same run,
+medians over repeats. The floor is the arithmetic that must follow an ablated head, at this machine's matmul rate.
+On two idle cores everything takes about half an hour, and `--only small` takes seconds.
 """
 
 import argparse
@@ -25,10 +25,12 @@ def main() -> None:
     """Print the table as it is measured; with `--json FILE` write the numbers there too."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--json", type=Path, help="write a list of {name, value, unit} to this file")
-    parser.add_argument("--only", nargs="+", choices=PARTS, default=list(PARTS), help="measure these parts alone")
+    parser.add_argument("--only", nargs="+", choices=PARTS, default=list(PARTS), help="measure only these parts")
     parser.add_argument("--repeats", type=int, default=3, help="rounds of which the median is taken (default: 3)")
-    parser.add_argument("--shrink", type=int, default=1, help="divide the number of prompts, for a quick look")
-    parser.add_argument("--device", default="cpu", help="cpu or cuda; numbers from cuda are named gpu.…")
+    parser.add_argument("--shrink", type=int, default=1, help="divide the number of prompts by K, for a quick look")
+    parser.add_argument(
+        "--device", default="cpu", help="cpu or cuda; numbers from cuda have names that begin with gpu."
+    )
     arguments = parser.parse_args()
     device = torch.device(arguments.device)
     prefix = "gpu." if device.type == "cuda" else ""

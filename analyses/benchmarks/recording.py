@@ -1,4 +1,4 @@
-"""Does recording patterns need more memory for more prompts? Peaks of whole processes, one for each number of prompts.
+"""Does recording patterns need more memory for more prompts? The peak of one process for each number of prompts.
 
 python analyses/benchmarks/recording.py [--json FILE]
 """
@@ -40,7 +40,7 @@ def peak_of_this_process(n_prompts: int) -> int:
 
 
 def peak(n_prompts: int) -> int:
-    """The same, measured in a process of its own."""
+    """The same, measured in a new process."""
     command = [sys.executable, __file__, "--measure", str(n_prompts)]
     return int(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
 

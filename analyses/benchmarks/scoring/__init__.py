@@ -1,1 +1,1 @@
-"""What `head_scores.py` measures, and against what."""
+"""What `head_scores.py` measures, and what it compares with."""

@@ -1,4 +1,4 @@
-"""How fast could it be? The arithmetic that cannot be saved, at the rate at which this machine multiplies matrices."""
+"""How fast could it be? The arithmetic that cannot be avoided, at this machine's rate of matrix products."""
 
 import time
 
@@ -9,11 +9,11 @@ from scoring.settings import D_VOCAB, Setting
 
 
 def suffix_flops(setting: Setting) -> float:
-    """Floating-point operations of all-head ablation: for each head what follows from it, no clean pass counted.
+    """Floating-point operations of all-head ablation: what follows from each head, without the clean pass.
 
-    Of the head's own block the head's part of the output projection and the MLP; of later blocks everything; of the
-    last block keys and values everywhere, all else and the unembedding where an answer is predicted.
-    The MLP of the head's own block is counted whole, although a head's change is narrow and costs less there.
+    In the head's block these are its part of the output projection and the MLP; in later blocks everything; in the last
+    block keys and values at all positions, and the rest, with the unembedding, where an answer is predicted. The MLP of
+    the head's block is counted in full, although a head's change has a low rank and costs less there.
     """
     d, layers = setting.d_model, setting.n_layers
     mlp, projection = 6 * d * setting.d_mlp, 2 * d * d
@@ -31,7 +31,7 @@ def suffix_flops(setting: Setting) -> float:
 
 
 def matmul_rate(setting: Setting, device: torch.device, dtype: torch.dtype, *, seconds: float = 1.5) -> float:
-    """Operations per second on one block's weight shapes, in batches that fit a processor's cache."""
+    """Operations per second on one block's weight shapes, on a CPU in batches that fit its cache."""
     d, wide = setting.d_model, setting.d_mlp
     n_rows = 16 * setting.n_needed if device.type == "cpu" else setting.n_prompts * setting.n_needed
     shapes = [(d, d)] * 4 + [(d, wide)] * 2 + [(wide, d)]
@@ -54,6 +54,6 @@ def matmul_rate(setting: Setting, device: torch.device, dtype: torch.dtype, *, s
 
 
 def synchronise(device: torch.device) -> None:
-    """Wait until everything that was asked of the device is done."""
+    """Wait until the device has finished its work."""
     if device.type == "cuda":
         torch.cuda.synchronize(device)

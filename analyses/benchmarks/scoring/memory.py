@@ -13,7 +13,7 @@ PROCESS = Path("/proc/self")
 
 
 def peak_above_model(n_prompts: int, memory_budget: int) -> int:
-    """Bytes by which ablating one late head of the deep model raises the peak of its process above the loaded model."""
+    """Bytes that ablating one late head of the deep model needs at most, in addition to the loaded model."""
     command = [sys.executable, __file__, str(n_prompts), str(memory_budget)]
     return int(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
 
@@ -25,7 +25,7 @@ def _resident_peak() -> int:
 
 
 def _forget_peak() -> None:
-    """On Linux let the peak begin anew at what is resident now, so that loading the model is not counted."""
+    """On Linux, reset the peak to what is resident now, so that loading the model is not counted."""
     if PROCESS.exists():
         (PROCESS / "clear_refs").write_text("5")
 

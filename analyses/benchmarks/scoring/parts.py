@@ -1,4 +1,4 @@
-"""The parts of the benchmark: each takes its measurements and says them as numbers and as lines of a table."""
+"""The parts of the benchmark: each measures something and yields numbers."""
 
 import copy
 import tempfile
@@ -23,7 +23,7 @@ from scoring.settings import DEEP, PAPER, SMALL, Setting, taught
 
 MEBIBYTE = 2**20
 SLOW = ("transformer_lens", "hook_loop")
-"""Not warmed up: what a first call costs them is nothing beside the rest."""
+"""Not warmed up: the cost of a first call is negligible here."""
 
 
 @dataclass(frozen=True)
@@ -38,17 +38,17 @@ class Number:
 
 @dataclass(frozen=True)
 class Bench:
-    """Where and how often is measured."""
+    """Where and how often to measure."""
 
     device: torch.device
     n_repeats: int
     shrink: int
     """Divides the number of prompts."""
     prefix: str = ""
-    """Put before every number's name: `gpu.` on a GPU."""
+    """Begins every number's name: `gpu.` on a GPU."""
 
     def of(self, setting: Setting) -> Setting:
-        """The setting with as many prompts as are to be measured."""
+        """The setting with the number of prompts to measure."""
         return replace(setting, n_prompts=max(8, setting.n_prompts // self.shrink))
 
     def seconds(
@@ -56,7 +56,7 @@ class Bench:
     ) -> dict[str, float]:
         """Median wall time of each work, and of others that time themselves.
 
-        In every round one comes after the other, so that all see the same machine. The first round warms up.
+        Each round times all of them in turn, so that all run under the same load. A round before the first warms up.
         """
         timed = {name: partial(self._timed, work) for name, work in works.items()} | (others or {})
         taken: dict[str, list[float]] = {name: [] for name in timed}
@@ -81,7 +81,7 @@ class Bench:
 
 
 def paper(bench: Bench) -> Iterator[Number]:
-    """All-head mean ablation at the paper's scale against full passes and against the floor."""
+    """All-head mean ablation at the published size, compared with full passes and with the floor."""
     yield from _against_rivals_and_floor(bench, "paper", bench.of(PAPER), "at most 1.25")
 
 
@@ -116,7 +116,7 @@ def _against(bench: Bench, part: str, taken: dict[str, float]) -> Iterator[Numbe
 
 
 def bf16(bench: Bench) -> Iterator[Number]:
-    """The same in bf16: how much faster than our own fp32, and how far off, on a model that knows its task."""
+    """The same in bf16: how much faster than in fp32, and how far off, on a model that knows its task."""
     if bench.device.type == "cpu" and not torch.ops.mkldnn._is_mkldnn_bf16_supported():
         return
     setting = bench.of(PAPER)
@@ -147,7 +147,7 @@ def bf16(bench: Bench) -> Iterator[Number]:
 
 
 def depth(bench: Bench) -> Iterator[Number]:
-    """Cost of a head against its layer in a deep model: it is the suffix that is paid for."""
+    """Cost of a head by its layer in a deep model: only the blocks from that layer on are computed."""
     setting = bench.of(DEEP)
     model, prompts = setting.model(bench.device), setting.prompts()
     layers = (0, 4, 8, 12, 16, 20, 22, 23)
@@ -163,7 +163,7 @@ def depth(bench: Bench) -> Iterator[Number]:
 
 
 def memory(bench: Bench) -> Iterator[Number]:
-    """Peak memory beside the deep model, for few and many prompts, under one budget."""
+    """Peak memory in addition to the deep model, for few and many prompts, under one budget."""
     budget = 256 * MEBIBYTE
     for n_prompts in (256, 4096 // bench.shrink):
         peak = peak_above_model(n_prompts, budget)

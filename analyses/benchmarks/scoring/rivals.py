@@ -1,6 +1,6 @@
-"""All-head mean ablation as it is done without this package: one full forward pass for each head.
+"""All-head mean ablation without this package: one full forward pass for each head.
 
-The rivals run in a process of their own, where nothing of this package has tuned anything.
+The rivals run in another process, where this package has changed no setting.
 """
 
 import multiprocessing
@@ -31,7 +31,7 @@ LogProb = Callable[[Tensor], Tensor]
 
 @contextmanager
 def rivals(setting: Setting, device: torch.device) -> Iterator[dict[str, Callable[[], float]]]:
-    """Within the block, functions that make a rival go once and give the seconds that it took."""
+    """Within the block, functions that run a rival once and return the seconds that it took."""
     spawn = multiprocessing.get_context("spawn")
     here, there = spawn.Pipe()
     process = spawn.Process(target=_serve, args=(there, setting, str(device)), daemon=True)
@@ -82,8 +82,8 @@ def log_prob_of(prompts: Prompts, device: torch.device) -> LogProb:
     tokens, scored = (torch.as_tensor(array, device=device) for array in (prompts.tokens, prompts.scored))
 
     def log_prob(logits: Float[Tensor, "prompt pos d_vocab"]) -> Tensor:
-        said = logits[:, :-1][scored[:, 1:]].float().log_softmax(-1)
-        return said.gather(-1, tokens[scored][:, None]).sum() / len(tokens)
+        predicted = logits[:, :-1][scored[:, 1:]].float().log_softmax(-1)
+        return predicted.gather(-1, tokens[scored][:, None]).sum() / len(tokens)
 
     return log_prob
 
@@ -99,7 +99,7 @@ def bridge_of(model: LlamaForCausalLM) -> TransformerBridge:
 
 
 def by_transformer_lens(bridge: TransformerBridge, prompts: Prompts) -> Float[Tensor, "layer head"]:
-    """With `get_act_patch_attn_head_out_all_pos`, the mean over the batch in the place of the clean cache."""
+    """With `get_act_patch_attn_head_out_all_pos`, given the mean over the batch instead of the clean cache."""
     tokens = torch.as_tensor(prompts.tokens, device=bridge.original_model.device)
     log_prob = log_prob_of(prompts, tokens.device)
     # Its progress bar is not wanted here.
@@ -140,11 +140,13 @@ def _drops(model: LlamaForCausalLM, prompts: Prompts, means: list[Tensor]) -> Fl
     baseline = log_prob(model(input_ids=tokens, use_cache=False).logits)
     drops = torch.zeros(len(means), model.config.num_attention_heads)
     for layer, head in torch.cartesian_prod(*map(torch.arange, drops.shape)).tolist():
-        own = slice(head * d_head, (head + 1) * d_head)
+        columns = slice(head * d_head, (head + 1) * d_head)
 
-        def ablate(_module: object, args: tuple[Tensor, ...], layer: int = layer, own: slice = own) -> tuple[Tensor]:
+        def ablate(
+            _module: object, args: tuple[Tensor, ...], layer: int = layer, columns: slice = columns
+        ) -> tuple[Tensor]:
             z = args[0].clone()
-            z[..., own] = means[layer][..., own]
+            z[..., columns] = means[layer][..., columns]
             return (z,)
 
         handle = model.model.layers[layer].self_attn.o_proj.register_forward_pre_hook(ablate)

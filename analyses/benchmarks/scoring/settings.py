@@ -1,4 +1,4 @@
-"""Models and prompts of the sizes that are measured."""
+"""Models and prompts of the measured sizes."""
 
 from dataclasses import dataclass
 
@@ -16,7 +16,7 @@ N_SPECIALS = 5
 
 @dataclass(frozen=True)
 class Setting:
-    """The size of a model and of what it is asked."""
+    """The sizes of a model and of its prompts."""
 
     n_layers: int
     n_heads: int
@@ -28,7 +28,7 @@ class Setting:
 
     @property
     def n_needed(self) -> int:
-        """Positions that a scored token depends on: all but the last."""
+        """Positions that a scored token depends on: all except the last."""
         return self.n_positions - 1
 
     def model(self, device: torch.device) -> LlamaForCausalLM:
@@ -76,7 +76,7 @@ DEEP = Setting(24, 16, 512, 2048, n_prompts=32, n_positions=50, n_scored=17)
 
 
 def taught(setting: Setting, device: torch.device, *, n_steps: int = 60) -> LlamaForCausalLM:
-    """The model after a short training, so that accuracies have somewhere to fall from."""
+    """The model after a short training, so that ablation can lower its accuracy."""
     model = setting.model(device).train()
     optimiser = torch.optim.AdamW(model.parameters(), lr=1e-3)
     for step in range(n_steps):
