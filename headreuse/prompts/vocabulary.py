@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import ClassVar, Self
 
 import numpy as np
-from jaxtyping import Int
+from jaxtyping import Bool, Int, Shaped
 
 from headreuse.errors import nearest
 from headreuse.prompts.encoder import Encoder, encoder
@@ -91,8 +91,12 @@ class Vocabulary(Encoder):
 
 
 def _framed(
-    prompt: np.ndarray, answer: np.ndarray, start: int, marker: int, end: int
-) -> Int[np.ndarray, "prompt width"]:
+    prompt: Shaped[np.ndarray, "prompt prompt_width"],
+    answer: Shaped[np.ndarray, "prompt answer_width"],
+    start: int,
+    marker: int,
+    end: int,
+) -> Shaped[np.ndarray, "prompt width"]:
     """`start marker prompt answer end` side by side, with the gaps that short prompts and answers leave."""
 
     def column(value: int) -> np.ndarray:
@@ -101,7 +105,7 @@ def _framed(
     return np.concatenate([column(start), column(marker), prompt, answer, column(end)], axis=1)
 
 
-def _left_justified(filled: np.ndarray) -> Int[np.ndarray, "prompt pos"]:
+def _left_justified(filled: Bool[np.ndarray, "prompt width"]) -> Int[np.ndarray, "prompt pos"]:
     """For each row the columns that are filled, in order, then as many others as the longest row needs."""
     longest = filled.sum(axis=1).max(initial=0)
     return np.argsort(~filled, axis=1, kind="stable")[:, :longest]
