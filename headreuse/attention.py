@@ -11,7 +11,7 @@ from transformers import PreTrainedModel
 
 from headreuse.errors import HeadreuseError
 from headreuse.evaluation import require_eval_mode, single_length
-from headreuse.models.anatomy import Decoder, device_of, find_anatomy, hooked, is_bridge, unwrapped
+from headreuse.models.anatomy import Decoder, anatomy_of, device_of, hooked, is_bridge, unwrapped
 from headreuse.records import MeanPattern, Prompts
 
 
@@ -52,8 +52,8 @@ def _summing_patterns(model: Decoder, sums: dict[int, Tensor]) -> Iterator[None]
                 model.hook_dict[f"blocks.{layer}.attn.hook_pattern"] for layer in range(model.cfg.n_layers)
             ]
         else:
+            hooks = [block.attention for block in anatomy_of(model).blocks]
             stack.enter_context(eager_attention(model))
-            hooks = [block.attention for block in find_anatomy(model).blocks]
         for layer, module in enumerate(hooks):
 
             def record(_module: object, _args: object, output: Any, layer: int = layer) -> None:

@@ -23,11 +23,9 @@ from dataclasses import dataclass
 # Tests run side by side: threads of their own would only fight over the cores. Read when torch is first imported.
 os.environ["OMP_NUM_THREADS"] = "1"
 
-from jaxtyping import install_import_hook
+from shapes import check_all
 
-# Every annotated shape of the package is checked at each call, so that none of them is false.
-if os.environ.get("CHECK_SHAPES"):
-    install_import_hook("headreuse", "shapes.check_shapes")
+check_all("headreuse")
 
 import numpy as np
 import pytest

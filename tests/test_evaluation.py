@@ -66,7 +66,9 @@ def test_exact_match_is_what_greedy_generation_says_prompt_by_prompt(generator):
 def test_outcomes_by_hand():
     # Two slots with p = (1/4, 3/4) and (1/2, 1/2) for the tokens 0 and 1.
     logits = torch.log(torch.tensor([[[1.0, 3.0], [1.0, 1.0]]]))
-    all_wrong_then_tie = Slots(torch.zeros(1, 2, dtype=torch.long), torch.tensor([[0, 0]]), torch.tensor([[True, True]]))
+    all_wrong_then_tie = Slots(
+        torch.zeros(1, 2, dtype=torch.long), torch.tensor([[0, 0]]), torch.tensor([[True, True]])
+    )
     found = outcomes(logits, all_wrong_then_tie)
     assert found["exact_match"].tolist() == [0.0]
     assert found["token_accuracy"].tolist() == [0.5]

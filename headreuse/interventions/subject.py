@@ -18,7 +18,7 @@ from headreuse.interventions.batch import CleanRun
 from headreuse.interventions.budget import Plan, keep_freed_memory, plan
 from headreuse.interventions.full_pass import clean_pass, full_passes
 from headreuse.interventions.replay import clean_run, replay
-from headreuse.models.anatomy import Anatomy, Decoder, find_anatomy, unwrapped
+from headreuse.models.anatomy import Anatomy, Decoder, anatomy_of, unwrapped
 from headreuse.records import Head, Prompts
 
 CHECKED_PROMPTS = 2
@@ -104,8 +104,7 @@ def prepare(
     if dtype is not None and dtype != unwrapped(model).dtype:
         copied: Any = copy.deepcopy(model)
         model = copied.to(dtype)
-    network = unwrapped(model)
-    anatomy = anatomy_of(network)
+    anatomy = anatomy_of(model)
     slots = slots_of(prompts, anatomy.device)
     tokens = torch.as_tensor(prompts.tokens, device=anatomy.device).long()
     anatomy, runner = _fitting_runner(anatomy, tokens[:CHECKED_PROMPTS], slots[:CHECKED_PROMPTS])
@@ -114,16 +113,7 @@ def prepare(
     return Subject(model, anatomy, runner, prompts, tokens, slots, size)
 
 
-_FOUND: WeakKeyDictionary[PreTrainedModel, tuple[object, Anatomy]] = WeakKeyDictionary()
 _CHECKED: WeakKeyDictionary[PreTrainedModel, tuple[object, tuple[Anatomy, Runner]]] = WeakKeyDictionary()
-
-
-def anatomy_of(network: PreTrainedModel) -> Anatomy:
-    """The heads of a model. They are found once, and again when a part of the model has been replaced."""
-    parts = (network.config._attn_implementation, network.dtype, network.device, *map(id, network.modules()))
-    if network not in _FOUND or _FOUND[network][0] != parts:
-        _FOUND[network] = (parts, find_anatomy(network))
-    return _FOUND[network][1]
 
 
 def _fitting_runner(anatomy: Anatomy, tokens: Tensor, slots: Slots) -> tuple[Anatomy, Runner]:

@@ -12,14 +12,15 @@ import xarray as xr
 
 from headreuse.errors import HeadreuseError
 from headreuse.figures import RunPattern
-from headreuse.report import ReportInputs, correlation_page, markdown, render
 from headreuse.measurements.head_scores import HeadScoresOf
 from headreuse.measurements.pattern import MeanPatterns
+from headreuse.report import ReportInputs, correlation_page, markdown, render
 from headreuse.store.folder import RunFolder
 from headreuse.store.writing import write_json, write_text, written_whole
 from headreuse.tables.join import Joined
 from headreuse.tables.make import make_tables
 from headreuse.tables.results import Results
+
 
 def write_report(folder: RunFolder) -> None:
     """The page of a run folder, from what has been measured so far."""

@@ -11,8 +11,7 @@ from torch import Tensor
 
 from headreuse.evaluation import Slots, outcomes, require_eval_mode, slot_logits, slots_of
 from headreuse.interventions.budget import gradient_batch
-from headreuse.interventions.subject import anatomy_of
-from headreuse.models.anatomy import Anatomy, Decoder, hooked, unwrapped
+from headreuse.models.anatomy import Anatomy, Decoder, anatomy_of, hooked
 from headreuse.records import OUTCOMES, HeadScores, Prompts
 from headreuse.scores._patching import corrupted_inputs
 from headreuse.scores._registry import score
@@ -42,7 +41,7 @@ def attribution_patching(
         memory_budget: See `prepare`.
     """
     require_eval_mode(model)
-    anatomy = anatomy_of(unwrapped(model))
+    anatomy = anatomy_of(model)
     slots = slots_of(prompts, anatomy.device)
     n_prompts, n_needed = len(prompts), slots.n_needed
     arrays = (prompts.tokens, corrupted_inputs(prompts))

@@ -22,7 +22,7 @@ from headreuse.models.anatomy.decoder import (
     unwrapped,
     weight_of,
 )
-from headreuse.models.anatomy.finding import find_anatomy
+from headreuse.models.anatomy.finding import anatomy_of, find_anatomy
 from headreuse.models.anatomy.norms import Norm, read_norm
 
 __all__ = [
@@ -33,6 +33,7 @@ __all__ = [
     "LinearMap",
     "Norm",
     "UnrecognisedModelError",
+    "anatomy_of",
     "device_of",
     "find_anatomy",
     "first_nan_weight",

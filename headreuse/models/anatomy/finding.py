@@ -1,5 +1,7 @@
 """Where are a decoder's blocks, their attention and its output projection? Found by what the parts do, not by names."""
 
+from weakref import WeakKeyDictionary
+
 import torch
 from torch import nn
 from transformers import PreTrainedModel
@@ -31,6 +33,21 @@ from headreuse.models.anatomy.probing import (
 
 CAUSAL_TOLERANCE = 1e-2
 """How far, as a fraction, an output may move by rounding where nothing that it reads has changed."""
+
+
+_FOUND: WeakKeyDictionary[PreTrainedModel, tuple[object, Anatomy]] = WeakKeyDictionary()
+
+
+def anatomy_of(model: Decoder) -> Anatomy:
+    """The heads of a model. They are found once, and again when a part of the model has been replaced."""
+    network = unwrapped(model)
+    # What is no Transformers model has none of these, and is refused below.
+    settings = (getattr(network, name, None) for name in ("dtype", "device"))
+    attention = getattr(getattr(network, "config", None), "_attn_implementation", None)
+    parts = (attention, *settings, *map(id, network.modules()))
+    if network not in _FOUND or _FOUND[network][0] != parts:
+        _FOUND[network] = (parts, find_anatomy(network))
+    return _FOUND[network][1]
 
 
 def find_anatomy(model: Decoder) -> Anatomy:
