@@ -16,8 +16,8 @@ from beartype import beartype
 
 Checked = TypeVar("Checked", bound=Callable[..., Any])
 
-EACH_OF_THE_FIRST = 100
-EVERY = 20
+EACH_OF_THE_FIRST = 50
+EVERY = 50
 
 _paused: list[bool] = []
 

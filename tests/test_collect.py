@@ -42,7 +42,7 @@ def test_of_large_tables_the_last_step_of_each_group_is_kept(tables, tmp_path, m
         name: [step] for name, step in expected.items()
     }
     assert len(kept) == sum(
-        (tables["accuracy"][["group", "step"]] == pair).all(axis=1).sum() for pair in expected.items()
+        (tables["accuracy"][["group", "step"]] == list(pair)).all(axis=1).sum() for pair in expected.items()
     )
 
 

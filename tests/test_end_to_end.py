@@ -156,22 +156,31 @@ def test_status_counts_what_is_done(undisturbed):
     assert out.count("3 of 3 checkpoints, 20 of 20 measurements") == 4
 
 
-def test_a_truncated_checkpoint_is_told_in_one_line_and_the_rest_is_measured(study_file, undisturbed, tmp_path):
+def test_a_truncated_checkpoint_is_told_in_one_line_and_the_rest_is_measured(
+    study_file, undisturbed, tmp_path, monkeypatch, capsys
+):
     folder = tmp_path / "tiny"
-    assert headreuse("train", study_file, "--out", folder)[0] == 0
+    shutil.copytree(undisturbed, folder)
+    shutil.rmtree(folder / "tables")
+    shutil.rmtree(folder / "measurements" / fingerprint_at_step_16(folder, 0))
     weights = folder / "checkpoints" / "related" / "seed-0" / "checkpoint-16" / "model.safetensors"
     weights.write_bytes(weights.read_bytes()[:-100])
-    status, out, err = headreuse("run", folder)
-    assert status == 1
-    failed = [line for line in err.splitlines() if line.startswith("failed: ")]
-    assert len(failed) == 1
-    assert "checkpoint-16" in failed[0]
-    assert "Traceback" not in err
-    assert out.strip().endswith("report.html")
+    monkeypatch.setattr(sys, "argv", ["headreuse", "run", str(folder), "--workers", "0"])
+    for _ in range(2):
+        with pytest.raises(SystemExit) as ended:
+            main()
+        seen = capsys.readouterr()
+        assert ended.value.code == 1
+        failed = [line for line in seen.err.splitlines() if line.startswith("failed: ")]
+        assert len(failed) == 1
+        assert "checkpoint-16" in failed[0]
+        assert seen.out.strip().endswith("report.html")
     accuracy = pd.read_csv(folder / "tables" / "accuracy.csv")
     assert len(accuracy.groupby(["group", "seed", "step"])) == 11
-    assert "checkpoint-16" in headreuse("status", folder)[1]
-    assert headreuse("run", study_file, "--out", folder)[0] == 1
+    monkeypatch.setattr(sys, "argv", ["headreuse", "status", str(folder)])
+    with pytest.raises(SystemExit):
+        main()
+    assert "checkpoint-16" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

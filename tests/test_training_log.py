@@ -127,6 +127,4 @@ def test_the_report_draws_the_log_and_leaves_out_groups_without_one():
     assert [exhibit.title for exhibit in exhibits] == ["capitalize_reverse · related"]
     assert "Every 100 steps on 64 examples" in exhibits[0].look
     assert len(exhibits[0].tables[0]) == len(invented_log())
-    page = render(inputs)
-    assert page == render(report_inputs(training_log=invented_log()))
-    assert 'id="log-0"' in page
+    assert 'id="log-0"' in render(inputs)
