@@ -146,7 +146,7 @@ class Study(Frozen):
         return self
 
     def task_settings(self, name: str) -> dict[str, Any]:
-        """All that the examples of a task depend on beside its length: part of the key of every measurement of it."""
+        """All that a task's examples depend on, except their length: part of the key of each of its measurements."""
         settings: dict[str, Any] = {
             field: getattr(self, field) for field in ("alphabet_size", "grid_size", "data_seed")
         }

@@ -81,7 +81,7 @@ class Results:
 
     @cached_property
     def key(self) -> str:
-        """Changes when anything does that the tables are made from, but for the code of the tables."""
+        """Changes with any measurement, log or setting that tables are made from; `make.py` adds their versions."""
         places = [
             [entry.run.group.name, entry.run.label, at.checkpoint.step, sorted(unit.key for unit in at.done)]
             for entry in self.progress

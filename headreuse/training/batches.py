@@ -17,7 +17,7 @@ from headreuse.training.torchrun import own_rows
 IGNORED = -100
 """Label that the loss leaves out."""
 MAX_GENERATORS = 8
-"""Processes that make batches beside one training on a GPU."""
+"""Most processes that make batches for one training on a GPU."""
 AHEAD = 4
 """Batches that each of them keeps ready."""
 
@@ -61,7 +61,7 @@ def _trained_on(group: Group) -> str:
 
 
 def n_generators(device: torch.device) -> int:
-    """Processes that make batches beside training: a GPU would wait for them; a CPU has no core to spare."""
+    """Processes that make batches during training: several for a GPU, which would wait for them; none on a CPU."""
     return min(MAX_GENERATORS, max(1, torch.get_num_threads() - 1)) if device.type == "cuda" else 0
 
 
