@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 
 NOTEBOOKS = Path(__file__).parent.parent / "notebooks"
 
@@ -17,6 +18,7 @@ def run_cells(path: Path) -> dict[str, Any]:
     return namespace
 
 
+@pytest.mark.slow
 def test_the_tour_trains_a_model_that_shares_heads_between_its_tasks():
     shown = run_cells(NOTEBOOKS / "tour.ipynb")
     assert min(shown["accuracy"].values()) > 0.9
