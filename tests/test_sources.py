@@ -95,6 +95,7 @@ def test_two_groups_with_one_model_are_measured_once(trained):
     assert missing(found, train=True, measure=True).n_units == len(keys[0])
     jobs = Measurements(trained).jobs(found)
     assert [str(job) for job in jobs] == ["measuring one seed 0 step 2", "measuring one seed 0 step 4"]
+    assert sorted(unit.key for job in jobs for unit in job.units) == sorted(keys[0])
     assert done(trained) == []
     assert not any(entry.missing for entry in progress(trained))
     tables = make_tables(trained)

@@ -28,9 +28,3 @@ def build_tokenizer(vocabulary: Vocabulary) -> PreTrainedTokenizerFast:
         eos_token=tokens[EOS],
         clean_up_tokenization_spaces=False,
     )
-
-
-def vocabulary_of(tokenizer: PreTrainedTokenizerFast) -> Vocabulary:
-    """The vocabulary that a tokenizer was built from."""
-    ids = tokenizer.get_vocab()
-    return Vocabulary(tuple(sorted(ids, key=ids.__getitem__)))

@@ -3,7 +3,6 @@
 A job is small and knows nothing of torch; what it needs is imported where it is run, which is in a worker.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 from headreuse.errors import HeadreuseError
@@ -11,9 +10,7 @@ from headreuse.measurements.base import MEASUREMENTS, measuring_cost
 from headreuse.records import Checkpoint
 from headreuse.store.folder import RunFolder
 from headreuse.store.units import Unit
-from headreuse.study.runs import Run
-
-OnProgress = Callable[[float, str], None]
+from headreuse.study.runs import OnProgress, Run
 
 
 @dataclass(frozen=True)
