@@ -15,7 +15,7 @@ import plotly.graph_objects as go
 from headreuse.interventions.head_sets import random_sets_like, set_ablation
 from headreuse.overlap import SetAblations, functional_overlap, map_metrics
 from headreuse.scores import mean_ablation
-from tests.conftest import plant_sharing
+from tests.planting import plant_sharing
 
 SHARING = tuple(n / 10 for n in range(11))
 N_HEADS, N_PROMPTS, N_SETS = 10, 200, 40

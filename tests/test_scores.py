@@ -344,7 +344,7 @@ def test_attribution_of_a_step_too_small_to_bend_is_exact_patching(llama, prompt
 def test_attribution_fails_where_the_outcome_is_saturated_and_integrated_gradients_do_less(planted, generator):
     import copy
 
-    from conftest import Planted
+    from planting import Planted
 
     truth = planted(0.0)
     model = copy.deepcopy(truth.model)
