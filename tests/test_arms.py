@@ -57,6 +57,17 @@ def test_positions_change_the_model_and_nothing_else():
     assert twins[0] == twins[1]
 
 
+def test_what_one_entry_is_unfolded_to_are_twins_and_other_groups_are_not():
+    entry = {"name": "add", "main": MAIN, "auxiliary": AUXILIARIES, "lengths": [[4, 8]], "positions": ["rope", "nope"]}
+    named = MAZE | {"name": "by_hand", "twins": "m", "arms": ["alone"]}
+    groups = groups_of(entry | {"arms": ["joint", "each", "alone"]}, MAZE, named)
+    assert {name: group.twins for name, group in groups.items()} == {
+        **{name: "add" for name in groups if name.startswith("add")},
+        "m": "m",
+        "by_hand-alone": "m",
+    }
+
+
 def test_everything_at_once_multiplies():
     entry = {"name": "add", "main": MAIN, "auxiliary": AUXILIARIES, "lengths": [[4, 8], [8, 16]]}
     groups = groups_of(entry | {"positions": ["rope", "nope"], "arms": ["joint", "each", "alone"]})

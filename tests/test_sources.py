@@ -47,8 +47,8 @@ def done(folder: RunFolder, **stages) -> list[str]:
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory) -> RunFolder:
-    """Two groups that are the same but for their names, so that their models are too."""
-    both = study({"name": "one"} | TASKS, {"name": "two", "kind": "control"} | TASKS)
+    """Two groups that are twins and the same but for their names, so that their models are too."""
+    both = study({"name": "one"} | TASKS, {"name": "two", "twins": "one", "kind": "control"} | TASKS)
     folder = RunFolder.create(tmp_path_factory.mktemp("run") / "s", both, "run")
     assert done(folder, measure=False) == []
     return folder

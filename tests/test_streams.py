@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 import headreuse
-from headreuse.study.streams import Stream
+from headreuse.study.streams import Stream, weights_seed
 
 
 def test_streams_differ_from_each_other_and_are_fixed_by_seed_and_further_numbers():
@@ -22,3 +22,11 @@ def test_the_data_seed_is_drawn_from_through_streams_alone():
     files = Path(headreuse.__file__).parent.rglob("*.py")
     direct = [file.name for file in files if re.search(r"default_rng\([^)]*data_seed", file.read_text())]
     assert direct == ["streams.py"]
+
+
+def test_weights_differ_by_group_and_seed_and_are_alike_in_twins_and_in_studies_without_them():
+    drawn = [weights_seed(twins, seed) for twins in ("a", "b", "a 1") for seed in range(30)]
+    assert len(set(drawn)) == 90
+    assert all(0 <= number < 2**32 for number in drawn)
+    assert weights_seed("reverse_add", 0) == 4130242100, "studies trained with it are published"
+    assert [weights_seed(None, seed) for seed in (0, 7)] == [0, 7]

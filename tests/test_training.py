@@ -180,6 +180,16 @@ def test_training_a_finished_series_again_does_nothing(undisturbed):
     assert files() == before
 
 
+def test_groups_differ_in_their_weights_at_one_seed_and_twins_do_not(undisturbed, tmp_path):
+    def named(name: str, twins: str | None) -> Study:
+        study = small_study()
+        return study.model_copy(update={"groups": (study.groups[0].model_copy(update={"name": name, "twins": twins}),)})
+
+    twin, other = (weights(trained(tmp_path / each, study=named("other", each))) for each in ("pair", "other"))
+    assert twin == weights(undisturbed)
+    assert other[9] != twin[9]
+
+
 def test_another_seed_gives_other_weights(undisturbed, tmp_path):
     assert weights(trained(tmp_path, seed=1))[9] != weights(undisturbed)[9]
 

@@ -17,6 +17,10 @@ class Group(Frozen):
     """A main task, the longer auxiliary tasks trained with it, and whether they are thought to be related."""
 
     name: Name
+    twins: Name | None = Field(default_factory=lambda known: known.get("name"))
+    """Groups of one `twins` start from the same initial weights at each seed, where their models have one shape; its
+    own name where a study file does not say, and for what one entry is unfolded to the name of that entry. None of a
+    study that was trained before groups differed: its weights depend on the seed alone."""
     kind: Literal["related", "control", "alone"] = "related"
     """`alone` exactly where there is no auxiliary, and needs not be said."""
     main: TaskRange

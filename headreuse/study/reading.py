@@ -50,6 +50,14 @@ def read_study(path: Path) -> Study:
     return study
 
 
+def as_it_was_trained(raw: dict[str, Any]) -> dict[str, Any]:
+    """A study as a run folder keeps it; its groups shared their initial weights where it does not name twins."""
+    groups = raw.get("groups")
+    if not isinstance(groups, list):
+        return raw
+    return raw | {"groups": [{"twins": None} | group if isinstance(group, dict) else group for group in groups]}
+
+
 def _with_shared(raw: dict[str, Any], key: str, spec: type[BaseModel], absent: Any) -> dict[str, Any]:
     """Lay each group's own table of that name over the study's, so that a group states only what differs."""
     shared, groups = raw.get(key, {}), raw.get("groups")

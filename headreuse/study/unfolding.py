@@ -9,7 +9,7 @@
     arms = ["joint", "each", "alone"]                   # all auxiliaries, one at a time, none
 
 gives `reverse_add-4-8-rope`, `reverse_add-4-8-rope-no_carry`, `reverse_add-4-8-rope-alone` and so on. What is not
-asked for leaves no part in the name, and `joint` never does.
+asked for leaves no part in the name, and `joint` never does. All of them are twins: they start alike at each seed.
 """
 
 from collections.abc import Callable, Iterator
@@ -50,6 +50,8 @@ def _arms_of(group: Raw) -> Iterator[Raw]:
     if (arms := group.pop("arms", None)) is not None:
         _check_chosen("arms", arms, ARMS)
         steps.append(lambda one: (arm for name in ARMS if name in arms for arm in _ARM[name](one)))
+    if steps and "name" in group:
+        group.setdefault("twins", group["name"])
     several = [group]
     for step in steps:
         several = [result for one in several for result in step(one)]

@@ -10,6 +10,7 @@ from headreuse.records import Checkpoint
 from headreuse.store.folder import TRAINING_LOG
 from headreuse.store.training_log import Logbook
 from headreuse.study.config import Group, Study
+from headreuse.study.streams import weights_seed
 from headreuse.training.batches import Batches
 from headreuse.training.series import TrainedSeries, check_can_go_on
 from headreuse.training.torchrun import is_writer, n_ranks
@@ -62,9 +63,8 @@ def _train_from(last: Checkpoint | None, study: Study, group: Group, series: Tra
 
 def _build_trainer(study: Study, group: Group, series: TrainedSeries, *, first: int) -> JointTrainer:
     vocabulary = _vocabulary(study, group)
-    model = build_model(
-        study.model_of(group), vocab_size=len(vocabulary), max_positions=MAX_POSITIONS, seed=int(series.label)
-    )
+    seed = weights_seed(group.twins, int(series.label))
+    model = build_model(study.model_of(group), vocab_size=len(vocabulary), max_positions=MAX_POSITIONS, seed=seed)
     if group.training.compile:
         model.compile()
     return JointTrainer(
