@@ -18,7 +18,7 @@ import pytest
 from invented import report_inputs, small_study
 
 from headreuse import figures
-from headreuse.figures.bands import means_over_seeds
+from headreuse.figures.bands import BANDS, medians_over_seeds
 from headreuse.figures.specificity import specificity_over_seeds
 from headreuse.figures.views import choices_of
 from headreuse.report import ReportInputs, correlation_page, markdown, render
@@ -107,7 +107,7 @@ def test_labels_of_the_forest_tell_runs_and_points(inputs):
 # Specificity and bands
 
 
-def test_specificity_shows_means_over_seeds_and_chance(inputs):
+def test_specificity_shows_medians_over_seeds_and_chance(inputs):
     kinds = {group.name: group.kind for group in inputs.study.groups}
     with_kind = inputs.functional_overlap.assign(kind=inputs.functional_overlap["group"].map(kinds))
     summary = specificity_over_seeds(with_kind)
@@ -116,11 +116,11 @@ def test_specificity_shows_means_over_seeds_and_chance(inputs):
     rows = inputs.functional_overlap[inputs.functional_overlap["outcome"] == "exact_match"]
     main = rows["group"].map(mains)
     rows = rows[(rows["source"] == main) | (rows["target"] == main)]
-    means = rows.groupby(["group", "source", "target"])["value"].mean()
-    assert sorted(value for value, _ in points_of(figure, frame_of(figure))) == pytest.approx(sorted(means), rel=1e-3)
+    medians = rows.groupby(["group", "source", "target"])["value"].median()
+    assert sorted(value for value, _ in points_of(figure, frame_of(figure))) == pytest.approx(sorted(medians), rel=1e-3)
     chance = [value for trace in frame_of(figure) if trace.x and not trace.marker.symbol and not trace.text
               and None not in trace.x for value in trace.x]  # fmt: skip
-    assert chance == pytest.approx([0.3] * len(means))
+    assert chance == pytest.approx([0.3] * len(medians))
 
 
 def test_bands_leave_unusable_overlap_out_and_keep_its_gap():
@@ -129,11 +129,22 @@ def test_bands_leave_unusable_overlap_out_and_keep_its_gap():
          for seed, overlap, usable, gap in [(0, 0.2, True, 0.4), (1, 0.6, True, 0.2), (2, 9.0, False, 0.3)]],
         columns=["group", "seed", "step", "measure", "metric", "overlap", "usable", "gap", "transfer_fraction"],
     )  # fmt: skip
-    means = means_over_seeds(points).set_index("measure")
-    assert means.loc["overlap", ["mean", "low", "high", "n_seeds"]].tolist() == pytest.approx([0.4, 0.2, 0.6, 2])
-    assert means.loc["gap", ["mean", "n_seeds"]].tolist() == pytest.approx([0.3, 3])
-    half = 12.7062 * 0.2 * np.sqrt(2) / np.sqrt(2)  # Student's t with one degree of freedom
-    assert means.loc["overlap", "ci_high"] == pytest.approx(0.4 + half, rel=1e-4)
+    medians = medians_over_seeds(points).set_index("measure")
+    assert medians.loc["overlap", ["median", "low", "high", "n_seeds"]].tolist() == pytest.approx([0.4, 0.2, 0.6, 2])
+    assert medians.loc["gap", ["median", "n_seeds"]].tolist() == pytest.approx([0.3, 3])
+
+
+@pytest.mark.parametrize(("n_seeds", "bands"), [(4, ("range of seeds",)), (8, tuple(BANDS))])
+def test_a_band_of_the_median_is_offered_only_where_there_are_seeds_for_it(n_seeds, bands):
+    gaps = np.arange(n_seeds) / 10
+    points = pd.DataFrame(
+        {"group": "g", "seed": range(n_seeds), "step": 10, "measure": "cosine", "metric": "cosine", "usable": True}
+    ).assign(overlap=gaps, gap=gaps, transfer_fraction=gaps)
+    figure = figures.seed_bands(points, kind="related")
+    assert choices_of(figure)[1].values == bands
+    if len(bands) > 1:
+        low, high, line = frame_of(figure, band=bands[1])[:3]
+        assert (low.y, high.y, line.y) == ((0.1,), (0.6,), (0.35,))
 
 
 # What is said

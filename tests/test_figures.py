@@ -66,11 +66,11 @@ def test_accuracy_of_one_seed_is_shown_with_its_interval(curves):
     np.testing.assert_allclose(high.y, measured["ci_high"], atol=5e-4)
 
 
-def test_accuracy_starts_with_the_mean_over_seeds_at_the_last_step_and_their_range(curves):
+def test_accuracy_starts_with_the_median_over_seeds_at_the_last_step_and_their_range(curves):
     rows, figure = curves
     last = rows_of(rows, step=3000, task="capitalize_reverse").pivot(index="length", columns="seed", values="accuracy")
     low, high, line = figure.data[:3]
-    np.testing.assert_allclose(line.y, last.mean(axis=1), atol=5e-4)
+    np.testing.assert_allclose(line.y, last.median(axis=1), atol=5e-4)
     np.testing.assert_allclose(low.y, last.min(axis=1), atol=5e-4)
     np.testing.assert_allclose(high.y, last.max(axis=1), atol=5e-4)
     assert high.fill == "tonexty"

@@ -58,10 +58,10 @@ def test_a_target_whose_own_heads_cost_nothing_has_no_functional_overlap():
     assert found.reason == "without its own top heads b loses nothing beyond noise"
 
 
-def test_specificity_is_the_mean_over_seeds_of_each_pair():
+def test_specificity_is_the_median_over_seeds_of_each_pair():
     table = functional_table([ablations(0.5), ablations(0.0, seed=1, source="mqar")], np.random.default_rng(0))
     runs = [table.assign(group=kind, kind=kind, seed=seed) for kind in ("related", "control") for seed in (0, 1)]
     rows = specificity_over_seeds(pd.concat(runs)).set_index(["group", "source", "measure"])
     assert (rows["n_seeds"] == 2).all()
-    assert rows.loc[("related", "copy", "value"), "mean"] == table["value"][0]
-    assert rows.loc[("control", "mqar", "chance"), "mean"] == table["chance"][1]
+    assert rows.loc[("related", "copy", "value"), "median"] == table["value"][0]
+    assert rows.loc[("control", "mqar", "chance"), "median"] == table["chance"][1]

@@ -12,7 +12,6 @@ from headreuse.records import Evaluation
 from headreuse.study import Group
 from headreuse.tables.accuracy import accuracy_rows, clopper_pearson
 from headreuse.tables.transfer import (
-    over_seeds,
     transfer_table,
 )
 
@@ -160,17 +159,6 @@ def test_intervals_over_examples_cover_and_tau_mirrors_the_gap():
         held = (table[f"{name}_ci_low"] <= value) & (table[f"{name}_ci_high"] >= value)
         assert 0.92 <= held.mean() <= 0.99
     assert np.isnan(transfer_table(drawn[0], [group()])["gap_ci_low"]).all()
-
-
-def test_over_seeds_each_seed_is_one_observation():
-    rows = [("g", 10, seed, value) for seed, value in [(0, 0.2), (0, 0.4), (1, 0.5), (2, 0.7)]]
-    table = pd.DataFrame(rows, columns=["group", "step", "seed", "gap"])
-    (row,) = over_seeds(table, by=["group", "step"], values=["gap"]).to_dict("records")
-    judge = stats.ttest_1samp([0.3, 0.5, 0.7], 0.0).confidence_interval(0.95)
-    assert (row["mean"], row["n_seeds"], row["low"], row["high"]) == pytest.approx((0.5, 3, 0.3, 0.7))
-    assert (row["ci_low"], row["ci_high"]) == pytest.approx((judge.low, judge.high))
-    alone = over_seeds(table[table["seed"] == 1], by=["group", "step"], values=["gap"])
-    assert alone["ci_low"].isna().all()
 
 
 def test_the_variance_of_an_average_of_auxiliaries_is_that_of_the_average():

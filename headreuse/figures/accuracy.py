@@ -11,18 +11,18 @@ from headreuse.figures.panels import Arrangement, panel_layout
 from headreuse.figures.style import MUTED, escaped, rounded, tinted
 from headreuse.figures.views import Key, View, add_views, choice, keys
 
-ALL_SEEDS = "mean of seeds"
+ALL_SEEDS = "median of seeds"
 
 
 def accuracy_curves(accuracy: pd.DataFrame, *, trained: Mapping[str, int], colours: Mapping[str, str]) -> go.Figure:
-    """Accuracy of each task of one group by length, with a view for each seed (and their mean) and step.
+    """Accuracy of each task of one group by length, with a view for each seed (and their median) and step.
 
     Args:
         accuracy: the `accuracy` rows of one group.
         trained: each task's longest training length, main first; a vertical line marks it.
         colours: a colour for each task.
 
-    The band is the 95 % interval (Clopper–Pearson) of one seed, or the range over seeds of their mean.
+    The band is the 95 % interval (Clopper–Pearson) of one seed, or the range of seeds about their median.
     """
     seeds, steps = sorted(accuracy["seed"].unique()), sorted(accuracy["step"].unique())
     choices = [
@@ -55,8 +55,8 @@ def _by_length(rows: pd.DataFrame, tasks: list[str], lengths: list[int]) -> _Cur
 
 
 def _over_seeds(accuracy: pd.DataFrame, tasks: list[str], lengths: list[int]) -> _Curves:
-    mean = accuracy.groupby(["step", "task", "length"])["accuracy"].agg(accuracy="mean", ci_low="min", ci_high="max")
-    return _by_length(mean.reset_index(), tasks, lengths)
+    by_length = accuracy.groupby(["step", "task", "length"])["accuracy"]
+    return _by_length(by_length.agg(accuracy="median", ci_low="min", ci_high="max").reset_index(), tasks, lengths)
 
 
 def _lines(curves: dict[str, pd.DataFrame] | None, tasks: list[str]) -> list[dict[str, Any]]:

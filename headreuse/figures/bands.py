@@ -1,4 +1,4 @@
-"""How alike are the seeds of a group? Gap, transfer and overlap over training: the mean over seeds with a band."""
+"""How alike are the seeds of a group? Gap, transfer and overlap over training: the median seed with a band."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -11,42 +11,44 @@ from headreuse.figures.panels import Arrangement, panel_axes, panel_layout, pane
 from headreuse.figures.rows import KIND_COLOURS
 from headreuse.figures.style import escaped, rounded, tinted
 from headreuse.figures.views import Key, View, add_views, choice, keys
-from headreuse.tables.transfer import over_seeds
+from headreuse.tables.seeds import over_seeds
 
-BANDS = {"range of seeds": ("low", "high"), "95 % interval of their mean": ("ci_low", "ci_high")}
+BANDS = {"range of seeds": ("low", "high"), "interval of their median": ("ci_low", "ci_high")}
 """What a band can show, and the columns of `over_seeds` that hold its edges."""
 PANELS = {"gap": "generalization gap", "transfer_fraction": "transfer fraction τ", "overlap": "overlap"}
 
 
 def seed_bands(points: pd.DataFrame, *, kind: str) -> go.Figure:
-    """Gap, transfer fraction and overlap over the steps of one group: mean over seeds, with a band.
+    """Gap, transfer fraction and overlap over the steps of one group: median over seeds, with a band.
 
     Args:
         points: what `overlap_points` returns, of one group.
         kind: `related` or `control`; it sets the colour.
 
-    Views: measure, band. Overlap that is not usable is left out, so that its mean may be over fewer seeds.
+    Views: measure, band; the interval of the median where 5 seeds give one. Overlap that is not usable is left out, so
+    that its median may be over fewer seeds.
     """
-    choices = [choice("measure", measures(points)), choice("band", list(BANDS))]
+    medians = {str(name): medians_over_seeds(rows) for name, rows in points.groupby("measure", sort=False)}
+    bands = [name for name, (low, _) in BANDS.items() if any(found[low].notna().any() for found in medians.values())]
+    choices = [choice("measure", measures(points)), choice("band", bands)]
     wide, narrow = Arrangement(columns=3, height=210, column_gap=0.06), Arrangement(columns=1, height=170)
     titles = panel_titles(list(PANELS.values()))
     figure = go.Figure(layout=panel_layout(len(PANELS), wide, narrow, annotations=titles))
     for panel in range(len(PANELS)):
         figure.add_traces(list(_empty(panel, KIND_COLOURS[kind])))
     figure.update_xaxes(title_text="training step")
-    means = {str(name): means_over_seeds(rows) for name, rows in points.groupby("measure", sort=False)}
     named = dict(zip(points["measure"], points["metric"], strict=True))
     views: dict[Key, View] = {}
     for measure, band in keys(choices):
         views[measure, band] = View(
-            [change for name in PANELS for change in _changes(means[measure], name, BANDS[band])],
+            [change for name in PANELS for change in _changes(medians[measure], name, BANDS[band])],
             {"yaxis3": {"title": {"text": escaped(named[measure])}}},
         )
     return add_views(figure, choices, views)
 
 
-def means_over_seeds(points: pd.DataFrame) -> pd.DataFrame:
-    """Mean and band over seeds of gap, transfer fraction and usable overlap at each step: see `over_seeds`."""
+def medians_over_seeds(points: pd.DataFrame) -> pd.DataFrame:
+    """Median and bands over seeds of gap, transfer fraction and usable overlap at each step: see `over_seeds`."""
     usable = points.assign(overlap=points["overlap"].where(points["usable"].astype(bool)))
     return over_seeds(usable, by=["group", "step"], values=list(PANELS))
 
@@ -67,14 +69,14 @@ def _empty(panel: int, colour: str) -> Iterator[go.Scatter]:
     )
 
 
-def _changes(means: pd.DataFrame, measure: str, edges: tuple[str, str]) -> list[dict[str, Any]]:
+def _changes(medians: pd.DataFrame, measure: str, edges: tuple[str, str]) -> list[dict[str, Any]]:
     """The line has a point wherever any seed has a value, the band only where it is defined."""
-    rows = means[(means["measure"] == measure) & means["mean"].notna()].sort_values("step")
-    low, high = (rounded(rows[edge].where(rows[edge].notna(), rows["mean"])) for edge in edges)
+    rows = medians[(medians["measure"] == measure) & medians["median"].notna()].sort_values("step")
+    low, high = (rounded(rows[edge].where(rows[edge].notna(), rows["median"])) for edge in edges)
     hover = zip(rows["n_seeds"].tolist(), *(rounded(rows[edge]) for edge in edges), strict=True)
     x = {"type": "scatter", "x": rows["step"].tolist()}
     return [
         x | {"y": low},
         x | {"y": high},
-        x | {"y": rounded(rows["mean"]), "customdata": [list(row) for row in hover]},
+        x | {"y": rounded(rows["median"]), "customdata": [list(row) for row in hover]},
     ]

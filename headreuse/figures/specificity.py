@@ -13,7 +13,7 @@ from headreuse.figures.rows import Row, empty_rows, kinds_entries, row_axis, row
 from headreuse.figures.seeds import legend_entry
 from headreuse.figures.style import MUTED, rounded
 from headreuse.figures.views import Key, View, add_views, choice, keys
-from headreuse.tables.transfer import over_seeds
+from headreuse.tables.seeds import over_seeds
 
 CHANCE = "random heads"
 LEFT_MARGIN = 14
@@ -27,7 +27,7 @@ def functional_specificity(specificity: pd.DataFrame, *, mains: Mapping[str, str
         mains: each group's main task; pairs without it are left out.
 
     Views: outcome. A row for each group and direction: whose heads are ablated → which task is measured. Points are
-    means over seeds, with the 95 % interval that takes a seed as one observation; with one seed they are hollow.
+    medians over seeds, with the interval that takes a seed as one observation; with fewer than 5 they are hollow.
     """
     rows = pairs_with_main(specificity, mains)
     kinds = [kind for kind in ("related", "control") if kind in set(rows["kind"])]
@@ -61,11 +61,11 @@ def functional_specificity(specificity: pd.DataFrame, *, mains: Mapping[str, str
 
 
 def specificity_over_seeds(functional: pd.DataFrame) -> pd.DataFrame:
-    """Functional overlap of each group, mean over seeds: a row for each outcome and pair of tasks.
+    """Functional overlap of each group, median over seeds: a row for each outcome and pair of tasks.
 
     `functional` is the functional-overlap table with a column `kind`. Columns: group, kind, outcome, source, target,
-    measure (`value`, or `chance`: the same of random sets), mean, ci_low, ci_high, low, high, n_seeds. Only usable
-    rows count, and none of a task with itself.
+    measure (`value`, or `chance`: the same of random sets) and those of `over_seeds`. Only usable rows count, and none
+    of a task with itself.
     """
     rows = functional[functional["usable"].astype(bool) & (functional["source"] != functional["target"])]
     return over_seeds(rows, by=["group", "kind", "outcome", "source", "target"], values=["value", "chance"])
@@ -97,7 +97,7 @@ def _row(rows: pd.DataFrame, place: _Place, measure: str) -> Row:
     n_seeds = int(entry["n_seeds"])
     seeds = counted(n_seeds, "seed")
     note = f"{seeds}, {entry['low']:.2f} to {entry['high']:.2f}"
-    return Row(f"{label} · {seeds}", kind, entry["mean"], entry["ci_low"], entry["ci_high"], note)
+    return Row(f"{label} · {seeds}", kind, entry["median"], entry["ci_low"], entry["ci_high"], note)
 
 
 def _chance_marker() -> dict[str, Any]:

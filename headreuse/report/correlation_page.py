@@ -10,7 +10,7 @@ CORRELATION_SECTIONS = (
             estimates.forest),
     Section("correlation", "What do the estimates rest on?", "Related and control groups side by side.",
             training.correlation),
-    Section("bands", "Do overlap and transfer move together in all seeds?", "Means over seeds with a band.",
+    Section("bands", "Do overlap and transfer move together in all seeds?", "Medians over seeds with a band.",
             estimates.bands),
     Section("sharing", "Do two tasks need the same heads?", "How alike the tasks' head maps are within each model, "
             "compared with chance and with what their sampling noise allows.", heads.sharing),

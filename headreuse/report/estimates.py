@@ -1,11 +1,11 @@
-"""Exhibits over all groups: estimates with intervals, means over seeds, what a task loses without another's heads."""
+"""Exhibits over all groups: estimates with intervals, medians over seeds, what a task loses without another's heads."""
 
 from collections.abc import Iterator
 
 import pandas as pd
 
 from headreuse import figures
-from headreuse.figures.bands import means_over_seeds
+from headreuse.figures.bands import medians_over_seeds
 from headreuse.figures.forest import contrast_with_its_statistic, shown_rows
 from headreuse.figures.measures import with_measure
 from headreuse.figures.specificity import specificity_over_seeds
@@ -17,7 +17,7 @@ ESTIMATES = [
     *("measure", "transfer_metric", "statistic", "group", "kind", "value", "unit", "ci_low", "ci_high", "interval"),
     *("n_runs", "n_points", "n_effective", "p", "q", "test", "note"),
 ]
-MEANS = ["mean_of", "step", "mean", "low", "high", "ci_low", "ci_high", "n_seeds"]
+MEDIANS = ["median_of", "step", "median", "low", "high", "ci_low", "ci_high", "confidence", "n_seeds"]
 COSTS = [
     *("outcome", "group", "kind", "seed", "step", "source", "target", "n_heads", "value", "ci_low", "ci_high"),
     *("chance", "p_chance", "loss", "loss_own", "loss_random", "usable", "reason"),
@@ -51,24 +51,26 @@ def bands(inputs: ReportInputs) -> Iterator[Exhibit]:
         rows = points[points["group"] == group.name]
         if not len(rows):
             continue
-        means = [means_over_seeds(part).assign(overlap_of=name) for name, part in rows.groupby("measure", sort=False)]
+        medians = [
+            medians_over_seeds(part).assign(overlap_of=name) for name, part in rows.groupby("measure", sort=False)
+        ]
         yield Exhibit(
             f"bands-{number}",
             title(group),
-            "Does overlap change when transfer appears, in all seeds? The line is the mean over seeds. Overlap that is "
-            "not usable is left out, so its mean may be over fewer seeds.",
+            "Does overlap change when transfer appears, in all seeds? The line is the median over seeds. Overlap "
+            "that is not usable is left out, so its median may be over fewer seeds.",
             figures.seed_bands(rows, kind=group.kind),
-            (table(_distinct(means), MEANS),),
+            (table(_distinct(medians), MEDIANS),),
             is_wide=True,
         )
 
 
-def _distinct(means: list[pd.DataFrame]) -> pd.DataFrame:
-    """Means of all overlap measures below each other; those of the gap and τ, which do not depend on it, once."""
-    whole = pd.concat(means, ignore_index=True)
+def _distinct(medians: list[pd.DataFrame]) -> pd.DataFrame:
+    """Medians of all overlap measures below each other; those of the gap and τ, which do not depend on it, once."""
+    whole = pd.concat(medians, ignore_index=True)
     of_transfer = whole["measure"] != "overlap"
-    named = whole.assign(mean_of=whole["measure"].where(of_transfer, whole["overlap_of"]))
-    return named.drop_duplicates(["mean_of", "step"])
+    named = whole.assign(median_of=whole["measure"].where(of_transfer, whole["overlap_of"]))
+    return named.drop_duplicates(["median_of", "step"])
 
 
 def specificity(inputs: ReportInputs) -> Iterator[Exhibit]:
@@ -88,7 +90,8 @@ def specificity(inputs: ReportInputs) -> Iterator[Exhibit]:
         "Functional overlap at each run's last measured checkpoint",
         "Whose heads are ablated → which task is measured. 1: the target loses as much as without its own top heads; "
         "0: it loses nothing. Is the point right of random heads (the grey mark) in related groups, and not in "
-        "controls? The line is the 95 % interval over seeds; a hollow point has none.",
+        "controls? The line encloses the median of all seeds (in at "
+        "least 92 % of studies); a hollow point is of fewer than 5 seeds, too few for that.",
         figures.functional_specificity(summary, mains=mains),
         (table(rows, COSTS),),
         is_wide=True,

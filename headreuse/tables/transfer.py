@@ -54,25 +54,10 @@ def transfer_table(accuracy: pd.DataFrame, groups: Sequence[Group]) -> pd.DataFr
     - accuracy_at_max: main's accuracy at its longest training length;
     - accuracy_auxiliary: the auxiliaries' mean accuracy over the lengths of the gap;
     - for the first five also `<name>_ci_low` and `<name>_ci_high`: the 95 % interval over other examples of the same
-      checkpoint, with the examples of two tasks as independent. How seeds differ is not in it: see `over_seeds`.
+      checkpoint, with the examples of two tasks as independent. How seeds differ is not in it: see `tables/seeds.py`.
     """
     tables = [_group_transfer(accuracy, group) for group in groups]
     return pd.concat([table for table in tables if len(table)] or tables[:1], ignore_index=True)
-
-
-def over_seeds(table: pd.DataFrame, *, by: Sequence[str], values: Sequence[str]) -> pd.DataFrame:
-    """Mean of columns over seeds, with the 95 % interval that treats each seed as one observation (Student's t).
-
-    Columns: those of `by`, `measure` (one of `values`), mean, ci_low, ci_high, low, high (the extreme seeds), n_seeds.
-    With one seed the interval is NaN. Rows of one seed are averaged first.
-    """
-    per_seed = table.groupby([*by, "seed"], sort=False, dropna=False)[list(values)].mean()
-    long = per_seed.reset_index().melt([*by, "seed"], var_name="measure", value_name="_of_seed")
-    grouped = long.groupby([*by, "measure"], sort=False, dropna=False)["_of_seed"]
-    found = grouped.agg(mean="mean", low="min", high="max", n_seeds="count", spread="std").reset_index()
-    n = found["n_seeds"].to_numpy()
-    half = stats.t.isf(_TAIL, np.maximum(n - 1, 1)) * found.pop("spread").to_numpy() / np.sqrt(n)
-    return found.assign(ci_low=found["mean"] - half, ci_high=found["mean"] + half)
 
 
 def curves(accuracy: pd.DataFrame, group: Group, *, values: str = "accuracy") -> pd.DataFrame:

@@ -52,7 +52,7 @@
       this.fill();
     }
 
-    // The columns that the figure's present view fixes; a choice that is no value of its column ("mean of seeds") does not.
+    // The columns that the figure's present view fixes; a choice that is no value of its column ("median of seeds") does not.
     fixed() {
       const chosen = Object.entries(this.chosen()).filter(([name, value]) => this.known.get(name)?.has(value));
       return new Map(chosen.map(([name, value]) => [this.names.indexOf(name), value]));
