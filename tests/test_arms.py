@@ -111,9 +111,9 @@ def test_an_unfolded_study_is_read_again_as_it_is():
 @pytest.mark.parametrize(
     ("changed", "told"),
     [
-        ({"arms": ["both"]}, "groups[0].arms: ['both'] is not a list of joint, each, alone"),
+        ({"arms": ["both"]}, 'groups[0].arms: ["both"] is not a list of joint, each, alone'),
         ({"arms": []}, "groups[0].arms: [] is not a list of joint, each, alone"),
-        ({"positions": "rope"}, "groups[0].positions: 'rope' is not a list of rope, nope"),
+        ({"positions": "rope"}, 'groups[0].positions: "rope" is not a list of rope, nope'),
         ({"lengths": [4, 8]}, "groups[0].lengths: give pairs such as [[8, 16], [16, 32]]"),
         ({"lengths": {"main": [4]}}, "groups[0].lengths: give pairs such as"),
     ],
@@ -126,12 +126,12 @@ def test_a_wrong_wish_is_told_with_its_place_and_what_would_be_right(changed, to
 
 
 def test_a_group_with_an_auxiliary_is_not_alone_and_one_without_is():
-    with pytest.raises(StudyError, match="make it 'related' or 'control'"):
+    with pytest.raises(StudyError, match='make it "related" or "control"'):
         groups_of(
             {"name": "a", "kind": "alone", "main": {"task": "copy", "max_length": 4}}
             | {"auxiliary": [{"task": "reverse", "max_length": 8}]}
         )
-    with pytest.raises(StudyError, match="make it 'alone', or give an auxiliary"):
+    with pytest.raises(StudyError, match='make it "alone", or give an auxiliary'):
         groups_of({"name": "a", "kind": "control", "main": {"task": "copy", "max_length": 4}})
 
 

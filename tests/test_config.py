@@ -44,7 +44,7 @@ main = { task = "copy" }
         read_study(path)
     lines = caught.value.problems
     expected = {
-        "name": "try 'my_study'",
+        "name": 'try "my_study"',
         "seeds[1]": "nearest: 0",
         "model.posiiton": "did you mean 'position'?",
         "model.n_layers": "nearest: 1",

@@ -355,7 +355,7 @@ def test_a_run_folder_that_names_a_file_in_place_of_its_text_is_refused(finished
     (tmp_path / "study.json").write_text(json.dumps(record))
     (tmp_path / "my_tasks.py").write_text("raise SystemExit(7)")
     assert headreuse(monkeypatch, "status", tmp_path) == 2
-    assert "tasks[0]: 'my_tasks.py' should be a table" in capsys.readouterr().err
+    assert 'tasks[0]: "my_tasks.py" should be a table' in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("what", ["no oracle", "answers of another length than stated", "a name of the package"])
@@ -374,10 +374,10 @@ def test_a_study_with_a_broken_file_ends_with_one_line_and_status_2(what, tmp_pa
     ("tasks", "expected"),
     [
         ('["nowhere.py"]', "  nowhere.py: no such file ("),
-        ('["."]', "  .: could not be read: Is a directory; give a Python file"),
-        ('"my_tasks.py"', "  tasks: 'my_tasks.py' is not a list of paths; give Python files such as"),
+        ('["."]', "  .: this is a folder; give the path of a Python file"),
+        ('"my_tasks.py"', '  tasks: "my_tasks.py" is not a list of paths; give Python files such as'),
         ('["my_tasks.py", "my_tasks.py"]', "  my_tasks.py: the file is listed twice; list it once"),
-        ("[]", "unknown task 'double'"),
+        ("[]", 'unknown task "double"'),
     ],
 )
 def test_a_study_that_names_no_usable_file_ends_with_one_line_and_status_2(

@@ -6,10 +6,12 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, ValidationInfo, field_serializer, field_validator, model_validator
 
 from headreuse.errors import nearest
+from headreuse.study import limits
+from headreuse.study.frozen import Frozen, Name, check_unique
 from headreuse.study.own_tasks import TaskFile
-from headreuse.study.source_specs import SourceSpec, read_source, under_source
-from headreuse.study.specs import Count, Frozen, MeasureSpec, ModelSpec, Name, TaskRange, TrainingSpec
-from headreuse.study.unfolding import longest_training
+from headreuse.study.source_specs import SOURCE_SPECS, SourceSpec, read_source, under_source
+from headreuse.study.specs import Length, MeasureSpec, ModelSpec, TaskRange, TrainingSpec
+from headreuse.study.unfolding import UNFOLDING, longest_training
 from headreuse.tasks import TASKS, Task
 
 
@@ -24,11 +26,11 @@ class Group(Frozen):
     kind: Literal["related", "control", "alone"] = "related"
     """`alone` exactly where there is no auxiliary, and needs not be said."""
     main: TaskRange
-    auxiliary: tuple[TaskRange, ...] = Field(default=(), strict=False)
-    transfer_to: Count = 1
+    auxiliary: Annotated[tuple[TaskRange, ...], Field(max_length=limits.AUXILIARIES, strict=False)] = ()
+    transfer_to: Length = 1
     """Where the transfer range of main ends; `trained_to` where a study file does not say. A main task that is trained
     alone has a transfer range only where this is given."""
-    evaluate_to: Count | None = None
+    evaluate_to: Length | None = None
     """Where accuracy curves end; `measures.beyond` past `transfer_to` where a study file does not say."""
     source: SourceSpec | None = None
     """Where its checkpoints come from, in a study file under the source's own key; None where they are trained here."""
@@ -36,6 +38,11 @@ class Group(Frozen):
     """None for the study's own."""
     training: TrainingSpec = TrainingSpec()
     """`model` and `training` are given in a study file as changes to the study's own."""
+
+    @classmethod
+    def known_keys(cls) -> list[str]:
+        """Its own, those that ask for several groups at once, and those of sources."""
+        return [*(name for name in cls.model_fields if name != "source"), *UNFOLDING, *SOURCE_SPECS]
 
     @model_validator(mode="before")
     @classmethod
@@ -62,15 +69,13 @@ class Group(Frozen):
     @model_validator(mode="after")
     def _kind_fits(self) -> "Group":
         if (self.kind == "alone") == bool(self.auxiliary):
-            right = "'related' or 'control'" if self.auxiliary else "'alone', or give an auxiliary"
-            raise ValueError(f"kind {self.kind!r} with {len(self.auxiliary)} auxiliary tasks; make it {right}")
+            right = '"related" or "control"' if self.auxiliary else '"alone", or give an auxiliary'
+            raise ValueError(f'kind "{self.kind}" with {len(self.auxiliary)} auxiliary tasks; make it {right}')
         return self
 
     @model_validator(mode="after")
     def _tasks_differ(self) -> "Group":
-        names = [entry.task for entry in self.tasks]
-        if twice := {name for name in names if names.count(name) > 1}:
-            raise ValueError(f"task {sorted(twice)[0]!r} is named twice; name each task of a group once")
+        check_unique(self.task_names)
         return self
 
     @model_validator(mode="after")
@@ -107,18 +112,27 @@ class Study(Frozen):
     name: Name
     tasks: Annotated[tuple[TaskFile, ...], Field(strict=False)] = ()
     """Files of tasks of the user's own; given in a study file by their paths from there."""
-    seeds: Annotated[tuple[Annotated[int, Field(ge=0)], ...], Field(min_length=1, strict=False)] = (0,)
+    seeds: Annotated[
+        tuple[Annotated[int, Field(ge=0, le=limits.SEED)], ...],
+        Field(min_length=1, max_length=limits.SEEDS, strict=False),
+    ] = (0,)
     alphabet_size: Annotated[int, Field(ge=2, le=26)] = 26
     """Letters of the string tasks."""
     grid_size: Annotated[int, Field(ge=2, le=16)] = 8
     """Nodes on a side of the mazes' grid."""
-    data_seed: Annotated[int, Field(ge=0)] = 0
+    data_seed: Annotated[int, Field(ge=0, le=limits.DATA_SEED)] = 0
     """Draws the training stream and the evaluation prompts; the same for every seed, so that seeds differ in
     initialisation alone."""
     model: ModelSpec = ModelSpec()
     training: TrainingSpec = TrainingSpec()
     measures: MeasureSpec = MeasureSpec()
     groups: Annotated[tuple[Group, ...], Field(min_length=1, strict=False)]
+
+    @field_validator("seeds")
+    @classmethod
+    def _differ(cls, seeds: tuple[int, ...]) -> tuple[int, ...]:
+        check_unique(seeds)
+        return seeds
 
     @field_validator("tasks")
     @classmethod

@@ -1,51 +1,59 @@
-"""A study file (TOML) read and checked: all its mistakes are found at once, with their places and what is right."""
+"""A study file (TOML) read and checked: all its mistakes are found at once, with their places and what is right.
 
-import tomllib
-from collections.abc import Iterator
+Nothing is trained, unfolded or drawn before what it asks for is known to be small.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
+from headreuse.study import limits
 from headreuse.study.config import Study
+from headreuse.study.drawing import problems_of_drawing
 from headreuse.study.explaining import StudyError, explain
+from headreuse.study.feasible import problems_of_lengths, problems_of_size
+from headreuse.study.frozen import is_name
 from headreuse.study.own_tasks import check_files, read_files
+from headreuse.study.showing import Place, place_shown, shown
 from headreuse.study.specs import ModelSpec, TrainingSpec
-from headreuse.study.unfolding import unfolded
+from headreuse.study.texts import UnreadableError, parsed_toml, read_text
+from headreuse.study.unfolding import TooManyGroupsError, Unfolded, unfolded
+
+
+@dataclass(frozen=True)
+class Checked:
+    """A study, and the entries of its file that its groups come from."""
+
+    study: Study
+    entries: Sequence[Unfolded]
+
+    def origin(self, place: Place) -> Place:
+        """Where in the user's file a place of the study comes from."""
+        return _origin(self.entries, place)
 
 
 def parse_study(raw: dict[str, Any], source: str) -> Study:
     """A checked study from parsed TOML or JSON; raises `StudyError` with every problem of it."""
-    raw, problems = unfolded(raw)
-    filled = _with_shared(_with_shared(raw, "training", TrainingSpec, {}), "model", ModelSpec, None)
-    problems += _problems_across(raw)
-    try:
-        study = Study.model_validate(filled, context={})
-    except ValidationError as error:
-        raise StudyError(source, explain(error, Study) + problems) from None
-    problems += _problems_of_lengths(study)
-    if problems:
-        raise StudyError(source, problems)
-    return study
+    return _checked(raw, source).study
 
 
 def read_study(path: Path) -> Study:
     """The study of a TOML file; executes the files of tasks that it names, and checks them."""
     try:
-        raw = tomllib.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise StudyError(str(path), ["no such file; give the path of a study file (TOML)"]) from None
-    except IsADirectoryError:
-        raise StudyError(str(path), ["this is a folder; give the path of a study file (TOML)"]) from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise StudyError(str(path), [f"not valid TOML: {error}"]) from None
+        raw = parsed_toml(read_text(path, limits.STUDY_BYTES))
+    except UnreadableError as error:
+        right = "" if str(error).startswith("not valid TOML") else "; give the path of a study file (TOML)"
+        raise StudyError(str(path), [f"{error}{right}"]) from None
     files, problems = read_files(raw.get("tasks", []), path.parent, raw)
     if problems:
         raise StudyError(str(path), problems)
-    study = parse_study(raw | {"tasks": files}, str(path))
-    if problems := check_files(
-        study.tasks, study.longest, alphabet_size=study.alphabet_size, grid_size=study.grid_size
-    ):
+    checked = _checked(raw | {"tasks": files}, str(path))
+    study = checked.study
+    problems = check_files(study.tasks, study.longest, alphabet_size=study.alphabet_size, grid_size=study.grid_size)
+    if problems := problems or list(problems_of_drawing(study, checked.origin)):
         raise StudyError(str(path), problems)
     return study
 
@@ -56,6 +64,54 @@ def as_it_was_trained(raw: dict[str, Any]) -> dict[str, Any]:
     if not isinstance(groups, list):
         return raw
     return raw | {"groups": [{"twins": None} | group if isinstance(group, dict) else group for group in groups]}
+
+
+def _checked(raw: dict[str, Any], source: str) -> Checked:
+    if deep := _too_deep(raw):
+        raise StudyError(source, [f"{place_shown(deep)}: nested more than {limits.DEPTH} deep; a study needs 5"])
+    entries, problems = _unfolded(raw, source)
+    if entries:
+        raw = raw | {"groups": [entry.raw for entry in entries]}
+    problems += _taken_names(entries)
+    filled = _with_shared(_with_shared(raw, "training", TrainingSpec, {}), "model", ModelSpec, None)
+    try:
+        checked = Checked(Study.model_validate(filled, context={}), entries)
+    except ValidationError as error:
+        lines, n_more = explain(error, Study, lambda place: _origin(entries, place))
+        raise StudyError(source, lines + problems, n_more) from None
+    for find in (problems_of_lengths, problems_of_size):
+        problems = problems or list(find(checked.study, checked.origin))
+    if problems:
+        raise StudyError(source, problems)
+    return checked
+
+
+def _too_deep(raw: object) -> Place | None:
+    """The first place that is nested too deeply."""
+    waiting: list[tuple[object, Place]] = [(raw, ())]
+    while waiting:
+        value, place = waiting.pop()
+        inside = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+        if inside and len(place) >= limits.DEPTH:
+            return place
+        waiting += [(item, (*place, key)) for key, item in inside if isinstance(item, (dict, list))]
+    return None
+
+
+def _unfolded(raw: dict[str, Any], source: str) -> tuple[list[Unfolded], list[str]]:
+    groups = raw.get("groups")
+    if not isinstance(groups, list):
+        return [], []
+    try:
+        return unfolded(groups)
+    except TooManyGroupsError as error:
+        raise StudyError(source, [str(error)]) from None
+
+
+def _origin(entries: Sequence[Unfolded], place: Place) -> Place:
+    if len(place) < 2 or place[0] != "groups" or not isinstance(place[1], int):
+        return place
+    return entries[place[1]].origin(place[2:])
 
 
 def _with_shared(raw: dict[str, Any], key: str, spec: type[BaseModel], absent: Any) -> dict[str, Any]:
@@ -73,28 +129,17 @@ def _with_shared(raw: dict[str, Any], key: str, spec: type[BaseModel], absent: A
     return raw | {"groups": laid}
 
 
-def _problems_across(raw: dict[str, Any]) -> Iterator[str]:
-    """What no single group can see; found even where other parts of the study are wrong."""
-    groups = raw.get("groups")
-    names = [group.get("name") for group in groups if isinstance(group, dict)] if isinstance(groups, list) else []
-    for index, name in enumerate(names):
-        if isinstance(name, str) and name in names[:index]:
-            yield f"groups[{index}].name: {name!r} is taken by groups[{names.index(name)}]; try '{name}_{index + 1}'"
-
-
-def _problems_of_lengths(study: Study) -> list[str]:
-    length = study.measures.score_length
-    limits = {name: study.task(name).max_length for group in study.groups for name in group.task_names}
-    too_long = [
-        f"groups {group.name!r}: {entry.task} has no length {entry.max_length} here; its longest is {limit}"
-        for group in study.groups
-        for entry in group.tasks
-        if (limit := limits[entry.task]) is not None and entry.max_length > limit
-    ]
-    return too_long + [
-        f"measures.score_length: {length} is outside the lengths that group {group.name!r} trains {entry.task} on; "
-        f"nearest: {min(max(length, entry.min_length), entry.max_length)}"
-        for group in study.groups
-        for entry in group.tasks
-        if length is not None and not entry.min_length <= length <= entry.max_length
-    ]
+def _taken_names(entries: Sequence[Unfolded]) -> Iterator[str]:
+    """Names that two groups would have; found even where other parts of the study are wrong."""
+    first: dict[str, int] = {}
+    for entry in entries:
+        name, place = entry.raw.get("name") if isinstance(entry.raw, dict) else None, f"groups[{entry.index}]"
+        if not is_name(name):
+            continue
+        if name not in first:
+            first[name] = entry.index
+        elif first[name] == entry.index:
+            yield f"{place}.auxiliary: gives two groups of the name {shown(name)}; name each auxiliary task once"
+        else:
+            right = shown(f"{name}_{entry.index + 1}")
+            yield f"{place}.name: {shown(name)} is taken by groups[{first[name]}]; try {right}"

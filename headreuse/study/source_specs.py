@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from headreuse.registry import Registry
 from headreuse.study.explaining import explain
-from headreuse.study.specs import Frozen
+from headreuse.study.frozen import Frozen
 
 if TYPE_CHECKING:
     from headreuse.study.runs import Source
@@ -64,4 +64,5 @@ def read_source(raw: object) -> object:
     try:
         return spec.model_validate(settings)
     except ValidationError as error:
-        raise ValueError("; ".join(f"{key}.{line}" for line in explain(error, spec))) from None
+        lines, _ = explain(error, spec)
+        raise ValueError("; ".join(f"{key}.{line}" for line in lines)) from None

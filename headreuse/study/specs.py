@@ -4,18 +4,11 @@ from pathlib import Path
 from pkgutil import iter_modules
 from typing import Annotated, Literal
 
-from pydantic import (
-    BaseModel,
-    ConfigDict,
-    Field,
-    PrivateAttr,
-    ValidationInfo,
-    field_validator,
-    model_validator,
-)
+from pydantic import Field, PrivateAttr, ValidationInfo, field_validator, model_validator
 
-from headreuse.errors import UnknownNameError, nearest
 from headreuse.registry import registered
+from headreuse.study import limits
+from headreuse.study.frozen import Frozen, check_known, check_unique
 from headreuse.tasks import TASKS
 
 _SCORES_FOLDER = str(Path(__file__).parent.parent / "scores")
@@ -24,34 +17,28 @@ SCORE_NAMES = tuple(m.name for m in iter_modules([_SCORES_FOLDER]) if not m.name
 HEADLINE_METRICS = ("ablation_map_difference", "cosine", "spearman", "top_k_jaccard", "attention_difference")
 """The overlap metrics of a study that names none."""
 
-Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$", max_length=64)]
-"""A name that may become a folder."""
-Count = Annotated[int, Field(ge=1)]
+Length = Annotated[int, Field(ge=1, le=limits.LENGTH)]
+"""Of examples of a task."""
+NExamples = Annotated[int, Field(ge=1, le=limits.N_EXAMPLES)]
+Steps = Annotated[int, Field(ge=1, le=limits.STEPS)]
+Beta = Annotated[float, Field(ge=0, lt=1)]
 
 
 Position = Literal["rope", "nope"]
 """How a model that is trained here knows positions; `models/architectures.py` builds each."""
 
 
-class Frozen(BaseModel):
-    """A part of a study file; a key that it does not know is refused."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
-
-
 class TaskRange(Frozen):
     """A task and the longest length at which a model is trained on it."""
 
     task: str
-    max_length: Count
+    max_length: Length
     _min_length: int = PrivateAttr(1)
 
     @field_validator("task")
     @classmethod
     def _known(cls, name: str, info: ValidationInfo) -> str:
-        known = [*TASKS, *(info.context or {})]
-        if name not in known:
-            raise ValueError(f"unknown task {name!r}{nearest(name, known)}; choose from: {', '.join(known)}")
+        check_known("task", [name], [*TASKS, *(info.context or {})])
         return name
 
     @model_validator(mode="after")
@@ -73,14 +60,14 @@ class ModelSpec(Frozen):
 
     position: Position = "rope"
     """Rotary position (`LlamaForCausalLM`) or none at all (`SmolLM3ForCausalLM`)."""
-    n_layers: Count = 2
-    n_heads: Count = 4
-    n_key_value_heads: Count | None = None
+    n_layers: Annotated[int, Field(ge=1, le=limits.LAYERS)] = 2
+    n_heads: Annotated[int, Field(ge=1, le=limits.HEADS)] = 4
+    n_key_value_heads: Annotated[int, Field(ge=1, le=limits.HEADS)] | None = None
     """Fewer than `n_heads` for grouped-query attention; None for one per head."""
-    d_model: Count = 64
-    d_mlp: Count | None = None
+    d_model: Annotated[int, Field(ge=1, le=limits.D_MODEL)] = 64
+    d_mlp: Annotated[int, Field(ge=1, le=limits.D_MLP)] | None = None
     """None for 4 × d_model."""
-    rope_theta: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 1e5
+    rope_theta: Annotated[float, Field(ge=1, le=limits.ROPE_THETA)] = 1e5
 
     @model_validator(mode="after")
     def _heads_fit(self) -> "ModelSpec":
@@ -99,11 +86,11 @@ class ModelSpec(Frozen):
 class CheckpointSchedule(Frozen):
     """At which training steps a checkpoint is kept; the last step always is."""
 
-    every: Count | None = None
-    at: tuple[Count, ...] | None = Field(default=None, strict=False)
-    log_spaced: Annotated[int, Field(ge=2)] | None = None
+    every: Steps | None = None
+    at: Annotated[tuple[Steps, ...], Field(min_length=1, max_length=limits.CHECKPOINTS, strict=False)] | None = None
+    log_spaced: Annotated[int, Field(ge=2, le=limits.CHECKPOINTS)] | None = None
     """This many, evenly spaced in log step from `first` to the last step."""
-    first: Count = 10
+    first: Steps = 10
 
     @model_validator(mode="after")
     def _one_way(self) -> "CheckpointSchedule":
@@ -111,6 +98,10 @@ class CheckpointSchedule(Frozen):
         if len(given) != 1:
             raise ValueError(f"give exactly one of every, at, log_spaced (here: {', '.join(given) or 'none'})")
         return self
+
+    def n_steps(self, last: int) -> int:
+        """At most so many steps up to `last`; `steps` lists them, which takes as long as there are many."""
+        return -(-last // self.every) if self.every is not None else (self.log_spaced or len(self.at or ()) + 1)
 
     def steps(self, last: int) -> tuple[int, ...]:
         """The steps up to `last`, in order."""
@@ -129,18 +120,18 @@ class CheckpointSchedule(Frozen):
 class TrainingSpec(Frozen):
     """How a model is trained jointly on the tasks of a group (Cai et al. 2025, arXiv 2506.09251, on training)."""
 
-    steps: Count = 3000
-    batch_size: Count = 128
-    learning_rate: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 1e-3
+    steps: Steps = 3000
+    batch_size: Annotated[int, Field(ge=1, le=limits.BATCH_SIZE)] = 128
+    learning_rate: Annotated[float, Field(gt=0, le=limits.LEARNING_RATE)] = 1e-3
     warmup: Annotated[float, Field(ge=0, le=1)] = 0.1
     """Fraction of the steps over which the learning rate rises from 0."""
     decay: Annotated[float, Field(ge=0, le=1)] = 0.4
     """Fraction of the steps over which it falls to 0 along a half cosine; between the two it is constant."""
-    betas: tuple[float, float] = Field(default=(0.9, 0.98), strict=False)
-    weight_decay: Annotated[float, Field(ge=0)] = 0.01
+    betas: Annotated[tuple[Beta, Beta], Field(strict=False)] = (0.9, 0.98)
+    weight_decay: Annotated[float, Field(ge=0, le=limits.WEIGHT_DECAY)] = 0.01
     clip: Annotated[float, Field(gt=0)] = 1.0
     checkpoints: CheckpointSchedule = CheckpointSchedule(every=200)
-    log_every: Count = 100
+    log_every: Steps = 100
     """Steps between two looks at the accuracy, on a few examples, for the training log."""
     bf16: bool = False
     """Whether matrix products are rounded to bfloat16 (autocast); pays on a GPU."""
@@ -159,33 +150,31 @@ class TrainingSpec(Frozen):
 class MeasureSpec(Frozen):
     """What is measured at each checkpoint."""
 
-    n_examples: Count = 256
+    n_examples: NExamples = 256
     """Examples per task and length for the accuracy curves."""
-    beyond: Annotated[int, Field(ge=0)] = 4
+    beyond: Annotated[int, Field(ge=0, le=limits.LENGTH)] = 4
     """How many lengths past the longest training length the accuracy curves go on."""
-    methods: tuple[str, ...] = Field(default=("mean_ablation",), strict=False)
-    n_score_examples: Count = 256
+    methods: Annotated[tuple[str, ...], Field(min_length=1, strict=False)] = ("mean_ablation",)
+    n_score_examples: NExamples = 256
     """Examples per task for head scores and patterns."""
-    score_length: Count | None = None
+    score_length: Length | None = None
     """Length at which heads are scored: within main's training range; None for its longest."""
-    top_k: Count = 3
+    top_k: Annotated[int, Field(ge=1, le=limits.LAYERS * limits.HEADS)] = 3
     """Heads in a task's top set, for the set metrics and for functional overlap."""
     overlap_metrics: tuple[str, ...] = Field(default=HEADLINE_METRICS, strict=False)
     """How likeness of two tasks' heads is measured: any of the overlap metrics."""
-    functional_sets: Annotated[int, Field(ge=0)] = 20
+    functional_sets: Annotated[int, Field(ge=0, le=limits.FUNCTIONAL_SETS)] = 20
     """Random head sets that functional overlap at the last checkpoint is compared with; 0 leaves it out."""
     baseline_floor: Annotated[float, Field(ge=0, le=1)] = 0.1
     """Overlap is marked unusable where a task's accuracy is below this: two dead maps look alike."""
-    micro_batch: Count = 256
+    micro_batch: NExamples = 256
     """Prompts that go through the model together when accuracy and patterns are measured."""
 
     @field_validator("methods")
     @classmethod
     def _known(cls, names: tuple[str, ...]) -> tuple[str, ...]:
-        for name in names:
-            if name not in SCORE_NAMES:
-                hint = nearest(name, list(SCORE_NAMES))
-                raise ValueError(f"unknown score {name!r}{hint}; choose from: {', '.join(SCORE_NAMES)}")
+        check_known("score", names, SCORE_NAMES)
+        check_unique(names)
         return names
 
     @field_validator("overlap_metrics")
@@ -194,9 +183,6 @@ class MeasureSpec(Frozen):
         if not names:
             raise ValueError("name at least one overlap metric, or leave the key out")
         # The usual ones are known without loading the room.
-        for name in [name for name in names if name not in HEADLINE_METRICS]:
-            try:
-                registered("headreuse.overlap", "OVERLAP_METRICS")[name]
-            except UnknownNameError as error:
-                raise ValueError(str(error)) from None
+        if others := [name for name in names if name not in HEADLINE_METRICS]:
+            check_known("overlap metric", others, list(registered("headreuse.overlap", "OVERLAP_METRICS")))
         return tuple(dict.fromkeys(names))

@@ -12,105 +12,196 @@ gives `reverse_add-4-8-rope`, `reverse_add-4-8-rope-no_carry`, `reverse_add-4-8-
 asked for leaves no part in the name, and `joint` never does. All of them are twins: they start alike at each seed.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from itertools import product
 from typing import Any, get_args
 
+from headreuse.study import limits
+from headreuse.study.frozen import is_name
+from headreuse.study.showing import Place, shown
 from headreuse.study.specs import Position
 
 ARMS = ("joint", "each", "alone")
 POSITIONS: tuple[str, ...] = get_args(Position)
+ANY_LENGTHS = (limits.LENGTH, limits.LENGTH)
+PAIRS = "give pairs such as [[8, 16], [16, 32]], or lists such as { main = [4, 8], auxiliary = [8, 16] }"
+UNFOLDING = ("lengths", "positions", "arms")
+"""Keys of a group that ask for several."""
 Raw = dict[str, Any]
 
 
-def unfolded(raw: Raw) -> tuple[Raw, list[str]]:
-    """A raw study with its groups unfolded, and what is wrong with how it asks for that."""
-    groups = raw.get("groups")
-    if not isinstance(groups, list):
-        return raw, []
-    found, problems = [], []
+class TooManyGroupsError(ValueError):
+    """A study's groups, unfolded, are more than a study may have."""
+
+
+@dataclass(frozen=True)
+class Unfolded:
+    """One group of those that an entry gives."""
+
+    raw: Any
+    index: int
+    """Of the entry in the user's file."""
+    moved: Mapping[Place, Place] = field(default_factory=dict)
+    """Places in `raw` that come from another place in the entry."""
+
+    def origin(self, place: Place) -> Place:
+        """Where in the user's file a place in this group comes from."""
+        start = next((start for start in self.moved if place[: len(start)] == start), ())
+        return ("groups", self.index, *self.moved.get(start, ()), *place[len(start) :])
+
+    def with_(self, **changed: Any) -> "Unfolded":
+        """This group with other entries."""
+        return replace(self, raw=self.raw | changed)
+
+    def named(self, ending: object) -> "Unfolded":
+        """This group with an ending to its name; a name that is none stays as it is, to be told."""
+        name = self.raw.get("name")
+        return self.with_(name=f"{name}-{ending}") if is_name(name) else self
+
+
+Step = Callable[[Unfolded], Iterator[Unfolded]]
+
+
+def unfolded(groups: list[Any]) -> tuple[list[Unfolded], list[str]]:
+    """The groups that raw entries give, and what is wrong with how they ask for them."""
+    plans: list[tuple[int, list[Step]]] = []
+    problems: list[str] = []
+    n_groups = 0
     for index, group in enumerate(groups):
-        try:
-            found += list(_arms_of(group)) if isinstance(group, dict) else [group]
-        except ValueError as error:
-            problems.append(f"groups[{index}].{error}")
-            found.append({key: value for key, value in group.items() if key not in ("arms", "lengths", "positions")})
-    return raw | {"groups": found}, problems
+        steps, n = _steps(group, problems, f"groups[{index}]") if isinstance(group, dict) else ([], 1)
+        plans.append((index, steps))
+        n_groups += n
+    # Nothing is unfolded before the number is known to be small.
+    if n_groups > limits.GROUPS:
+        raise TooManyGroupsError(
+            f"groups: {n_groups:,} of them, unfolded; a study can have {limits.GROUPS:,}: "
+            "shorten lengths, positions or arms, or make several studies"
+        )
+    return [one for index, steps in plans for one in _all(groups[index], index, steps)], problems
 
 
-def _arms_of(group: Raw) -> Iterator[Raw]:
-    group = dict(group)
-    steps: list[Callable[[Raw], Iterator[Raw]]] = []
-    if (lengths := group.pop("lengths", None)) is not None:
-        pairs = _pairs(lengths)
-        steps.append(lambda one: (_with_lengths(one, *pair) for pair in pairs))
-    if (positions := group.pop("positions", None)) is not None:
-        _check_chosen("positions", positions, POSITIONS)
-        steps.append(lambda one: (_with_position(one, position) for position in positions))
-    if (arms := group.pop("arms", None)) is not None:
-        _check_chosen("arms", arms, ARMS)
-        steps.append(lambda one: (arm for name in ARMS if name in arms for arm in _ARM[name](one)))
-    if steps and "name" in group:
-        group.setdefault("twins", group["name"])
-    several = [group]
+def _all(group: Any, index: int, steps: list[Step]) -> list[Unfolded]:
+    if not isinstance(group, dict):
+        return [Unfolded(group, index)]
+    first = Unfolded({key: value for key, value in group.items() if key not in UNFOLDING}, index)
+    if steps and "name" in group and "twins" not in group:
+        first = replace(first.with_(twins=group["name"]), moved={("twins",): ("name",)})
+    several = [first]
     for step in steps:
         several = [result for one in several for result in step(one)]
-    yield from several
+    return several
 
 
-def _check_chosen(key: str, value: Any, choices: tuple[str, ...]) -> None:
-    if not isinstance(value, list) or not value or set(map(str, value)) - set(choices):
-        raise ValueError(f"{key}: {value!r} is not a list of {', '.join(choices)}")
+def _steps(group: Raw, problems: list[str], place: str) -> tuple[list[Step], int]:
+    """How a group is unfolded, and how many groups that gives; what it asks for wrongly is told and left out."""
+    steps: list[Step] = []
+    n_groups = 1
+    for key, reader in _READERS.items():
+        if group.get(key) is None:
+            continue
+        try:
+            step, n = reader(group[key], len(_auxiliaries(group)))
+        except ValueError as error:
+            problems.append(f"{place}.{key}: {error}")
+            # Lengths that are given wrongly are not missed in the tasks as well.
+            step, n = (_as_given if key != "lengths" else lambda one: iter([_of_lengths(one, *ANY_LENGTHS)])), 1
+        steps.append(step)
+        n_groups *= n
+    return steps, n_groups
 
 
-def _pairs(lengths: Any) -> list[tuple[int, int]]:
+def _read_lengths(lengths: Any, _n_auxiliaries: int) -> tuple[Step, int]:
     sides: list[Any] = [lengths.get(side) for side in ("main", "auxiliary")] if isinstance(lengths, dict) else []
-    if sides and len(lengths) == len(sides) and all(isinstance(side, list) for side in sides):
-        lengths = [list(pair) for pair in product(*sides)]
-    ints = isinstance(lengths, list) and all(
-        isinstance(pair, list) and len(pair) == 2 and all(type(n) is int for n in pair) for pair in lengths
-    )
-    if not ints or not lengths:
-        raise ValueError(
-            "lengths: give pairs such as [[8, 16], [16, 32]], or lists such as { main = [4, 8], auxiliary = [8, 16] }"
-        )
-    return [(main, auxiliary) for main, auxiliary in lengths]
+    if sides and len(lengths) == len(sides) and all(isinstance(side, list) and side for side in sides):
+        n, values = len(sides[0]) * len(sides[1]), [*sides[0], *sides[1]]
+        pairs: Iterator[Any] = product(*sides)
+        _check_unique(sides[0])
+        _check_unique(sides[1])
+    elif isinstance(lengths, list) and lengths and all(isinstance(pair, list) and len(pair) == 2 for pair in lengths):
+        n, values = len(lengths), [value for pair in lengths for value in pair]
+        pairs = iter(lengths)
+        _check_unique(lengths)
+    else:
+        raise ValueError(f"{PAIRS}, not {shown(lengths)}")
+    if wrong := [value for value in values if type(value) is not int]:
+        raise ValueError(f"{PAIRS}; {shown(wrong[0])} is no length")
+    if wrong := [value for value in values if not 1 <= value <= limits.LENGTH]:
+        raise ValueError(f"{shown(wrong[0])} is no length; lengths go from 1 to {limits.LENGTH}")
+    kept = list(pairs) if n <= limits.GROUPS else []
+    return (lambda one: (_with_lengths(one, *pair) for pair in kept)), n
 
 
-def _with_lengths(group: Raw, main: int, auxiliary: int) -> Raw:
-    return group | {
-        "name": f"{group.get('name')}-{main}-{auxiliary}",
-        "main": _of_length(group.get("main"), main),
-        "auxiliary": [_of_length(entry, auxiliary) for entry in _auxiliaries(group)],
-    }
+def _read_positions(positions: Any, _n_auxiliaries: int) -> tuple[Step, int]:
+    chosen = _chosen(positions, POSITIONS)
+    return (lambda one: (_with_position(one, position) for position in chosen)), len(chosen)
+
+
+def _read_arms(arms: Any, n_auxiliaries: int) -> tuple[Step, int]:
+    chosen = _chosen(arms, ARMS)
+    if not n_auxiliaries and chosen != ["alone"]:
+        raise ValueError("a group without auxiliary tasks has no arms; give it some, or leave arms out")
+    n_groups = sum(n_auxiliaries if name == "each" else 1 for name in chosen)
+    return (lambda one: (arm for name in ARMS if name in chosen for arm in _ARM[name](one))), n_groups
+
+
+_READERS = dict(zip(UNFOLDING, (_read_lengths, _read_positions, _read_arms), strict=True))
+
+
+def _chosen(value: Any, choices: tuple[str, ...]) -> list[str]:
+    if not isinstance(value, list) or not value or not all(isinstance(one, str) and one in choices for one in value):
+        raise ValueError(f"{shown(value)} is not a list of {', '.join(choices)}")
+    _check_unique(value)
+    return value
+
+
+def _check_unique(values: list[Any]) -> None:
+    seen: set[str] = set()
+    for text in map(shown, values):
+        if text in seen:
+            raise ValueError(f"{text} is listed twice; list it once")
+        seen.add(text)
+
+
+def _with_lengths(one: Unfolded, main: int, auxiliary: int) -> Unfolded:
+    return _of_lengths(one, main, auxiliary).named(f"{main}-{auxiliary}")
+
+
+def _of_lengths(one: Unfolded, main: int, auxiliary: int) -> Unfolded:
+    changed: Raw = {"main": _of_length(one.raw["main"], main)} if "main" in one.raw else {}
+    if isinstance(one.raw.get("auxiliary"), list):
+        changed["auxiliary"] = [_of_length(entry, auxiliary) for entry in one.raw["auxiliary"]]
+    return one.with_(**changed)
+
+
+def _as_given(one: Unfolded) -> Iterator[Unfolded]:
+    yield one
 
 
 def _of_length(entry: Any, max_length: int) -> Any:
     return entry | {"max_length": max_length} if isinstance(entry, dict) else entry
 
 
-def _with_position(group: Raw, position: str) -> Raw:
-    model = group.get("model", {})
+def _with_position(one: Unfolded, position: str) -> Unfolded:
+    model = one.raw.get("model", {})
     changed = model | {"position": position} if isinstance(model, dict) else model
-    return group | {"name": f"{group.get('name')}-{position}", "model": changed}
+    return one.with_(model=changed).named(position)
 
 
-def _one_at_a_time(group: Raw) -> Iterator[Raw]:
-    for entry in _auxiliaries(group):
-        task = entry.get("task") if isinstance(entry, dict) else entry
-        yield group | {"name": f"{group.get('name')}-{task}", "auxiliary": [entry]} | _same_range(group)
+def _one_at_a_time(one: Unfolded) -> Iterator[Unfolded]:
+    for index, entry in enumerate(_auxiliaries(one.raw)):
+        task = entry.get("task") if isinstance(entry, dict) else None
+        ending = task if is_name(task) else index
+        moved = {**one.moved, ("auxiliary", 0): ("auxiliary", index)}
+        yield replace(one.with_(auxiliary=[entry], **_same_range(one.raw)).named(ending), moved=moved)
 
 
-def _alone(group: Raw) -> Iterator[Raw]:
-    without = {key: value for key, value in group.items() if key not in ("auxiliary", "kind")}
-    yield without | {"name": f"{group.get('name')}-alone"} | _same_range(group)
+def _alone(one: Unfolded) -> Iterator[Unfolded]:
+    without = {key: value for key, value in one.raw.items() if key not in ("auxiliary", "kind")}
+    yield replace(one, raw=without | _same_range(one.raw)).named("alone")
 
 
-_ARM: dict[str, Callable[[Raw], Iterator[Raw]]] = {
-    "joint": lambda group: iter([group]),
-    "each": _one_at_a_time,
-    "alone": _alone,
-}
+_ARM: dict[str, Step] = {"joint": _as_given, "each": _one_at_a_time, "alone": _alone}
 
 
 def _auxiliaries(group: Raw) -> list[Any]:
@@ -124,10 +215,10 @@ def _same_range(group: Raw) -> Raw:
 
 
 def longest_training(group: Raw) -> int | None:
-    """The longest `max_length` of a group's tasks, given as tables or as records; None where none can be read."""
+    """The longest `max_length` of a group's tasks that can be one, from tables or records; None where none can."""
     auxiliary = group.get("auxiliary")
     entries = [group.get("main"), *(auxiliary if isinstance(auxiliary, (list, tuple)) else [])]
     lengths = [
         entry.get("max_length") if isinstance(entry, dict) else getattr(entry, "max_length", None) for entry in entries
     ]
-    return max((length for length in lengths if type(length) is int), default=None)
+    return max((length for length in lengths if type(length) is int and 0 < length <= limits.LENGTH), default=None)

@@ -9,6 +9,7 @@ from headreuse.prompts import Vocabulary
 from headreuse.records import Checkpoint
 from headreuse.store.folder import TRAINING_LOG
 from headreuse.store.training_log import Logbook
+from headreuse.study import limits
 from headreuse.study.config import Group, Study
 from headreuse.study.streams import weights_seed
 from headreuse.training.batches import Batches
@@ -18,9 +19,6 @@ from headreuse.training.trainer import Follower, JointTrainer, OnStep, check_sup
 from headreuse.training.watching import Watcher, watched_prompts
 
 __all__ = ["Batches", "train"]
-
-MAX_POSITIONS = 1024
-"""Written into the model's configuration for tools that ask; no weight depends on it."""
 
 
 def train(study: Study, group: Group, seed: int, folder: Path, *, on_step: OnStep) -> None:
@@ -64,7 +62,7 @@ def _train_from(last: Checkpoint | None, study: Study, group: Group, series: Tra
 def _build_trainer(study: Study, group: Group, series: TrainedSeries, *, first: int) -> JointTrainer:
     vocabulary = _vocabulary(study, group)
     seed = weights_seed(group.twins, int(series.label))
-    model = build_model(study.model_of(group), vocab_size=len(vocabulary), max_positions=MAX_POSITIONS, seed=seed)
+    model = build_model(study.model_of(group), vocab_size=len(vocabulary), max_positions=limits.POSITIONS, seed=seed)
     if group.training.compile:
         model.compile()
     return JointTrainer(

@@ -4,9 +4,12 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from headreuse.errors import HeadreuseError
+from headreuse.study import limits
 from headreuse.study.own_tasks.checking import check_task
 from headreuse.study.own_tasks.faults import TaskError
 from headreuse.study.own_tasks.files import TaskEntry, TaskFile, describe, located
+from headreuse.study.showing import on_one_line, shown
+from headreuse.study.texts import UnreadableError, read_text
 
 __all__ = ["TaskEntry", "TaskFile", "check_files", "read_files"]
 
@@ -17,7 +20,9 @@ SIZES = {"alphabet_size": 26, "grid_size": 8}
 def read_files(names: object, beside: Path, sizes: Mapping[str, object]) -> tuple[list[TaskFile], list[str]]:
     """Execute the files at these paths from `beside` and describe them; also what is wrong, one line each."""
     if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
-        return [], [f'tasks: {names!r} is not a list of paths; give Python files such as ["my_tasks.py"]']
+        return [], [f'tasks: {shown(names)} is not a list of paths; give Python files such as ["my_tasks.py"]']
+    if len(names) > limits.TASK_FILES:
+        return [], [f"tasks: {len(names):,} files; at most {limits.TASK_FILES} work"]
     files: list[TaskFile] = []
     problems: list[str] = []
     for name in names:
@@ -51,13 +56,10 @@ def _usable(sizes: Mapping[str, object]) -> dict[str, int]:
 
 def _source(path: Path, name: str) -> str:
     try:
-        return path.read_text(encoding="utf-8-sig")
-    except FileNotFoundError:
-        raise HeadreuseError(f"{name}: no such file ({path.absolute()}); give the path of a Python file") from None
-    except UnicodeDecodeError as error:
-        raise HeadreuseError(f"{name}: not a text in UTF-8 ({error.reason}); give a Python file") from None
-    except OSError as error:
-        raise HeadreuseError(f"{name}: could not be read: {error.strerror}; give a Python file") from None
+        return read_text(path, limits.TASK_FILE_BYTES)
+    except UnreadableError as error:
+        where = f" ({path.absolute()})" if str(error) == "no such file" else ""
+        raise HeadreuseError(f"{on_one_line(name)}: {error}{where}; give the path of a Python file") from None
 
 
 def _check_names(file: TaskFile, others: Sequence[TaskFile]) -> None:
