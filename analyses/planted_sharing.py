@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
-from headreuse.interventions.head_sets import random_sets_like, set_ablation
+from headreuse.interventions.head_sets import other_sets_like, set_ablation
 from headreuse.overlap import SetAblations, functional_overlap, map_metrics
 from headreuse.scores import mean_ablation
 from tests.planting import plant_sharing
@@ -28,11 +28,9 @@ def measure(sharing: float, seed: int) -> pd.DataFrame:
     prompts = {task: truth.prompts(task, N_PROMPTS, generator) for task in ("A", "B")}
     scores = {task: mean_ablation(truth.model, prompts[task]) for task in prompts}
     tops = {task: found.top(N_HEADS, "exact_match") for task, found in scores.items()}
-    sets = [tops["A"], tops["B"], *random_sets_like(tops["A"], 8, N_SETS, generator)]
+    sets = [tops["A"], tops["B"], *other_sets_like(tops["A"], 8, N_SETS, generator)]
     lost = set_ablation(truth.model, prompts["B"], sets).effects["exact_match"]
-    functional = functional_overlap(
-        SetAblations("A", "B", "exact_match", N_HEADS, lost[0], lost[1], lost[2:]), generator
-    )
+    functional = functional_overlap(SetAblations("A", "B", "exact_match", N_HEADS, lost[0], lost[1], lost[2:]))
     maps = [scores[task].effect("exact_match") for task in ("A", "B")]
     rows = [(sharing, name, float(metric(*maps, k=N_HEADS)), np.nan, np.nan) for name, metric in map_metrics().items()]
     rows.append((sharing, "functional_overlap", functional.value, functional.ci_low, functional.ci_high))

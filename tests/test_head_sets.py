@@ -1,14 +1,19 @@
 """What is lost where several heads go at once? Covers `interventions/head_sets.py`, `interventions/replacements.py`."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
 from decoders import N_HEADS, N_LAYERS, answered_prompts, random_model, slow_outcomes
+from scipy import stats
 
 from headreuse.errors import HeadreuseError
-from headreuse.interventions.head_sets import name_of, random_sets_like, set_ablation
-from headreuse.records import Head
+from headreuse.interventions.head_sets import name_of, other_sets_like, set_ablation
+from headreuse.measurements.set_ablation import other_sets
+from headreuse.records import Checkpoint, Head
 from headreuse.scores import mean_ablation, resample_ablation, zero_ablation
+from headreuse.store.units import Unit
 
 SINGLE_SCORE = {"mean": mean_ablation, "resample": resample_ablation}
 
@@ -79,14 +84,41 @@ def test_ablating_all_heads_of_one_task_breaks_the_shared_part_of_the_other(shar
     assert scores.effect("exact_match").tolist() == pytest.approx([sharing, 1.0])
 
 
-def test_random_sets_have_as_many_heads_in_each_layer(generator):
+def test_all_other_sets_are_there_once_where_they_are_few(generator):
+    """Of 4 heads in a layer there are 6 pairs: without 0.0 0.1 there remain 5, which can be written down."""
+    pair = {Head(0, 0), Head(0, 1)}
+    found = [name_of(one) for one in other_sets_like(pair, 4, 20, generator)]
+    assert sorted(found) == ["0.0 0.2", "0.0 0.3", "0.1 0.2", "0.1 0.3", "0.2 0.3"]
+    across = {Head(0, 1), Head(1, 2)}
+    found = [name_of(one) for one in other_sets_like(across, 4, 15, generator)]
+    assert sorted(found) == [f"0.{i} 1.{j}" for i in range(4) for j in range(4) if (i, j) != (1, 2)]
+    assert other_sets_like({Head(0, index) for index in range(4)}, 4, 20, generator) == []
+
+
+def test_drawn_sets_have_as_many_heads_in_each_layer_and_none_twice(generator):
     heads = {Head(0, 1), Head(2, 0), Head(2, 3)}
-    sets = random_sets_like(heads, 4, 200, generator)
-    assert all(sorted(head.layer for head in drawn) == [0, 2, 2] for drawn in sets)
-    # 4 choices in layer 0, 6 pairs in layer 2: all 24 are drawn about equally often.
-    counts = np.unique([name_of(drawn) for drawn in sets], return_counts=True)[1]
-    assert len(counts) == 24
-    assert counts.max() < 25
+    draws = [other_sets_like(heads, 4, 12, generator) for _ in range(400)]
+    assert all(len(set(drawn)) == 12 and heads not in drawn for drawn in draws)
+    every = [one for drawn in draws for one in drawn]
+    assert all(sorted(head.layer for head in one) == [0, 2, 2] for one in every)
+    # 4 choices in layer 0, 6 pairs in layer 2: the 23 others are drawn about equally often, 209 times each.
+    counts = np.unique([name_of(one) for one in every], return_counts=True)[1]
+    assert len(counts) == 23
+    assert stats.chisquare(counts).pvalue > 0.01
+
+
+def test_no_choice_of_sets_recurs_at_every_seed_or_for_every_pair_of_tasks():
+    top = frozenset({Head(0, 1), Head(1, 2), Head(1, 5)})
+
+    def drawn(*, model: str, target: str = "reverse", source: str = "copy") -> set[frozenset[Head]]:
+        unit = Unit("set_ablation", "1", Checkpoint(Path(), 1, model), target, {"data_seed": 0, "n_sets": 20})
+        return set(other_sets(top, 12, unit, source))
+
+    first = drawn(model="seed 0")
+    assert first == drawn(model="seed 0")
+    # 20 of 791 sets each time: two independent draws share half a set on average.
+    others = [drawn(model="seed 1"), drawn(model="seed 0", target="sort"), drawn(model="seed 0", source="sort")]
+    assert all(len(first & other) <= 4 for other in others)
 
 
 def test_the_frame_names_the_sets(llama, prompts):

@@ -18,7 +18,7 @@ from headreuse.overlap import (
 )
 from headreuse.records import HeadScores
 
-SETTINGS = ComparisonSettings(n_resamples=200, n_permutations=200, n_splits=20)
+SETTINGS = ComparisonSettings(n_permutations=200, n_splits=20)
 
 OF_MAPS = sorted(map_metrics())
 
@@ -45,7 +45,7 @@ def test_the_table_has_every_pair_main_first_and_both_ways_round_where_it_matter
     given = [scores(heads(0.5, 0.1, 0.0, 0.2), task=task, seed=i) for i, task in enumerate(reversed(tasks))]
     patterns = [pattern(np.full((2, 2, 3, 3), 1 / 3), task=task) for task in reversed(tasks)]
     names = ("cosine", "threshold_containment", "attention_difference")
-    settings_ = ComparisonSettings(metrics=names, n_resamples=50, n_splits=5)
+    settings_ = ComparisonSettings(metrics=names, n_splits=5)
     table = overlap_table(given, patterns, group(*tasks), settings=settings_, generator=np.random.default_rng(0))
     pairs = {name: list(zip(rows["task_a"], rows["task_b"], strict=True)) for name, rows in table.groupby("metric")}
     unordered = [("copy", "capitalize"), ("copy", "reverse"), ("capitalize", "reverse")]
@@ -89,6 +89,6 @@ def test_scores_of_two_models_are_refused():
 
 def test_the_same_generator_gives_the_same_table():
     a, b = scores(heads(0.5, 0.1, 0.0, 0.2)), scores(heads(0.5, 0.1, 0.2, 0.0), seed=1)
-    settings_ = ComparisonSettings(metrics=tuple(OF_MAPS), n_resamples=50, n_permutations=50, n_splits=5)
+    settings_ = ComparisonSettings(metrics=tuple(OF_MAPS), n_permutations=50, n_splits=5)
     first, second = (compare(a, b, settings=settings_, generator=np.random.default_rng(3)) for _ in range(2))
     assert first.equals(second)

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from headreuse.interventions.head_sets import random_sets_like, set_ablation
+from headreuse.interventions.head_sets import other_sets_like, set_ablation
 from headreuse.overlap import SetAblations, functional_overlap, map_metrics
 from headreuse.records import Head
 from headreuse.scores import mean_ablation
@@ -22,7 +22,7 @@ def measured(planted):
         prompts = {task: truth.prompts(task, 150, generator) for task in ("A", "B")}
         maps = {task: mean_ablation(truth.model, prompts[task]).effect("exact_match") for task in prompts}
         tops = {task: top(effects) for task, effects in maps.items()}
-        sets = [tops["A"], tops["B"], *random_sets_like(tops["A"], 8, 19, generator)]
+        sets = [tops["A"], tops["B"], *other_sets_like(tops["A"], 8, 19, generator)]
         lost = set_ablation(truth.model, prompts["B"], sets).effects["exact_match"]
         found[sharing] = maps, SetAblations("A", "B", "exact_match", N_HEADS, lost[0], lost[1], lost[2:])
     return found
@@ -44,7 +44,8 @@ def test_every_similarity_increases_with_true_sharing_and_the_difference_decreas
 
 @pytest.mark.parametrize("sharing", SHARING)
 def test_functional_overlap_recovers_true_sharing_within_its_interval(measured, sharing):
-    found = functional_overlap(measured[sharing][1], np.random.default_rng(0))
+    found = functional_overlap(measured[sharing][1])
     assert found.usable
-    assert found.ci_low - 1e-9 <= sharing <= found.ci_high + 1e-9
+    if 0 < sharing < 1:  # at the ends every prompt loses the same, and there is no interval
+        assert found.ci_low <= sharing <= found.ci_high
     assert (found.p_chance <= 0.05) == (sharing >= 0.8)

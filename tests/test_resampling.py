@@ -1,30 +1,32 @@
-"""Resampled prompts, intervals, noise floor and ceiling: by arithmetic and by simulation.
+"""Prompts left out, intervals, noise floor and ceiling: by arithmetic and by simulation.
 
-Covers `overlap/resampling.py`.
+Covers `overlap/resampling.py` and `overlap/intervals.py`.
 """
 
 import numpy as np
 import pytest
 from head_maps import scores
+from scipy import stats
 
 from headreuse.overlap import (
     OVERLAP_METRICS,
     ComparisonSettings,
     compare,
 )
+from headreuse.overlap.intervals import interval
 from headreuse.overlap.resampling import draw_weights, resample
 
 
-def test_resamples_are_means_over_drawn_examples():
+def test_maps_without_a_group_and_of_halves_are_means_over_the_other_examples():
     generator = np.random.default_rng(0)
     effects = generator.normal(size=(2, 3, 31))
-    weights = draw_weights(31, generator, n_resamples=7, n_splits=4)
+    weights = draw_weights(31, generator, n_splits=4)
     maps_ = resample(effects, weights)
     np.testing.assert_allclose(maps_.point, effects.mean(-1))
-    for i, row in enumerate(weights.bootstrap):
-        drawn = np.repeat(np.arange(31), np.round(row * 31).astype(int))
-        assert len(drawn) == 31
-        np.testing.assert_allclose(maps_.bootstrap[i], effects[..., drawn].mean(-1).ravel(), atol=1e-6)
+    kept = weights.without > 0
+    assert (kept.sum(axis=0) == 30).all(), "each example is left out once"
+    for i, row in enumerate(kept):
+        np.testing.assert_allclose(maps_.without[i], effects[..., row].mean(-1).ravel(), atol=1e-6)
     halves = (weights.first_half > 0).sum(1), (weights.second_half > 0).sum(1)
     assert (halves[0] == 15).all()
     assert (halves[1] == 16).all()
@@ -34,10 +36,44 @@ def test_resamples_are_means_over_drawn_examples():
     )
 
 
+def test_of_many_examples_each_group_is_left_out_once_and_all_are_as_large():
+    kept = draw_weights(256, np.random.default_rng(0), n_splits=1).without > 0
+    assert kept.shape == (32, 256)
+    assert (kept.sum(axis=0) == 31).all()
+    assert (kept.sum(axis=1) == 248).all()
+
+
+def test_the_interval_of_a_mean_is_the_textbooks():
+    """Where each prompt is a group, the jackknife of a mean is the t interval."""
+    x = np.random.default_rng(0).gamma(2.0, size=32)
+    without = (x.sum() - x) / 31
+    found = interval(OVERLAP_METRICS["ablation_map_difference"], x.mean(), without, 0.1)
+    judge = stats.ttest_1samp(x, 0).confidence_interval()
+    assert (found.low, found.high, found.note) == (pytest.approx(judge.low), pytest.approx(judge.high), "")
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "n_groups", "noise", "reason"),
+    [
+        ("top_k_jaccard", 0.5, 32, 0.9, "none holds for top_k_jaccard in simulation"),
+        ("spearman", 0.5, 32, 0.9, "none holds for spearman in simulation"),
+        ("cosine", 0.5, 31, 0.9, "it takes at least 32 prompts"),
+        ("cosine", 0.5, 32, 0.79, "halves of a task's prompts give maps with cosine 0.79, below 0.8"),
+        ("cosine", 0.5, 32, np.nan, "halves of a task's prompts give maps with cosine nan, below 0.8"),
+        ("cosine", 1.0, 32, 0.9, "the value lies at the end of its range"),
+        ("ablation_map_difference", 0.39, 32, 0.1, "the value is below 4 times its noise floor"),
+    ],
+)
+def test_an_interval_that_is_not_known_to_hold_is_not_given_and_its_row_says_why(name, value, n_groups, noise, reason):
+    found = interval(OVERLAP_METRICS[name], value, np.linspace(0.3, 0.5, n_groups), noise)
+    assert np.isnan([found.low, found.high]).all()
+    assert found.note.startswith(f"no interval: {reason}")
+
+
 def test_the_interval_holds_the_average_value_at_about_the_stated_rate():
     truth = np.random.default_rng(5).gamma(0.5, size=(2, 2, 8))
     names = ("ablation_map_difference", "cosine")
-    settings_ = ComparisonSettings(metrics=names, n_resamples=200, n_permutations=20, n_splits=2)
+    settings_ = ComparisonSettings(metrics=names, n_permutations=20, n_splits=2)
     found = []
     for seed in range(100):
         a, b = scores(truth[0], noise=1.0, seed=2 * seed), scores(truth[1], noise=1.0, seed=2 * seed + 1)
@@ -45,6 +81,7 @@ def test_the_interval_holds_the_average_value_at_about_the_stated_rate():
     for name in names:
         rows = [frame[frame["metric"] == name].iloc[0] for frame in found]
         average = np.mean([row["value"] for row in rows])
+        assert np.isfinite([row["ci_low"] for row in rows]).mean() > 0.9
         assert 0.88 <= np.mean([row["ci_low"] <= average <= row["ci_high"] for row in rows]) <= 1.0
 
 
@@ -53,7 +90,7 @@ def test_noise_floor_is_what_two_samples_of_one_truth_show():
     rows = []
     for seed in range(30):
         a, b = (scores(truth, noise=1.0, seed=2 * seed + i) for i in range(2))
-        settings_ = ComparisonSettings(metrics=("ablation_map_difference",), n_resamples=20, n_permutations=20)
+        settings_ = ComparisonSettings(metrics=("ablation_map_difference",), n_permutations=20)
         rows.append(compare(a, b, settings=settings_, generator=np.random.default_rng(seed)).iloc[0])
     floor, value = (np.mean([row[name] for row in rows]) for name in ("noise_floor", "value"))
     assert floor == pytest.approx(value, rel=0.05)
@@ -64,7 +101,7 @@ def test_disattenuation_undoes_what_noise_takes():
     shared = generator.normal(size=(4, 16))
     a, b = shared + 0.6 * generator.normal(size=shared.shape), shared + 0.6 * generator.normal(size=shared.shape)
     truth = OVERLAP_METRICS["cosine"](a, b)
-    settings_ = ComparisonSettings(metrics=("cosine",), n_resamples=20, n_permutations=20)
+    settings_ = ComparisonSettings(metrics=("cosine",), n_permutations=20)
     rows = [
         compare(
             scores(a, noise=8.0, seed=2 * seed),

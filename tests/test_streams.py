@@ -16,6 +16,8 @@ def test_streams_differ_from_each_other_and_are_fixed_by_seed_and_further_number
         assert not np.array_equal(one, other)
     assert np.array_equal(Stream.EVALUATION.generator(3, 8).random(4), np.random.default_rng([3, 1, 8]).random(4))
     assert not np.array_equal(Stream.POWER.generator(0).random(4), Stream.POWER.generator(1).random(4))
+    names = [Stream.RANDOM_SETS.generator(0, name).random(4) for name in ("a", "b")]
+    assert not np.array_equal(*names)
 
 
 def test_the_data_seed_is_drawn_from_through_streams_alone():

@@ -6,7 +6,7 @@ Runs: a trend that all runs share, a level for each run, and AR(1) noise; 1 to 8
 the JSON end in `.rejection` (share of p ≤ 5 % without any relation), `.coverage` (share of 95 % intervals that hold the
 truth under a planted within-run relation), `.power` (share of p ≤ 5 % under that relation), or `.not_offered` (the same
 for methods that the package does not offer because of it). `naive_pearson` is the usual test: Pearson's p over all
-checkpoints.
+checkpoints. Maps: see `calibrating/maps.py`; `.printed` is the share of them for which the package prints anything.
 """
 
 import argparse
@@ -20,25 +20,20 @@ from itertools import product
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
+from calibrating import maps
+from calibrating.number import Number
 from scipy import stats
 
 from headreuse.correlation.across import Combined, combine, contrast, together
 from headreuse.correlation.estimate import Estimate, why_no_interval, why_no_p
 from headreuse.correlation.further import MIXED_FROM, given_covariates, mixed_slopes, shifted
 from headreuse.correlation.further import partial as partial_correlation
-from headreuse.correlation.group_level import mantel
 from headreuse.correlation.intervals import Interval, between_runs, cluster_bootstrap, over_runs
 from headreuse.correlation.mixed import fit_mixed
 from headreuse.correlation.panels import Panel
 from headreuse.correlation.permutation import seed_permutation, slope_interval
 from headreuse.correlation.power import autoregressive
 from headreuse.correlation.statistics import STATISTICS
-from headreuse.overlap import SetAblations, functional_overlap, map_metrics
-from headreuse.overlap.chance import chance_from, jaccard_chance, shuffles_over_all_layers, shuffles_within_layers
-from headreuse.overlap.resampling import draw_weights, interval
-from headreuse.study import Group
-from headreuse.tables.transfer import transfer_table
 
 N_RUNS = (1, 2, 3, 4, 5, 6, 8)
 N_STEPS = (10, 20, 40)
@@ -51,15 +46,6 @@ LEVEL = 0.5
 N_TRUTH = 20_000
 """The truth of an estimate is its value over this many runs of the same checkpoints."""
 CHUNK = 250
-
-
-@dataclass(frozen=True)
-class Number:
-    """One result."""
-
-    name: str
-    value: float
-    unit: str = "share"
 
 
 @dataclass(frozen=True)
@@ -185,90 +171,6 @@ def groups(setting: Setting, n: int, generator: np.random.Generator) -> Iterator
     yield from _of_rows(f"related_minus_control.{setting}", differences, related_truth - control_truth)
 
 
-def chance_levels(n: int, generator: np.random.Generator) -> Iterator[Number]:
-    """p_chance of unrelated maps whose late layers matter more: heads permuted within layers, and over all layers."""
-    n_layers, n_heads = 4, 6
-    weight = np.linspace(0.2, 1.5, n_layers)[:, None]
-    a, b = weight * generator.gamma(1.0, size=(2, n, n_layers, n_heads))
-    shuffles = {
-        "within_layers": shuffles_within_layers(n_layers, n_heads, generator, n_permutations=399),
-        "over_layers": shuffles_over_all_layers(n_layers, n_heads, generator, n_permutations=399),
-    }
-    for name in ("ablation_map_difference", "cosine", "spearman", "top_k_jaccard"):
-        metric = map_metrics()[name]
-        for where, chosen in shuffles.items():
-            kind = "rejection" if where == "within_layers" else "not_offered"
-            p = [_p_chance(metric, one, other, chosen.orders, where) for one, other in zip(a, b, strict=True)]
-            yield Number(f"p_chance.{where}.{name}.{kind}", float((np.array(p) <= 0.05).mean()))
-
-
-def _p_chance(metric, a: np.ndarray, b: np.ndarray, orders: np.ndarray, where: str) -> float:
-    first, second = (metric.prepare(values.ravel(), 3) for values in (a, b))
-    if metric.exact_chance is not None:
-        layout = a.shape if where == "within_layers" else (1, a.size)
-        return jaccard_chance(first.reshape(layout), second.reshape(layout)).p
-    value = float(metric.compare(first, second))
-    return chance_from(metric.compare(first, second[orders]), value, distance=metric.distance, exact=False).p
-
-
-def other_tests(n: int, generator: np.random.Generator) -> Iterator[Number]:
-    """Mantel's test of unrelated matrices, and functional overlap with a task whose top heads are as random ones."""
-    matrices = generator.standard_normal((n, 2, 5, 5))
-    p = [mantel(a + a.T, b + b.T)[1] for a, b in matrices]
-    yield Number("mantel.tasks5.rejection", float((np.array(p) <= 0.05).mean()))
-    truth, found = 0.3, []
-    for _ in range(n):
-        rates = np.clip(generator.normal(truth, 0.1, 40), 0, 1)
-        lost = (generator.random((40, 256)) < rates[:, None]).astype(float)
-        found.append(
-            (rates[0], functional_overlap(SetAblations("a", "b", "o", 3, lost[0], np.ones(256), lost[1:]), generator))
-        )
-    yield Number("functional_overlap.rejection", float(np.mean([row.p_chance <= 0.05 for _, row in found])))
-    yield Number(
-        "functional_overlap.coverage", float(np.mean([row.ci_low <= rate <= row.ci_high for rate, row in found]))
-    )
-
-
-def over_prompts(n: int, generator: np.random.Generator) -> Iterator[Number]:
-    """Intervals over examples: of an overlap (of its average with as many prompts), and of the gap."""
-    n_heads, n_prompts = 18, 256
-    truth = generator.gamma(0.5, size=(2, n_heads, 1))
-    weights = draw_weights(n_prompts, generator, n_resamples=500, n_splits=1)
-    for name in ("ablation_map_difference", "cosine", "spearman"):
-        metric = map_metrics()[name]
-        found = []
-        for _ in range(n):
-            effects = truth + generator.standard_normal((2, n_heads, n_prompts))
-            a, b = (metric.prepare(weights.bootstrap @ one.T, 3) for one in effects)
-            value = float(metric.compare(*(metric.prepare(one.mean(axis=-1), 3) for one in effects)))
-            found.append((value, *interval(metric, metric.compare(a, b), value)))
-        values, low, high = np.array(found).T
-        yield Number(f"overlap_over_prompts.{name}.coverage", covered(Interval(low, high), float(values.mean())))
-    main, auxiliary = np.linspace(0.99, 0.05, 16), np.linspace(0.99, 0.8, 16)
-    yield Number("gap_over_examples.coverage", _gap_coverage(main, auxiliary, n, generator))
-
-
-def _gap_coverage(main: np.ndarray, auxiliary: np.ndarray, n: int, generator: np.random.Generator) -> float:
-    group = Group.model_validate(
-        {
-            "name": "g",
-            "main": {"task": "copy", "max_length": 8},
-            "auxiliary": [{"task": "reverse", "max_length": 16}],
-        }
-    )
-    counts = {"copy": generator.binomial(256, main, (n, 16)), "reverse": generator.binomial(256, auxiliary, (n, 16))}
-    step, length = (index.ravel() for index in np.indices((n, 16)))
-    tables = [
-        pd.DataFrame({"group": "g", "seed": 0, "step": step, "task": task, "length": length + 1, "n": 256}).assign(
-            accuracy=drawn.ravel() / 256
-        )
-        for task, drawn in counts.items()
-    ]
-    table = transfer_table(pd.concat(tables), [group])
-    limits = Interval(table["gap_ci_low"].to_numpy(), table["gap_ci_high"].to_numpy())
-    return covered(limits, float(np.mean(auxiliary - main)))
-
-
 def jobs(n: int) -> list[Callable[[np.random.Generator], Iterator[Number]]]:
     """Everything that is simulated."""
     every = [Setting(*chosen) for chosen in product(N_RUNS, N_STEPS, AUTOCORRELATION)]
@@ -278,16 +180,11 @@ def jobs(n: int) -> list[Callable[[np.random.Generator], Iterator[Number]]]:
     chosen = [Setting(n_runs, 20, 0.8) for n_runs in (2, 3, 5)]
     found += [partial(_with_generator, further, setting, min(n, 1000)) for setting in chosen]
     found += [partial(_with_generator, groups, setting, min(n, 1000)) for setting in chosen]
-    found.append(partial(_without_setting, over_prompts, min(n, 1000)))
-    return [*found, partial(_without_setting, chance_levels, n), partial(_without_setting, other_tests, min(n, 1000))]
+    return [*found, *maps.jobs(min(n, 1000))]
 
 
 def _with_generator(work, setting: Setting, n: int, generator: np.random.Generator) -> Iterator[Number]:
     return work(setting, n, generator)
-
-
-def _without_setting(work, n: int, generator: np.random.Generator) -> Iterator[Number]:
-    return work(n, generator)
 
 
 def run(job: tuple[int, Callable[[np.random.Generator], Iterator[Number]]]) -> list[Number]:
@@ -298,7 +195,7 @@ def run(job: tuple[int, Callable[[np.random.Generator], Iterator[Number]]]) -> l
 
 def show(numbers: list[Number]) -> None:
     """The table: each method's worst and best setting, and the bound that it must hold."""
-    bounds = {"rejection": "≤ 7 %", "coverage": "92–99 %", "power": "", "not_offered": "not offered"}
+    bounds = {"rejection": "≤ 7 %", "coverage": "92–99 %", "power": "", "not_offered": "not offered", "printed": ""}
     methods: dict[tuple[str, str], list[float]] = {}
     for number in numbers:
         kind = number.name.rpartition(".")[2]
@@ -307,7 +204,7 @@ def show(numbers: list[Number]) -> None:
     for (method, kind), values in sorted(
         methods.items(), key=lambda entry: (list(bounds).index(entry[0][1]), entry[0])
     ):
-        bound = "wrong test" if method == "naive_pearson" else bounds[kind]
+        bound = "for comparison" if method.startswith("naive") else bounds[kind]
         print(f"{method:44}{kind:>13}{min(values):9.1%}{max(values):9.1%}{len(values):10}   {bound}")
 
 

@@ -1,7 +1,10 @@
-"""What is lost where several heads are ablated at once? Sets of heads, and random sets to compare them with."""
+"""What is lost where several heads are ablated at once? Sets of heads, and other sets to compare them with."""
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain, combinations, product
+from math import comb, prod
 
 import numpy as np
 import pandas as pd
@@ -91,19 +94,35 @@ def set_ablation(
     return SetScores(prompts.task, length, replacement, position, frozen, ablated.baseline, ablated.effects)
 
 
-def random_sets_like(
-    heads: Collection[Head], n_heads: int, n_sets: int, generator: np.random.Generator
-) -> list[HeadSet]:
-    """Sets drawn at random with as many heads in each layer as `heads` has, out of the `n_heads` that a layer holds."""
-    layers = [head.layer for head in heads]
-    return [
-        frozenset(
+def other_sets_like(heads: Collection[Head], n_heads: int, most: int, generator: np.random.Generator) -> list[HeadSet]:
+    """Other sets with as many heads in each layer as `heads` has, out of the `n_heads` that a layer holds.
+
+    All of them where there are at most `most`; else `most` of them at random. None is there twice, and `heads` is not
+    among them.
+    """
+    per_layer = Counter(head.layer for head in heads)
+    own = frozenset(heads)
+    if prod(comb(n_heads, k) for k in per_layer.values()) <= most + 1:
+        return [one for one in _all_sets(per_layer, n_heads) if one != own]
+    # A set that is drawn again is drawn anew, which leaves each choice of `most` distinct sets as likely as any other.
+    drawn: dict[HeadSet, None] = {}
+    while len(drawn) < most:
+        one = frozenset(
             Head(layer, int(index))
-            for layer in sorted(set(layers))
-            for index in generator.choice(n_heads, layers.count(layer), replace=False)
+            for layer, k in sorted(per_layer.items())
+            for index in generator.choice(n_heads, k, replace=False)
         )
-        for _ in range(n_sets)
+        if one != own:
+            drawn[one] = None
+    return list(drawn)
+
+
+def _all_sets(per_layer: Mapping[int, int], n_heads: int) -> Iterator[HeadSet]:
+    within = [
+        [[Head(layer, index) for index in chosen] for chosen in combinations(range(n_heads), k)]
+        for layer, k in sorted(per_layer.items())
     ]
+    return (frozenset(chain(*parts)) for parts in product(*within))
 
 
 def _require_heads(subject: Subject, sets: Sequence[HeadSet]) -> None:

@@ -1,4 +1,4 @@
-"""Ablations of head sets: what a task loses without each task's top heads, and without random sets like them."""
+"""Ablations of head sets: what a task loses without each task's top heads, and without other sets like them."""
 
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
@@ -11,6 +11,7 @@ from headreuse.measurements.base import MEASUREMENTS, Measurement, Settings, mea
 from headreuse.measurements.head_scores import HeadScoresOf
 from headreuse.measurements.outcomes import outcome_columns
 from headreuse.measurements.scored_length import at_score_length, pass_cost
+from headreuse.records import Head
 from headreuse.store.units import Unit
 from headreuse.study.config import Group, Study
 from headreuse.study.streams import Stream
@@ -22,14 +23,14 @@ RANKED_BY = "mean_ablation"
 """The score whose top heads make the sets."""
 
 SetLosses = Mapping[str, Mapping[str, Float[np.ndarray, "set example"]]]
-"""By source task and outcome: the loss without the source's top heads first, then without random sets."""
+"""By source task and outcome: the loss without the source's top heads first, then without other sets like them."""
 
 
 @measurement("set_ablation")
 class SetAblationsOf(Measurement[SetLosses]):
     """The losses of one task."""
 
-    version = 1
+    version = 2
     after = ("head_scores",)
 
     def wanted(self, study: Study, group: Group, *, is_last: bool) -> Iterator[tuple[str, Settings]]:
@@ -42,26 +43,26 @@ class SetAblationsOf(Measurement[SetLosses]):
             yield task, {**at_score_length(study, group), **sets, "n_sets": measures.functional_sets}
 
     def cost(self, study: Study, group: Group, settings: Settings) -> float:
-        """One pass for each set."""
+        """One pass for each set, where there are as many other sets as the study asks for."""
         n_sets = len(settings["sources"]) * (1 + settings["n_sets"])
         return pass_cost(settings["n"], settings["length"]) * n_sets
 
     def measure(self, loaded: "Loaded", unit: Unit) -> SetLosses:
         """Ablate every set of every source task."""
-        from headreuse.interventions.head_sets import random_sets_like, set_ablation
+        from headreuse.interventions.head_sets import set_ablation
 
         settings = unit.settings
-        generator = Stream.RANDOM_SETS.generator(settings["data_seed"])
         sets = {}
         for source in settings["sources"]:
             top = loaded.result(HeadScoresOf, _scores_unit(loaded, unit, source)).top(settings["top_k"])
-            sets[source] = [top, *random_sets_like(top, loaded.n_heads, settings["n_sets"], generator)]
+            sets[source] = [top, *other_sets(top, loaded.n_heads, unit, source)]
         every = [heads for several in sets.values() for heads in several]
         prompts = loaded.prompts(unit, settings["length"])
         effects = set_ablation(
             loaded.model, prompts, every, position="each" if prompts.is_aligned else "pooled"
         ).effects
-        parts = {outcome: np.split(values, len(sets)) for outcome, values in effects.items()}
+        ends = np.cumsum([len(several) for several in sets.values()])[:-1]
+        parts = {outcome: np.split(values, ends) for outcome, values in effects.items()}
         return {source: {outcome: parts[outcome][place] for outcome in parts} for place, source in enumerate(sets)}
 
     def to_frame(self, result: SetLosses) -> pd.DataFrame:
@@ -81,6 +82,19 @@ class SetAblationsOf(Measurement[SetLosses]):
             n_sets = int(rows["set"].max()) + 1
             losses[str(source)] = {name: values.reshape(n_sets, -1) for name, values in outcome_columns(rows).items()}
         return losses
+
+
+def other_sets(top: frozenset[Head], n_heads: int, unit: Unit, source: str) -> list[frozenset[Head]]:
+    """The sets that a source's `top` heads are compared with, where each layer holds `n_heads`.
+
+    Where they are drawn, each model and pair of tasks has its own draw, so that no choice of sets recurs at every seed:
+    models of two seeds or two groups differ.
+    """
+    from headreuse.interventions.head_sets import other_sets_like
+
+    of = unit.checkpoint.fingerprint, unit.task, source
+    generator = Stream.RANDOM_SETS.generator(unit.settings["data_seed"], *of)
+    return other_sets_like(top, n_heads, unit.settings["n_sets"], generator)
 
 
 def _scores_unit(loaded: "Loaded", unit: Unit, task: str) -> Unit:

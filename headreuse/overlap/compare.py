@@ -15,15 +15,9 @@ from headreuse.overlap.chance import (
     shuffles_over_all_layers,
     shuffles_within_layers,
 )
+from headreuse.overlap.intervals import interval
 from headreuse.overlap.registry import OVERLAP_METRICS, MapMetric, PatternMetric, Prepared
-from headreuse.overlap.resampling import (
-    N_RESAMPLES,
-    N_SPLITS,
-    ResampledMaps,
-    Weights,
-    draw_weights,
-    interval,
-)
+from headreuse.overlap.resampling import N_SPLITS, ResampledMaps, Weights, draw_weights
 from headreuse.records import HeadScores
 from headreuse.study.specs import HEADLINE_METRICS, MeasureSpec
 
@@ -36,7 +30,6 @@ class ComparisonSettings:
     """Names of any overlap metrics, of maps and of patterns; an unknown one is refused."""
     top_k: int = MeasureSpec().top_k
     baseline_floor: float = MeasureSpec().baseline_floor
-    n_resamples: int = N_RESAMPLES
     n_permutations: int = N_PERMUTATIONS
     n_splits: int = N_SPLITS
 
@@ -62,12 +55,17 @@ class Overlap:
     metric: str
     value: float
     ci_low: float = np.nan
-    """95 % interval over resampled prompts, paired across the two maps."""
+    """95 % interval over prompts, paired across the two maps, where one holds; else `note` says why there is none."""
     ci_high: float = np.nan
     chance: float = np.nan
     """Mean value when heads are permuted within layers."""
     p_chance: float = np.nan
-    """One-sided: how often such permutations give at least as much likeness."""
+    """One-sided: how often such permutations give at least as much likeness; NaN where `least_p` exceeds 5 %.
+
+    Small: the two maps rest on the same heads. It says nothing about transfer.
+    """
+    least_p: float = np.nan
+    """The least that `p_chance` could be: how often such permutations give the most likeness that they can give."""
     chance_all_layers: float = np.nan
     """Mean value when heads are permuted over all layers; only for comparison, since layers are not exchangeable."""
     noise_floor: float = np.nan
@@ -76,6 +74,8 @@ class Overlap:
     """Of a similarity: its value between two maps of the same true effects; for set metrics with half the prompts."""
     disattenuated: float = np.nan
     """value / noise_ceiling of correlation-like similarities; noise can make it exceed 1."""
+    note: str = ""
+    """Why there is no interval or no p, in words; empty where there are both."""
 
 
 @dataclass(frozen=True)
@@ -95,7 +95,8 @@ class PreparedMap:
     n_layers: int
     point: Float[np.ndarray, "entry"] | Bool[np.ndarray, "entry"]
     """Of all examples; an entry per head (all layers end to end) or per pair of heads."""
-    bootstrap: Float[np.ndarray, "resample entry"] | Bool[np.ndarray, "resample entry"]
+    without: Float[np.ndarray, "group entry"] | Bool[np.ndarray, "group entry"]
+    """Without each group of the examples in turn."""
     within_layers: Float[np.ndarray, "_ entry"] | Bool[np.ndarray, "_ entry"]
     """The map with its heads rearranged, each way a row."""
     over_layers: Float[np.ndarray, "_ entry"] | Bool[np.ndarray, "_ entry"]
@@ -117,7 +118,7 @@ def draw(scores: Sequence[HeadScores], settings: ComparisonSettings, generator: 
     n_layers, n_heads = layouts[0]
     n = settings.n_permutations
     weights = {
-        n_examples: draw_weights(n_examples, generator, n_resamples=settings.n_resamples, n_splits=settings.n_splits)
+        n_examples: draw_weights(n_examples, generator, n_splits=settings.n_splits)
         for n_examples in sorted({shape[2] for shape in shapes})
     }
     within = shuffles_within_layers(n_layers, n_heads, generator, n_permutations=n)
@@ -137,7 +138,7 @@ def prepare(metric: MapMetric, maps: ResampledMaps, draws: Draws, *, k: int) -> 
     return PreparedMap(
         len(maps.point),
         point,
-        metric.prepare(maps.bootstrap, k),
+        metric.prepare(maps.without, k),
         rearranged(draws.within_layers),
         rearranged(draws.over_layers),
         float(halves.mean()) if not np.isnan(halves).any() else np.nan,
@@ -147,20 +148,24 @@ def prepare(metric: MapMetric, maps: ResampledMaps, draws: Draws, *, k: int) -> 
 def overlap(metric: MapMetric, a: PreparedMap, b: PreparedMap, draws: Draws) -> Overlap:
     """How alike two prepared maps are."""
     value = float(metric.compare(a.point, b.point))
-    low, high = interval(metric, metric.compare(a.bootstrap, b.bootstrap), value)
     within, over = _chances(metric, value, a, b, draws)
+    floor = _floor(a.self_likeness, b.self_likeness) if metric.distance else np.nan
     ceiling = _ceiling(metric, a.self_likeness, b.self_likeness)
+    noise = floor if metric.distance else min(a.self_likeness, b.self_likeness)
+    over_prompts = interval(metric, value, metric.compare(a.without, b.without), noise)
     return Overlap(
         metric=metric.name,
         value=value,
-        ci_low=low,
-        ci_high=high,
+        ci_low=over_prompts.low,
+        ci_high=over_prompts.high,
         chance=within.level,
         p_chance=within.p,
+        least_p=within.least_p,
         chance_all_layers=over.level,
-        noise_floor=_floor(a.self_likeness, b.self_likeness) if metric.distance else np.nan,
+        noise_floor=floor,
         noise_ceiling=ceiling,
         disattenuated=value / ceiling if metric.correlation_like else np.nan,
+        note="; ".join(filter(None, (over_prompts.note, within.note))),
     )
 
 

@@ -59,7 +59,7 @@ def threshold_set(maps: Maps, _k: int) -> Sets:
     return (maps > 0) & (maps >= THRESHOLD * maps.max(axis=-1, keepdims=True))
 
 
-@map_metric(of=as_measured, high=np.inf, distance=True, absolute_too=False)
+@map_metric(of=as_measured, high=np.inf, distance=True, interval_holds=True, absolute_too=False)
 def ablation_map_difference(a: Maps, b: Maps) -> Values:
     """D_abl as published: the mean over heads of |a − b|, in units of the outcome; a distance, 0 for equal maps.
 
@@ -69,7 +69,7 @@ def ablation_map_difference(a: Maps, b: Maps) -> Values:
     return np.asarray(np.abs(a - b).mean(axis=-1))
 
 
-@map_metric(of=direction, low=-1.0, correlation_like=True)
+@map_metric(of=direction, low=-1.0, correlation_like=True, interval_holds=True)
 def cosine(a: Maps, b: Maps) -> Values:
     """Cosine of the angle between the maps: 1 for proportional maps, 0 for orthogonal ones."""
     return _total(a * b)

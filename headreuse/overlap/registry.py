@@ -58,6 +58,8 @@ class MapMetric(OverlapMetric):
     """Whether a prepared map still has one entry per head, in order, so that permuting it permutes heads."""
     correlation_like: bool
     """Whether sampling noise attenuates it as it does a correlation, so that Spearman–Brown applies."""
+    interval_holds: bool
+    """Whether its interval over prompts holds in simulation, where the maps are clear of noise; else it has none."""
     exact_chance: ExactChance | None
     """Its chance level and p from two prepared maps (`layer head`), where that needs no rearranging."""
 
@@ -107,6 +109,7 @@ def map_metric(
     symmetric: bool = True,
     over_heads: bool = True,
     correlation_like: bool = False,
+    interval_holds: bool = False,
     exact_chance: ExactChance | None = None,
     absolute_too: bool = True,
 ) -> Callable[[Compare], Compare]:
@@ -136,6 +139,7 @@ def map_metric(
                 absolute=absolute,
                 over_heads=over_heads,
                 correlation_like=correlation_like,
+                interval_holds=interval_holds,
                 exact_chance=exact_chance,
             )
             OVERLAP_METRICS.add(form, metric)

@@ -61,7 +61,7 @@ def overlap_table(
     `pattern` and no interval, since patterns are stored as means; where prompts do not line up the value is NaN and the
     reason says where. Tasks without scores or patterns have no row. `baseline_a` and `baseline_b` are the accuracies
     of the two tasks. `usable` is False where heads were scored beyond a task's training lengths (`beyond_training`) and
-    for the reasons of `why_unusable`.
+    for the reasons of `why_unusable`. `note` says why a row has no interval or no p.
     """
     order = {entry.task: place for place, entry in enumerate(group.tasks)}
     rows: list[Row] = []
@@ -123,7 +123,10 @@ def _pattern_overlap(metric: PatternMetric, a: MeanPattern, b: MeanPattern, shuf
     if metric.misalignment(a, b):
         return Overlap(metric.name, np.nan)
     chance = metric.chance(a, b, shuffles)
-    return Overlap(metric.name, metric.value(a, b), chance=chance.level, p_chance=chance.p)
+    note = "; ".join(filter(None, ("no interval: patterns are kept as means over prompts", chance.note)))
+    return Overlap(
+        metric.name, metric.value(a, b), chance=chance.level, p_chance=chance.p, least_p=chance.least_p, note=note
+    )
 
 
 def _accuracy(scores: HeadScores | None) -> float:

@@ -14,24 +14,30 @@ WEIGHTS_BITS = 32
 
 @unique
 class Stream(IntEnum):
-    """What random numbers are drawn for. A number is never given to another stream: it fixes published results."""
+    """What random numbers are drawn for.
+
+    A number is never given to another stream, since it fixes published results; 5 has been one.
+    """
 
     TRAINING = 0
     EVALUATION = 1
     OVERLAP = 2
-    """Resampled prompts and permuted heads of the overlap table."""
+    """Prompts left out and heads permuted in the overlap table; `further` says of which checkpoint."""
     RANDOM_SETS = 3
-    """Head sets that functional overlap is compared with."""
+    """Head sets that functional overlap is compared with; `further` says of which model and pair of tasks."""
     WATCHING = 4
     """The prompts of the training log."""
-    FUNCTIONAL_OVERLAP = 5
-    """Resampled prompts of the functional overlap table."""
     POWER = 6
     """Simulated studies of the correlation report."""
 
-    def generator(self, data_seed: int, *further: int) -> np.random.Generator:
-        """A generator that depends on the stream, the study's data seed and `further` (a step, a length) alone."""
-        return np.random.default_rng([data_seed, self, *further])
+    def generator(self, data_seed: int, *further: int | str) -> np.random.Generator:
+        """A generator that depends on the stream, the study's data seed and `further` (a step, a name) alone."""
+        numbers = [part if isinstance(part, int) else _number(part) for part in further]
+        return np.random.default_rng([data_seed, self, *numbers])
+
+
+def _number(name: str) -> int:
+    return int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "big")
 
 
 def weights_seed(twins: str | None, seed: int) -> int:

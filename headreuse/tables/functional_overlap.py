@@ -6,16 +6,14 @@ import pandas as pd
 
 from headreuse.measurements.set_ablation import SetAblationsOf
 from headreuse.overlap import SetAblations, functional_table
-from headreuse.study.streams import Stream
 from headreuse.tables.base import checkpoint_table
 from headreuse.tables.results import MeasuredCheckpoint
 
 
-@checkpoint_table("functional_overlap", version=1)
+@checkpoint_table("functional_overlap", version=2)
 def functional_overlap(checkpoint: MeasuredCheckpoint) -> pd.DataFrame:
     """One row per source task, target task and outcome: see `functional_table`."""
-    generator = Stream.FUNCTIONAL_OVERLAP.generator(checkpoint.study.data_seed)
-    return functional_table(_set_ablations(checkpoint), generator)
+    return functional_table(_set_ablations(checkpoint))
 
 
 def _set_ablations(checkpoint: MeasuredCheckpoint) -> Iterator[SetAblations]:

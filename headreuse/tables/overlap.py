@@ -10,7 +10,7 @@ from headreuse.tables.base import checkpoint_table
 from headreuse.tables.results import MeasuredCheckpoint
 
 
-@checkpoint_table("overlap", version=1)
+@checkpoint_table("overlap", version=2)
 def overlap(checkpoint: MeasuredCheckpoint) -> pd.DataFrame:
     """Every pair of tasks, by every metric of the study: see `overlap_table`."""
     measures = checkpoint.study.measures
@@ -22,5 +22,5 @@ def overlap(checkpoint: MeasuredCheckpoint) -> pd.DataFrame:
         [pattern for pattern in checkpoint.results(MeanPatterns) if pattern is not None],
         checkpoint.group,
         settings=settings,
-        generator=Stream.OVERLAP.generator(checkpoint.study.data_seed),
+        generator=Stream.OVERLAP.generator(checkpoint.study.data_seed, *map(str, checkpoint.place.values())),
     )

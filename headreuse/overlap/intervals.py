@@ -1,0 +1,67 @@
+"""How far would an overlap move with other prompts? A 95 % interval, only where simulation shows that it holds.
+
+The simulated maps, and how often the interval holds there: `analyses/benchmarks/calibrating/maps.py`.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float
+from scipy import stats
+
+from headreuse.overlap.registry import MapMetric
+from headreuse.overlap.resampling import N_GROUPS
+
+RELIABLE = 0.8
+"""The least likeness between halves of the prompts, of either map, for an interval of a correlation-like metric."""
+CLEAR = 4.0
+"""A distance has an interval from this many times its noise floor."""
+
+
+@dataclass(frozen=True)
+class PromptInterval:
+    """Where a metric lies on average with as many prompts."""
+
+    low: float
+    high: float
+    note: str
+    """Why there is none, in words; empty where there is one."""
+
+
+def interval(metric: MapMetric, value: float, without: Float[np.ndarray, "group"], noise: float) -> PromptInterval:
+    """95 % interval of what a metric is on average with as many prompts.
+
+    It does not hold the bias that noise gives to `value`: the noise floor or ceiling shows that.
+
+    Args:
+        metric: What was compared.
+        value: Of all prompts.
+        without: The metric without each group of prompts in turn.
+        noise: Of a distance its noise floor; of any other metric the lesser likeness between halves of the prompts.
+    """
+    if np.isnan(value):
+        return PromptInterval(np.nan, np.nan, "")
+    if reason := _why_none(metric, value, len(without), noise):
+        return PromptInterval(np.nan, np.nan, f"no interval: {reason}")
+    # Jackknife over groups of prompts. Unlike a bootstrap, which adds the noise of the prompts once more, it leaves the
+    # maps about as noisy as they are. A correlation is bounded, so it is taken on Fisher's scale.
+    to, back = (np.arctanh, np.tanh) if metric.correlation_like else (np.asarray, np.asarray)
+    n = len(without)
+    moved = to(without.astype(np.float64))
+    error = np.sqrt((n - 1) / n * np.sum((moved - moved.mean()) ** 2))
+    half = stats.t.isf(0.025, n - 1) * error
+    low, high = (float(np.clip(back(to(value) + sign * half), metric.low, metric.high)) for sign in (-1, 1))
+    return PromptInterval(low, high, "")
+
+
+def _why_none(metric: MapMetric, value: float, n_groups: int, noise: float) -> str:
+    if not metric.interval_holds:
+        return f"none holds for {metric.name} in simulation"
+    if n_groups < N_GROUPS:
+        return f"it takes at least {N_GROUPS} prompts"
+    if metric.distance:
+        clear = value >= CLEAR * noise
+        return "" if clear else f"the value is below {CLEAR:g} times its noise floor, so much of it is noise"
+    if not noise >= RELIABLE:
+        return f"halves of a task's prompts give maps with {metric.name} {noise:.2f}, below {RELIABLE:g}"
+    return "" if abs(value) < 1 - 1e-6 else "the value lies at the end of its range"
