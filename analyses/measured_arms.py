@@ -1,5 +1,9 @@
-"""The arms of finished run folders: what was trained, and how far main got at the last step of each seed."""
+"""The arms of finished studies: what was trained, and how far main got at the last step of each seed.
 
+A study is a run folder, or what `analyses.collect` has kept of one.
+"""
+
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -11,7 +15,8 @@ import pandas as pd
 from headreuse.errors import HeadreuseError
 from headreuse.prompts import Vocabulary
 from headreuse.store.folder import RunFolder
-from headreuse.study import Group, Study, TaskRange
+from headreuse.study import Group, Study, TaskRange, parse_study
+from headreuse.study.reading import as_it_was_trained
 from headreuse.tables.make import make_tables
 from headreuse.tables.transfer import curves
 
@@ -30,6 +35,8 @@ class Arm:
 
     name: str
     """`folder/group`."""
+    twins: str | None
+    """See `Group.twins`."""
     main: TaskRange
     auxiliary: Auxiliaries
     """Tasks with their longest training lengths."""
@@ -67,6 +74,8 @@ class Arm:
 
     def starts_like(self, other: "Arm") -> bool:
         """Whether the same seed gives both the same initial weights, and main's tokens the same embeddings."""
+        if self.twins != other.twins:
+            return False
         mine, others = self.vocabulary, other.vocabulary
         alike = len(mine) == len(others) and all(mine.id(s) == others.id(s) for s in self.main_symbols)
         return alike and not any(name.startswith("model.") for name in self.differences(other))
@@ -81,23 +90,50 @@ class Arm:
 
 
 def read_arms(paths: Sequence[Path]) -> list[Arm]:
-    """The arms of finished run folders; runs that have not reached their last step are left out."""
+    """The arms of finished studies; runs that have not reached their last step are left out."""
     by_kind: dict[tuple[Any, ...], Arm] = {}
     names = [path.resolve().name for path in paths]
     if len(set(names)) < len(names):
         raise HeadreuseError(f"{', '.join(map(str, paths))}: two folders of one name; copy one under another name")
     for path in paths:
-        folder = RunFolder.open(path)
-        study, tables = folder.study, make_tables(folder)
+        study, tables = _kept(path) if (path / "transfer.csv").is_file() else _run_folder(path)
         for group in study.groups:
             arm = arm_of(path.resolve().name, study, group, tables)
             settings = tuple(arm.settings.items())
-            key = (arm.main, arm.auxiliary, arm.kind, arm.position, arm.end, settings)
+            key = (arm.twins, arm.main, arm.auxiliary, arm.kind, arm.position, arm.end, settings)
             by_kind[key] = _joined(by_kind[key], arm) if key in by_kind else arm
     return list(by_kind.values())
 
 
-def arm_of(label: str, study: Study, group: Group, tables: Mapping[str, pd.DataFrame]) -> Arm:
+Tables = Mapping[str, pd.DataFrame]
+
+
+def _run_folder(path: Path) -> tuple[Study, Tables]:
+    folder = RunFolder.open(path)
+    return folder.study, make_tables(folder)
+
+
+def _kept(path: Path) -> tuple[Study, Tables]:
+    """What `analyses.collect` wrote, by any version."""
+    try:
+        raw = json.loads((path / "study.json").read_text(encoding="utf-8"))["study"]
+    except (OSError, ValueError, KeyError) as error:
+        raise HeadreuseError(f"{path / 'study.json'}: not what analyses.collect writes ({error!r})") from None
+    groups = [_with_one_meaning(group) for group in raw["groups"]]
+    study = parse_study(as_it_was_trained(raw | {"groups": groups}), str(path / "study.json"))
+    return study, {name: pd.read_csv(path / f"{name}.csv") for name in ("accuracy", "transfer")}
+
+
+def _with_one_meaning(group: dict[str, Any]) -> dict[str, Any]:
+    """A group as it is written now; `evaluate_to` was where the transfer range ended before that had its own name."""
+    if "transfer_to" in group or group.get("evaluate_to") is None:
+        return group
+    return {name: value for name, value in group.items() if name != "evaluate_to"} | {
+        "transfer_to": group["evaluate_to"]
+    }
+
+
+def arm_of(label: str, study: Study, group: Group, tables: Tables) -> Arm:
     """A group's arm from the tables accuracy and transfer."""
     model = study.model_of(group)
     sizes = model.model_dump(exclude={"position"})
@@ -109,6 +145,7 @@ def arm_of(label: str, study: Study, group: Group, tables: Mapping[str, pd.DataF
     settings |= {"data_seed": study.data_seed, "n_symbols": len(tasks[0].alphabet)}
     return Arm(
         name=f"{label}/{group.name}",
+        twins=group.twins,
         main=group.main,
         auxiliary=frozenset((entry.task, entry.max_length) for entry in group.auxiliary),
         kind=group.kind,
@@ -127,7 +164,7 @@ def _joined(first: Arm, second: Arm) -> Arm:
     return replace(first, measured=pd.concat([first.measured, more]).sort_index())
 
 
-def _last_step(group: Group, tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
+def _last_step(group: Group, tables: Tables) -> pd.DataFrame:
     accuracy, transfer = tables["accuracy"], tables["transfer"]
     last = group.training.steps
     rows = transfer[(transfer["group"] == group.name) & (transfer["step"] == last)].set_index("seed")

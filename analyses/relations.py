@@ -1,67 +1,32 @@
-"""Do the published order relations hold in what was measured? Each with its interval over seeds.
+"""Do the published order relations hold in what was measured? Each over seeds, with what the seeds can bear.
 
-python -m analyses.relations RUN_FOLDER ... --out DIR
+python -m analyses.relations FOLDER ... --out DIR
 
-writes relations.csv and relations.md. Arms are identified by their settings, not by their names: groups with the same
-main task, the same training length and the same transfer range are compared through their auxiliaries, kind and
-position, within one run folder or across several. Arms whose other settings differ are listed and not compared, unless
-the difference is allowed (`--despite training.steps`). An arm that several folders have is one arm. Every seed counts
-once, at its last training step.
+writes relations.csv and relations.md. A folder is a run folder, or what `analyses.collect` has kept of one. Arms are
+identified by their settings, not by their names: groups with the same main task, the same training length and the same
+transfer range are compared through their auxiliaries, kind and position, within one folder or across several. Arms
+whose other settings differ are listed and not compared, unless the difference is allowed (`--despite training.steps`).
+An arm that several folders have is one arm. Every seed counts once, at its last training step.
 """
 
 import argparse
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from itertools import permutations
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from analyses.claims import REACH_MARGIN, Claim
 from analyses.measured_arms import Arm, Auxiliaries, read_arms
+from analyses.relations_table import as_markdown, row_of
 from analyses.seeds import Estimate, compare_seeds, seeds_against
 from headreuse.errors import HeadreuseError
 from headreuse.store.writing import written_whole
 
-MARGIN = 0.1
-"""A smaller difference of accuracies or gaps does not matter."""
-REACH_MARGIN = 0.25
-"""The same for reach, where 1 is the whole way from main's longest training length to the auxiliary's."""
 BETTER_SINGLE = {"reverse_add": ("no_carry", "carry_only"), "capitalize_reverse": ("reverse", "capitalize")}
 """By main task: the auxiliary that helps more when it is the only one, as published, and the other."""
-
-
-@dataclass(frozen=True)
-class Claim:
-    """A published relation between two arms, or between an arm and a number."""
-
-    relation: str
-    quantity: str
-    expected: Literal["above", "below", "alike", "about"]
-    """`alike` fails if any difference is seen, `about` only if one beyond the margin is."""
-    margin: float = MARGIN
-
-    def verdict(self, estimate: Estimate) -> str:
-        """`held`, `not held` or `not settled`, from the interval alone.
-
-        `above` holds where the interval lies above 0, and fails where it lies below the margin, since no difference
-        that matters is then possible. `alike` and `about` hold only where the interval lies within the margin on both
-        sides.
-        """
-        low, high = estimate.ci_low, estimate.ci_high
-        if self.expected == "below":
-            low, high = -high, -low
-        if np.isnan(low):
-            return "not settled"
-        if self.expected in ("above", "below"):
-            return "held" if low > 0 else "not held" if high < self.margin else "not settled"
-        if -self.margin <= low and high <= self.margin:
-            return "held"
-        nearest = self.margin if self.expected == "about" else 0.0
-        return "not held" if low > nearest or high < -nearest else "not settled"
-
-
 REACHES = Claim("joint reaches about the auxiliary's length", "reach", "about", REACH_MARGIN)
 FALLS = Claim("joint falls beyond the auxiliary's length", "accuracy_transfer − accuracy_beyond", "above")
 NEAR_ZERO = Claim("alone is near 0 beyond its own lengths", "accuracy_transfer", "about")
@@ -123,7 +88,7 @@ def _is_twin(a: Arm, b: Arm) -> bool:
 JOINT = Claim("joint beats alone", "accuracy_transfer", "above")
 TWO_ARMS: tuple[tuple[Claim, Callable[[Arm, Arm], bool]], ...] = (
     (JOINT, _is_alone("related")),
-    (Claim("control is like alone", "accuracy_transfer", "alike"), _is_alone("control")),
+    (Claim("control is like alone", "accuracy_transfer", "about"), _is_alone("control")),
     (Claim("all auxiliaries beat fewer", "accuracy_transfer", "above"), _has_more),
     (Claim("one auxiliary beats the other", "accuracy_transfer", "above"), _is_better_single),
     (Claim("rotary position has the smaller gap", "gap", "below"), _is_twin),
@@ -141,8 +106,8 @@ def _between(claim: Claim, a: Arm, b: Arm) -> dict[str, Any]:
     if a.starts_like(b) and not paired:
         how = "unpaired: no two seeds in common"
     notes = [how, *a.differences(b).values(), *_not_learned(a), *_not_learned(b)]
-    estimate = compare_seeds(*values, paired=paired) if all(map(len, values)) else Estimate(np.nan, np.nan, np.nan)
-    return _row(claim, a.name, b.name, values, estimate, notes)
+    estimate = compare_seeds(*values, paired=paired) if all(map(len, values)) else Estimate(np.nan)
+    return row_of(claim, a.name, b.name, values, estimate, notes)
 
 
 def _not_learned(arm: Arm) -> list[str]:
@@ -159,9 +124,9 @@ def _within(arm: Arm, *, is_joint: bool) -> Iterator[dict[str, Any]]:
     if ends_at_auxiliary and len(transfer):
         best = arm.main.max_length + reach.max() * (arm.end - arm.main.max_length)
         notes = [f"the best seed reaches {best:.0f}, the auxiliaries {arm.end}", *_not_learned(arm)]
-        yield _row(REACHES, arm.name, "", [reach, 1.0], seeds_against(reach, 1.0), notes)
+        yield row_of(REACHES, arm.name, "", [reach, 1.0], seeds_against(reach, 1.0), notes)
     if ends_at_auxiliary and len(transfer) and len(beyond):
-        yield _row(
+        yield row_of(
             FALLS,
             arm.name,
             "",
@@ -170,60 +135,13 @@ def _within(arm: Arm, *, is_joint: bool) -> Iterator[dict[str, Any]]:
             ["by seed", *_not_learned(arm)],
         )
     if arm.kind == "alone" and len(transfer):
-        yield _row(NEAR_ZERO, arm.name, "", [transfer, 0.0], seeds_against(transfer, 0.0), _not_learned(arm))
-
-
-def _row(claim: Claim, a: str, b: str, values: list[Any], estimate: Estimate, notes: list[str]) -> dict[str, Any]:
-    if estimate.has_no_width:
-        notes = [*notes, "all seeds alike, so that the interval has no width"]
-    return {
-        "relation": claim.relation,
-        "group_a": a,
-        "group_b": b,
-        "quantity": claim.quantity,
-        "value_a": np.mean(values[0]) if np.size(values[0]) else np.nan,
-        "value_b": np.mean(values[1]) if np.size(values[1]) else np.nan,
-        "difference": estimate.difference,
-        "ci_low": estimate.ci_low,
-        "ci_high": estimate.ci_high,
-        "n_seeds_a": np.size(values[0]),
-        "n_seeds_b": np.size(values[1]) if b else 0,
-        "p": estimate.p,
-        "smallest_p": estimate.smallest_p,
-        "verdict": claim.verdict(estimate),
-        "seen": estimate.seen,
-        "note": "; ".join(notes),
-    }
-
-
-def as_markdown(table: pd.DataFrame, left_out: Sequence[str]) -> str:
-    """The relations as a Markdown table, and below it the arms that were not compared."""
-    lines = [
-        "| relation | arms | quantity | a | b | difference [95 %] | seeds | p (smallest possible) | verdict |",
-        "|---|---|---|---|---|---|---|---|---|",
-    ]
-    for row in table.to_dict("records"):
-        arms = f"{row['group_a']} / {row['group_b'] or 'itself'}"
-        interval = f"{row['difference']:+.3f} [{row['ci_low']:+.3f}, {row['ci_high']:+.3f}]"
-        p = "none" if np.isnan(row["p"]) else f"{row['p']:.3f} ({row['smallest_p']:.3f})"
-        seeds = f"{row['n_seeds_a']}" + (f", {row['n_seeds_b']}" if row["n_seeds_b"] else "")
-        values = ["none" if np.isnan(value) else f"{value:.3f}" for value in (row["value_a"], row["value_b"])]
-        interval = "none" if np.isnan(row["difference"]) else interval
-        cells = [row["relation"], arms, row["quantity"], *values, interval]
-        lines.append(
-            "| "
-            + " | ".join([*cells, seeds, p, f"{row['verdict']}: {'; '.join(filter(None, (row['seen'], row['note'])))}"])
-            + " |"
-        )
-    if left_out:
-        lines += ["", "Not compared, since other settings differ:", "", *(f"- {line}" for line in left_out)]
-    return "\n".join(lines) + "\n"
+        yield row_of(NEAR_ZERO, arm.name, "", [transfer, 0.0], seeds_against(transfer, 0.0), _not_learned(arm))
 
 
 def main() -> None:
-    """Read run folders, and write what holds."""
+    """Read studies, and write what holds."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("folders", type=Path, nargs="+", metavar="RUN_FOLDER")
+    parser.add_argument("folders", type=Path, nargs="+", metavar="FOLDER")
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--despite", nargs="*", default=(), metavar="SETTING", help="settings that may differ")
     arguments = parser.parse_args()
@@ -232,7 +150,7 @@ def main() -> None:
     except HeadreuseError as error:
         parser.error(str(error))
     text = as_markdown(table, left_out)
-    for name, content in (("relations.csv", table.to_csv(index=False)), ("relations.md", text)):
+    for name, content in (("relations.csv", table.round(6).to_csv(index=False)), ("relations.md", text)):
         with written_whole(arguments.out / name) as draft:
             draft.write_text(content, encoding="utf-8")
     print(text, end="")

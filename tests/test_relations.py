@@ -1,23 +1,30 @@
-"""Which published relations hold: planted results for each verdict, and the statistics against worked arithmetic."""
+"""Which published relations hold: planted results for each verdict, and the statistics against worked arithmetic.
 
-import math
+Covers `analyses/relations.py`, `analyses/relations_table.py`, `analyses/claims.py`, `analyses/seeds.py` and
+`analyses/measured_arms.py`.
+"""
+
+import json
 from dataclasses import replace
-from itertools import combinations, product
+from itertools import combinations
 
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import stats
 
+from analyses.claims import Claim
 from analyses.measured_arms import arm_of, read_arms
-from analyses.relations import Claim, as_markdown, relations
-from analyses.seeds import Estimate, compare_seeds, seeds_against
+from analyses.relations import relations
+from analyses.relations_table import as_markdown
+from analyses.seeds import Estimate, bound_on_seeds, compare_seeds, rank_of_difference, seeds_against, u_at_most
 from headreuse.errors import HeadreuseError
 from headreuse.store.folder import RunFolder
 from headreuse.study import parse_study
 from headreuse.tables.transfer import transfer_table
 
-LOW, MIDDLE = [0.0, 0.02, 0.01], [0.4, 0.45, 0.42]
-HIGH = [0.98, 1.0, 0.97]
+LOW, MIDDLE = [0.0, 0.02, 0.01, 0.03, 0.0, 0.01], [0.4, 0.45, 0.42, 0.41, 0.44, 0.43]
+HIGH = [0.98, 1.0, 0.97, 0.99, 1.0, 0.96]
 GAPS = "rotary position has the smaller gap"
 
 
@@ -74,7 +81,7 @@ def all_arms(joint, no_extra, control):
         make_group("other", "mqar", kind="control"),
     ]
     far = {"both": joint, "first": LOW, "second": MIDDLE, "none": no_extra, "other": control}
-    return make_arms(far, *groups)
+    return make_arms(far, *(group | {"twins": "both"} for group in groups))
 
 
 def test_every_relation_holds_where_it_was_planted():
@@ -86,116 +93,165 @@ def test_every_relation_holds_where_it_was_planted():
         ("all auxiliaries beat fewer", "runs/both", "runs/first"): "held",
         ("all auxiliaries beat fewer", "runs/both", "runs/second"): "held",
         ("one auxiliary beats the other", "runs/second", "runs/first"): "held",
-        ("joint reaches about the auxiliary's length", "runs/both", ""): "held",
+        ("joint reaches about the auxiliary's length", "runs/both", ""): "not settled",
         ("joint falls beyond the auxiliary's length", "runs/both", ""): "held",
         ("alone is near 0 beyond its own lengths", "runs/none", ""): "held",
     }
+    # Every seed reaches exactly the auxiliary's length.
+    assert (
+        "all 6 seeds alike: up to 39 % of seeds could"
+        in only(table, "joint reaches about the auxiliary's length")["note"]
+    )
 
 
 def test_no_relation_holds_where_the_opposite_was_planted():
     table, _ = relations(all_arms(LOW, MIDDLE, HIGH))
     found = verdicts(table)
     assert found.pop(("one auxiliary beats the other", "runs/second", "runs/first")) == "held"
+    assert found.pop(("joint reaches about the auxiliary's length", "runs/both", "")) == "not settled"
     assert set(found.values()) == {"not held"}
 
 
 def test_seeds_that_disagree_settle_nothing():
-    table, _ = relations(all_arms([1.0, 0.0, 0.9], LOW, [0.0, 0.9, 0.0]))
+    apart = [1.0, 0.0, 0.9, 0.0, 0.8, 0.0]
+    table, _ = relations(all_arms(apart, LOW, apart))
     found = {relation: verdict for (relation, _, b), verdict in verdicts(table).items() if b != "runs/first"}
     assert found["joint beats alone"] == found["control is like alone"] == "not settled"
     assert found["joint reaches about the auxiliary's length"] == "not settled"
 
 
 def test_a_wide_interval_is_never_called_likeness():
-    table, _ = relations(all_arms(HIGH, LOW, [0.0, 0.3, 0.0]))
+    table, _ = relations(all_arms(HIGH, LOW, [0.0, 0.3, 0.0, 0.3, 0.0, 0.3]))
     row = only(table, "control is like alone")
     assert (row["seen"], row["verdict"]) == ("no difference seen", "not settled")
     assert row["ci_high"] > 0.1
 
 
+def test_three_seeds_settle_nothing_however_clear_they_are():
+    row = only(relations(all_arms(HIGH[:3], LOW[:3], LOW[:3]))[0], "joint beats alone")
+    assert (row["p"], row["smallest_p"], row["verdict"]) == (pytest.approx(0.1), pytest.approx(0.1), "not settled")
+    assert (row["seen"], row["lowest_a"], row["highest_a"]) == ("too few seeds to see a difference", 0.97, 1.0)
+    line = next(line for line in as_markdown(pd.DataFrame([row]), []).splitlines() if "joint beats" in line)
+    assert "| 0.980 (0.970 to 1.000) | 0.010 (0.000 to 0.020) | +0.970 no interval | 3, 3 | 0.100 (0.100) |" in line
+
+
 def test_the_numbers_of_a_row_by_hand():
-    row = only(relations(all_arms(HIGH, LOW, LOW))[0], "joint beats alone")
-    # Variances 7/30000 and 1/10000 over 3 seeds each: standard error 1/300·√10, Welch's degrees of freedom 3.448.
-    variances = np.array([0.0007 / 3, 0.0001])
-    error = math.sqrt(variances.sum() / 3)
-    freedom = variances.sum() ** 2 / (variances**2 / 2).sum()
-    assert (row["value_a"], row["value_b"]) == pytest.approx((2.95 / 3, 0.01))
-    assert row["difference"] == pytest.approx(2.92 / 3)
-    assert freedom == pytest.approx(3.4483, abs=1e-4)
-    quantile = 2.96040  # of Student's t with that freedom, at 97.5 %: between the tabled 3.182 (3) and 2.776 (4)
-    assert (row["ci_low"], row["ci_high"]) == pytest.approx(
-        (2.92 / 3 - quantile * error, 2.92 / 3 + quantile * error), abs=1e-5
+    row = only(
+        relations(all_arms([0.5, 0.6, 0.7, 0.8, 0.9], [0.0, 0.01, 0.02, 0.03, 0.65], LOW))[0], "joint beats alone"
     )
-    assert (row["p"], row["smallest_p"]) == (pytest.approx(2 / 20), pytest.approx(2 / 20))
-    assert (row["n_seeds_a"], row["n_seeds_b"]) == (3, 3)
+    # Of 25 differences 3 are below 0: 0.65 above 0.5 and 0.6, and no more; so 2. P(U ≤ 2) = (1 + 1 + 2) / 252.
+    assert (row["median_a"], row["median_b"]) == (0.7, 0.02)
+    differences = sorted(a - b for a in [0.5, 0.6, 0.7, 0.8, 0.9] for b in [0.0, 0.01, 0.02, 0.03, 0.65])
+    assert sum(one < 0 for one in differences) == 2
+    assert row["p"] == pytest.approx(2 * 4 / 252)
+    assert row["smallest_p"] == pytest.approx(2 / 252)
+    assert row["difference"] == pytest.approx(differences[12])
+    # U ≤ 2 and no more has a p of at most 5 %: the interval begins at the third difference.
+    assert (row["ci_low"], row["ci_high"]) == pytest.approx((differences[2], differences[-3]))
+    assert (row["n_seeds_a"], row["n_seeds_b"]) == (5, 5)
 
 
 def test_paired_seeds_by_hand():
-    a, b = pd.Series([0.5, 0.7, 0.9]), pd.Series([0.4, 0.5, 0.6])
+    a, b = pd.Series([0.5, 0.7, 0.9, 0.2, 0.3, 0.6]), pd.Series([0.4, 0.5, 0.6, 0.6, 0.3, 0.1])
     found = compare_seeds(a, b, paired=True)
-    # Differences .1 .2 .3: mean .2, standard deviation .1, t(2) at 97.5 % is 4.302653.
-    half = 4.302653 * 0.1 / math.sqrt(3)
-    assert (found.difference, found.ci_low, found.ci_high) == pytest.approx((0.2, 0.2 - half, 0.2 + half))
-    assert (found.p, found.smallest_p) == (pytest.approx(0.25), 0.25)
+    # Differences −0.4, 0, 0.1, 0.2, 0.3, 0.5. Two of six are not above 0: 2 (1 + 6 + 15) / 64 of all signs.
+    assert (found.difference, found.ci_low, found.ci_high) == pytest.approx((0.15, -0.4, 0.5))
+    assert (found.p, found.smallest_p) == (pytest.approx(44 / 64), 2 / 64)
 
 
-@pytest.mark.parametrize("n", [3, 4])
-def test_p_is_the_share_of_all_relabellings_at_least_as_far(n):
+@pytest.mark.parametrize(("n", "m"), [(3, 4), (5, 5), (6, 8)])
+def test_p_and_estimate_of_two_arms_are_scipys(n, m):
     generator = np.random.default_rng(n)
-    a, b = generator.normal(0.5, 1, n), generator.normal(0, 1, n + 1)
-    both = np.concatenate([a, b])
-    apart = [both[list(chosen)].mean() - np.delete(both, chosen).mean() for chosen in combinations(range(2 * n + 1), n)]
-    at_least = np.mean([d >= apart[0] - 1e-12 for d in apart]), np.mean([d <= apart[0] + 1e-12 for d in apart])
-    assert compare_seeds(pd.Series(a), pd.Series(b), paired=False).p == pytest.approx(min(1, 2 * min(at_least)))
-    differences = a - b[:n]
-    flipped = [np.mean(differences * signs) for signs in product([1, -1], repeat=n)]
-    at_least = np.mean([d >= flipped[0] - 1e-12 for d in flipped]), np.mean([d <= flipped[0] + 1e-12 for d in flipped])
-    assert compare_seeds(pd.Series(a), pd.Series(b[:n]), paired=True).p == pytest.approx(min(1, 2 * min(at_least)))
+    a, b = generator.normal(0.5, 1, n), generator.normal(0, 1, m)
+    found = compare_seeds(pd.Series(a), pd.Series(b), paired=False)
+    assert found.p == pytest.approx(stats.mannwhitneyu(a, b, method="exact").pvalue)
+    moved = stats.mannwhitneyu(a - found.difference, b, method="exact")
+    assert moved.statistic == pytest.approx(n * m / 2, abs=0.5)
+
+
+def test_the_distribution_of_u_is_that_of_all_relabellings():
+    orders = [sum(i - j for j, i in enumerate(chosen)) for chosen in combinations(range(7), 3)]
+    assert u_at_most(3, 4) == pytest.approx([np.mean([u <= most for u in orders]) for most in range(13)])
+
+
+@pytest.mark.parametrize("n", [6, 8, 12])
+def test_an_interval_leaves_out_what_its_test_rejects(n):
+    generator = np.random.default_rng(n)
+    a, b = generator.normal(0.5, 1, n), generator.normal(0, 1, n)
+    found = compare_seeds(pd.Series(a), pd.Series(b), paired=False)
+    for moved in (found.ci_low - 1e-6, found.ci_high + 1e-6):
+        assert stats.mannwhitneyu(a - moved, b, method="exact").pvalue <= 0.05
+    # An arm without spread: the ends are seeds of the other arm, as in the interval of its median.
+    alone = compare_seeds(pd.Series(a), pd.Series(np.zeros(n)), paired=False)
+    against = seeds_against(pd.Series(a), 0.0)
+    assert alone.ci_low <= against.ci_low < against.ci_high <= alone.ci_high
+
+
+def test_arms_of_too_few_seeds_have_no_interval_and_unequal_ones_a_wider():
+    assert [rank_of_difference(*each) for each in [(4, 9), (6, 3), (5, 5), (7, 7), (12, 5)]] == [0, 0, 3, 7, 9]
 
 
 def test_one_seed_has_no_interval_and_settles_nothing():
     found = compare_seeds(pd.Series([1.0]), pd.Series([0.0, 0.1]), paired=False)
-    assert (found.difference, found.seen) == (pytest.approx(0.95), "no interval from one seed")
+    assert (found.difference, found.seen) == (pytest.approx(0.95), "too few seeds to see a difference")
     assert Claim("", "", "above").verdict(found) == "not settled"
-    assert np.isnan(seeds_against(pd.Series([1.0]), 0.0).ci_low)
+    assert np.isnan(seeds_against(pd.Series([1.0]), 0.0).p)
 
 
-def test_seeds_all_alike_are_said_to_be():
-    row = only(relations(all_arms([1.0] * 3, [0.0] * 3, LOW))[0], "joint beats alone")
-    assert (row["difference"], row["ci_low"], row["ci_high"], row["verdict"]) == (1.0, 1.0, 1.0, "held")
-    assert "no width" in row["note"]
+def test_seeds_all_alike_settle_nothing_and_a_bound_is_told():
+    row = only(relations(all_arms([1.0] * 6, [0.0] * 6, LOW))[0], "joint beats alone")
+    assert (row["difference"], row["verdict"]) == (1.0, "not settled")
+    assert "all 6 seeds alike: up to 39 % of seeds could still differ" in row["note"]
+    # 3 seeds alike are seen in 5 % of studies where 63 % of seeds differ.
+    assert (1 - bound_on_seeds(3)) ** 3 == pytest.approx(0.05)
+    assert bound_on_seeds(3) == pytest.approx(0.6316, abs=1e-4)
 
 
 @pytest.mark.parametrize(
     ("expected", "interval", "verdict"),
     [
-        ("above", (0.01, 0.05), "held"),
-        ("above", (-0.05, 0.09), "not held"),
-        ("above", (-0.05, 0.11), "not settled"),
-        ("below", (-0.2, -0.01), "held"),
+        ("above", (0.11, 0.3), "held"),
+        ("above", (0.01, 0.3), "not settled"),
+        ("above", (0.01, 0.09), "not held"),
+        ("above", (-0.3, -0.11), "not held"),
+        ("below", (-0.2, -0.11), "held"),
         ("below", (-0.09, 0.3), "not held"),
         ("below", (-0.11, 0.3), "not settled"),
-        ("alike", (-0.09, 0.09), "held"),
-        ("alike", (0.01, 0.09), "held"),
-        ("alike", (0.01, 0.2), "not held"),
-        ("alike", (-0.01, 0.2), "not settled"),
+        ("about", (-0.09, 0.09), "held"),
+        ("about", (0.01, 0.09), "held"),
         ("about", (0.01, 0.2), "not settled"),
+        ("about", (0.11, 0.2), "not held"),
         ("about", (-0.3, -0.11), "not held"),
     ],
 )
-def test_verdict_follows_from_the_interval(expected, interval, verdict):
-    assert Claim("", "", expected).verdict(Estimate(sum(interval) / 2, *interval)) == verdict
+def test_verdict_follows_from_the_interval_and_the_margin(expected, interval, verdict):
+    estimate = Estimate(sum(interval) / 2, *interval, p=0.01, smallest_p=0.01)
+    assert Claim("", "", expected).verdict(estimate) == verdict
+
+
+def test_a_p_above_five_percent_or_that_cannot_be_below_it_is_never_passed_over():
+    clear = Estimate(0.5, 0.4, 0.6, p=0.03, smallest_p=0.03)
+    for estimate, verdict in [
+        (clear, "held"),
+        (replace(clear, p=0.06), "not settled"),
+        (replace(clear, smallest_p=0.0625), "not settled"),
+        (replace(clear, all_alike=True), "not settled"),
+    ]:
+        assert Claim("", "", "above").verdict(estimate) == verdict
 
 
 def test_rotary_twins_are_paired_by_seed_and_the_smaller_gap_is_below():
     twins = [make_group(f"twin-{p}", "reverse", model={"position": p}) for p in ("nope", "rope")]
-    arms = make_arms({"twin-rope": [0.9, 0.8, 0.7], "twin-nope": [0.5, 0.4, 0.3]}, *twins)
+    far = {"twin-rope": [0.9, 0.8, 0.7, 0.9, 0.8, 0.9], "twin-nope": [0.5, 0.4, 0.2, 0.5, 0.3, 0.5]}
+    arms = make_arms(far, *(group | {"twins": "twin"} for group in twins))
     row = only(relations(arms)[0], "rotary position has the smaller gap")
     assert (row["group_a"], row["group_b"], row["verdict"]) == ("runs/twin-rope", "runs/twin-nope", "held")
     # Half the lengths to 8 lie beyond 4, so that each gap is half of what is missing there.
-    assert (row["value_a"], row["value_b"], row["difference"]) == pytest.approx((0.1, 0.3, -0.2))
+    assert (row["median_a"], row["median_b"], row["difference"]) == pytest.approx((0.075, 0.275, -0.2))
     assert row["note"].startswith("paired by seed: same initial weights")
     assert only(relations([arms[1], arms[0]])[0], "rotary position has the smaller gap") == row
+    apart = relations(make_arms(far, *twins))[0]
+    assert only(apart, "rotary position has the smaller gap")["note"] == "unpaired: other initial weights"
 
 
 def test_arms_of_other_numbers_of_tasks_are_not_paired():
@@ -239,11 +295,34 @@ def test_arms_of_other_lengths_or_position_are_no_partners(changes):
 def test_arms_meet_across_folders_and_a_seed_in_two_folders_counts_once(tmp_path):
     joint, none = make_group("both", "reverse"), make_group("none")
     write_folder(tmp_path / "one", make_study(joint), {"both": [1.0, 0.9]})
-    write_folder(tmp_path / "two", make_study(none, make_group("again", "reverse")), {"none": LOW, "again": [0.5] * 3})
+    write_folder(
+        tmp_path / "two",
+        make_study(none, make_group("again", "reverse", twins="both")),
+        {"none": LOW, "again": [0.5] * 3},
+    )
     arms = read_arms([tmp_path / "one", tmp_path / "two"])
     row = only(relations(arms)[0], "joint beats alone")
     assert (row["group_a"], row["group_b"], row["n_seeds_a"]) == ("one/both", "two/none", 3)
-    assert row["value_a"] == pytest.approx((1.0 + 0.9 + 0.5) / 3)
+    assert (row["median_a"], row["lowest_a"]) == pytest.approx((0.9, 0.5))
+
+
+def test_what_was_kept_of_a_study_is_read_like_its_run_folder(tmp_path):
+    study = make_study(make_group("both", "reverse"), make_group("none", evaluate_to=9))
+    far = {"both": HIGH, "none": LOW}
+    write_folder(tmp_path / "runs", study, far)
+    (tmp_path / "kept" / "runs").mkdir(parents=True)
+    record = {"study": study.model_dump(mode="json")}
+    for group in record["study"]["groups"]:
+        del group["twins"]
+        # As version 0.1.0 wrote it.
+        group["evaluate_to"] = group.pop("transfer_to") if group["name"] == "none" else None
+    (tmp_path / "kept" / "runs" / "study.json").write_text(json.dumps(record))
+    for name, table in make_tables(study, far).items():
+        table.to_csv(tmp_path / "kept" / "runs" / f"{name}.csv", index=False)
+    kept, run = read_arms([tmp_path / "kept" / "runs"]), read_arms([tmp_path / "runs"])
+    assert [arm.twins for arm in run] == ["both", "none"]
+    assert [arm.twins for arm in kept] == [None, None]
+    assert relations(kept)[0].equals(relations(run)[0])
 
 
 def write_folder(root, study, far):
@@ -296,12 +375,12 @@ def test_more_auxiliaries_of_another_length_are_not_more():
 
 
 def test_a_seed_without_a_twin_is_left_out_of_pairs():
-    twins = [make_group(f"twin-{p}", "reverse", model={"position": p}) for p in ("rope", "nope")]
+    twins = [make_group(f"twin-{p}", "reverse", twins="twin", model={"position": p}) for p in ("rope", "nope")]
     rope, nope = make_arms({"twin-rope": [0.9, 0.8, 0.7], "twin-nope": [0.5, 0.4, 0.3]}, *twins)
     fewer = replace(nope, measured=nope.measured.loc[[0, 2]])
     row = only(relations([rope, fewer])[0], "rotary position has the smaller gap")
     assert (row["n_seeds_a"], row["n_seeds_b"]) == (2, 2)
-    assert row["value_a"] == pytest.approx(0.1)
+    assert row["median_a"] == pytest.approx(0.1)
 
 
 def test_a_gap_counts_only_where_main_is_learned():
@@ -314,7 +393,7 @@ def test_a_gap_counts_only_where_main_is_learned():
     tables["transfer"] = transfer_table(tables["accuracy"], study.groups)
     assert set(tables["transfer"].query("group == 'g-nope' and seed < 2")["gap"]) == {0.0}
     row = only(relations([arm_of("runs", study, each, tables) for each in study.groups])[0], GAPS)
-    assert (row["n_seeds_a"], row["n_seeds_b"], row["value_b"]) == (3, 1, pytest.approx(0.5))
+    assert (row["n_seeds_a"], row["n_seeds_b"], row["median_b"]) == (3, 1, pytest.approx(0.5))
     assert "runs/g-nope: main is not learned on its own lengths in seeds 0, 1" in row["note"]
 
 

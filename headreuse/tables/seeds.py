@@ -15,13 +15,11 @@ from scipy import stats
 
 LEAST_CONFIDENCE = 0.92
 """An interval over seeds encloses the median at least so often; 0.95 cannot be met closely with few seeds."""
-FEWEST_SEEDS = 5
-"""That have an interval."""
 
 
 def rank_of_end(n_seeds: int) -> int:
     """k: the interval of the median goes from the k-th lowest of the seeds to the k-th highest; 0 where it has none."""
-    missed = 2 * stats.binom.cdf(np.arange(n_seeds), n_seeds, 0.5)
+    missed = stats.binom.cdf(np.arange(n_seeds), n_seeds, 0.5)
     return int((missed <= 1 - LEAST_CONFIDENCE).sum())
 
 
