@@ -19,7 +19,7 @@ LEAST_CONFIDENCE = 0.92
 
 def rank_of_end(n_seeds: int) -> int:
     """k: the interval of the median goes from the k-th lowest of the seeds to the k-th highest; 0 where it has none."""
-    missed = stats.binom.cdf(np.arange(n_seeds), n_seeds, 0.5)
+    missed = 2 * stats.binom.cdf(np.arange(n_seeds), n_seeds, 0.5)
     return int((missed <= 1 - LEAST_CONFIDENCE).sum())
 
 
