@@ -1,102 +1,104 @@
-"""Several groups together: the mean of their correlations, and related groups against controls."""
+"""Several groups together: their runs as one sample, and related groups against controls."""
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 from scipy import stats
 
-from headreuse.correlation.estimate import ALPHA, Estimate, undefined
-from headreuse.correlation.intervals import CONFIDENCE, FISHER, Interval, difference, over_runs
+from headreuse.correlation.estimate import ALPHA, Estimate, combined
+from headreuse.correlation.paired import own, run_correlations
 from headreuse.correlation.panels import Panel
-from headreuse.correlation.permutation import null, p_value, smallest_p, stratified
-from headreuse.correlation.statistics import STATISTICS
-from headreuse.correlation.wording import counted
+from headreuse.correlation.statistics import STATISTICS, UndefinedError
 
-STATISTIC = "within_run"
-"""What is averaged over groups."""
-INTERVAL_FROM = 3
-"""Runs that every group needs for an interval of their mean or difference."""
+CONTRASTED = "aligned"
+"""The statistic whose difference between related and control groups is given: its trend and clock are taken out."""
+MIN_RUNS = 2
+"""Runs of its own that a group needs to have a part in what is said of several."""
 
 
-@dataclass(frozen=True)
-class Combined:
-    """The within-run correlation of several groups."""
+def together(panels: Sequence[Panel], twins: Mapping[str, str | None], name: str) -> Estimate:
+    """A statistic over the runs of several groups; the seeds of each are permuted apart, those of twins together.
 
-    panels: tuple[Panel, ...]
-    """Of the groups that have at least 2 runs and in which the correlation is defined."""
-    value: float
-    """Mean over groups, on Fisher's scale."""
-    interval: Interval
-
-    @property
-    def n_runs(self) -> int:
-        """Runs of all groups together."""
-        return sum(len(panel.seeds) for panel in self.panels)
-
-    @property
-    def n_points(self) -> int:
-        """Checkpoints of all groups together."""
-        return sum(int(panel.present.sum()) for panel in self.panels)
-
-
-def combine(panels: Sequence[Panel]) -> Combined | None:
-    """The mean over independent groups of one measure's within-run correlation; None where no group has 2 runs.
-
-    Its interval adds the groups' variances over runs, with Welch's degrees of freedom (Welch 1947).
+    Args:
+        panels: of one measure, one of each group.
+        twins: by group, the name that groups share whose runs of one seed start from the same weights.
+        name: of the statistic.
     """
-    # All on Fisher's scale, where a correlation is about normal. The jackknife interval of a group reaches t standard
-    # errors to either side, so that its half width divided by t is the standard error.
-    statistic = STATISTICS[STATISTIC]
-    fit = [panel for panel in panels if len(panel.seeds) > 1 and not undefined(panel, statistic)]
-    centres, errors, freedoms = [], [], []
-    for panel in fit:
-        interval = over_runs(panel.overlap, panel.transfer, statistic)
-        if np.isnan(interval.low):
-            return None
-        z = float(FISHER.to(statistic(panel.overlap, panel.transfer)))
-        freedom = len(panel.seeds) - 1
-        centres.append(z)
-        freedoms.append(freedom)
-        errors.append((FISHER.to(interval.high) - z) / stats.t.isf((1 - CONFIDENCE) / 2, freedom))
-    if not fit:
-        return None
-    half = _welch(np.array(errors), np.array(freedoms))
-    centre = np.mean(centres)
-    return Combined(tuple(fit), float(np.tanh(centre)), Interval(np.tanh(centre - half), np.tanh(centre + half)))
+    return combined(families(panels, twins), STATISTICS[name])
 
 
-def together(name: str, combined: Combined) -> Estimate:
-    """The mean over groups with its interval, and the p of permuting seeds within every group."""
-    row = _with_interval(Estimate(STATISTIC, combined.value), combined.interval, combined)
-    statistic = STATISTICS[STATISTIC]
-    commons = [panel.common() for panel in combined.panels]
-    commons = [panel for panel in commons if not undefined(panel, statistic)]
-    sizes = tuple(len(panel.seeds) for panel in commons)
-    if not commons or smallest_p(sizes) > ALPHA:
-        least = f", which cannot be less than {smallest_p(sizes):.2g}" if commons else ""
-        no_p = f"no p from {' + '.join(map(str, sizes)) or 'no'} runs of {name}{least}"
-        return replace(row, note="; ".join(filter(None, (row.note, no_p))))
-    nulls = [null(statistic.centred(panel.overlap), statistic.centred(panel.transfer)) for panel in commons]
-    return replace(row, p=float(p_value(stratified(nulls))), test="seed permutation within groups")
+def families(panels: Sequence[Panel], twins: Mapping[str, str | None]) -> list[list[Panel]]:
+    """The panels of twins side by side, with the seeds that all of them have; others alone."""
+    found: dict[str | None, list[Panel]] = {}
+    for panel in panels:
+        if len(panel.seeds) >= MIN_RUNS:
+            found.setdefault(twins.get(panel.group, panel.group), []).append(panel)
+    return [_same_seeds(family) for family in found.values()]
 
 
-def contrast(related: Combined, control: Combined) -> Estimate:
-    """Mean within-run correlation of related groups minus that of controls; of these groups, not of others."""
-    apart = Estimate("related_minus_control", related.value - control.value, unit="difference of correlations")
-    interval = difference((related.value, related.interval), (control.value, control.interval))
-    return _with_interval(apart, interval, related, control)
+def _same_seeds(family: list[Panel]) -> list[Panel]:
+    common = set.intersection(*(set(panel.seeds.tolist()) for panel in family))
+    return [panel.of_runs(np.array([seed in common for seed in panel.seeds.tolist()], bool)) for panel in family]
 
 
-def _with_interval(row: Estimate, interval: Interval, *sides: Combined) -> Estimate:
-    """The row with its interval, where every group has enough runs."""
-    fewest = min(len(panel.seeds) for side in sides for panel in side.panels)
-    if fewest < INTERVAL_FROM:
-        return replace(
-            row, note=f"no interval from groups of {counted(fewest, 'run')}; it takes {INTERVAL_FROM} in each"
-        )
-    how = "jackknife over runs, Welch over groups" + (", MOVER" if len(sides) > 1 else "")
-    return replace(row, ci_low=float(interval.low), ci_high=float(interval.high), interval=how)
+def contrast(related: Sequence[Panel], control: Sequence[Panel]) -> Estimate:
+    """By how much the runs' own correlations of related groups exceed those of controls, at the same progress.
+
+    The Hodges–Lehmann shift, with the interval and p of the Mann–Whitney test over runs (Hodges & Lehmann 1963).
+    """
+    name = "related_minus_control"
+    values = [np.concatenate([_own_correlations(panel) for panel in side] or [[]]) for side in (related, control)]
+    counts = {"n_runs": sum(map(len, values)), "n_points": sum(int(p.present.sum()) for p in [*related, *control])}
+    if not all(map(len, values)):
+        return Estimate(name, np.nan, note=f"{CONTRASTED} is not defined in any run of one of the two kinds", **counts)
+    a, b = values
+    shift = float(np.median(np.subtract.outer(a, b)))
+    least = 2 / _orders(len(a), len(b))
+    if least > ALPHA:
+        runs = f"{len(a)} and {len(b)} runs"
+        return Estimate(name, shift, note=f"no interval and no p from {runs}: p could not be less than {least:.2g}", **counts)
+    low, high = _shift_interval(a, b)
+    p = float(stats.mannwhitneyu(a, b, method="exact" if len({*a, *b}) == len(a) + len(b) else "asymptotic").pvalue)
+    return Estimate(name, shift, low, high, "Mann–Whitney, inverted", p, "Mann–Whitney over runs", **counts)
+
+
+def _own_correlations(panel: Panel) -> np.ndarray:
+    """The correlation of each run in which it is defined."""
+    if len(panel.seeds) < MIN_RUNS:
+        return np.empty(0)
+    try:
+        pair = STATISTICS[CONTRASTED].pair(panel)
+    except UndefinedError:
+        return np.empty(0)
+    z = own(run_correlations(pair.overlap, pair.transfer))
+    return np.asarray(np.tanh(z[np.isfinite(z)]))
+
+
+def _orders(n: int, m: int) -> float:
+    return float(np.prod([(m + i) / i for i in range(1, n + 1)]))
+
+
+def _shift_interval(a: np.ndarray, b: np.ndarray) -> tuple[float, float]:
+    """The shifts that the Mann–Whitney test does not reject at 5 %."""
+    # At shift d, U counts the differences a − b above d. So the shifts that are not rejected end at the k-th smallest
+    # and k-th largest difference, where k − 1 is the largest U that is rejected.
+    differences = np.sort(np.subtract.outer(a, b).ravel())
+    counts = _u_counts(len(a), len(b))
+    below = np.cumsum(counts) / counts.sum()
+    k = int((2 * below <= ALPHA).sum())
+    return float(differences[k - 1 if k else 0]), float(differences[len(differences) - max(k, 1)])
+
+
+def _u_counts(n: int, m: int) -> np.ndarray:
+    """How many orders of n and m values have U = 0, 1, …, n · m (Mann & Whitney 1947)."""
+    counts = np.ones(1)
+    for i in range(1, n + 1):  # the generating function: product of (1 − q^(m + i)) / (1 − q^i)
+        rising = np.zeros(m + i + 1)
+        rising[0], rising[m + i] = 1, -1
+        counts = np.convolve(counts, rising)
+        for place in range(i, len(counts)):
+            counts[place] += counts[place - i]
+    return counts[: n * m + 1]
 
 
 def by_measure(panels: Sequence[Panel]) -> Iterator[list[Panel]]:
@@ -104,13 +106,3 @@ def by_measure(panels: Sequence[Panel]) -> Iterator[list[Panel]]:
     keys = dict.fromkeys(panel.measure for panel in panels)
     for key in keys:
         yield [panel for panel in panels if panel.measure == key]
-
-
-def _welch(errors: np.ndarray, freedoms: np.ndarray) -> float:
-    """Half width of the interval of a mean over groups with these standard errors."""
-    # The variance of the mean is the sum of the groups' variances / n². Each is estimated from few runs, so the sum is
-    # about chi-squared with the degrees of freedom of Welch and Satterthwaite: (Σ s)² / Σ (s² / freedom), s each share.
-    shares = (errors / len(errors)) ** 2
-    total = shares.sum()
-    freedom = total**2 / (shares**2 / freedoms).sum() if total > 0 else freedoms.sum()
-    return float(stats.t.isf((1 - CONFIDENCE) / 2, freedom) * np.sqrt(total))

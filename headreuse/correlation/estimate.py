@@ -1,30 +1,28 @@
 """One estimate of how transfer goes with overlap, with the interval and the p that it can have.
 
-The rule: an interval or a p is given only where simulation showed it to be calibrated
-(`analyses/benchmarks/calibration.py`); elsewhere the estimate stands alone and a note says why.
+Value, interval and p of a row are of one thing, the runs' own correlations, on the same checkpoints. The rule: an
+interval or a p is given only where simulation showed it to hold (`analyses/benchmarks/calibration.py`); elsewhere the
+estimate stands alone and a note says why.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
-from headreuse.correlation.intervals import UNKNOWN, Interval, between_runs, jackknife, over_runs
+from headreuse.correlation.medians import interval_of_median
+from headreuse.correlation.paired import MIN_POINTS, Matrix, own, permutation_p, run_correlations, smallest_p
 from headreuse.correlation.panels import Panel
-from headreuse.correlation.permutation import seed_permutation, smallest_p
-from headreuse.correlation.statistics import Statistic
+from headreuse.correlation.statistics import Pair, Statistic, UndefinedError
 from headreuse.correlation.wording import counted
 
-MIN_POINTS = 3
-JACKKNIFE_FROM = {"step_adjusted": 4, "partial": 3}
-"""Runs that an interval over runs needs, by statistic; 2 for the others."""
-BETWEEN_FROM = 5
-"""Runs that Fisher's interval of the between-run correlation needs."""
 ALPHA = 0.05
-UNDEFINED_WITHOUT_ONE = "no interval: undefined without one of the runs"
-
-CORRELATION = "correlation"
-SLOPE = "transfer per unit of overlap"
+CONFIDENCE = 0.96
+"""Of the interval of the median over runs. A run's correlation rests on what is typical of all runs, so that runs are
+not quite independent, and coverage is up to 3 points less than this."""
+INTERVAL_FROM = 6
+"""Runs below which no interval is so sure."""
+SEED_PERMUTATION = "seed permutation, studentised"
 
 
 @dataclass(frozen=True)
@@ -33,7 +31,7 @@ class Estimate:
 
     statistic: str
     value: float
-    unit: str = CORRELATION
+    """Median over runs of their own correlations, −1 to 1."""
     ci_low: float = np.nan
     ci_high: float = np.nan
     interval: str = ""
@@ -41,96 +39,80 @@ class Estimate:
     p: float = np.nan
     test: str = ""
     """How p was made."""
+    n_runs: int = 0
+    """Runs that it rests on."""
+    n_points: int = 0
+    """Points of these runs."""
+    verdict: str = ""
+    """Of `beyond_progress` alone: see `verdict.py`."""
+    direction: str = ""
+    """Of `beyond_progress` alone: whether the sign of the value is that of reuse or the opposite."""
     note: str = ""
     """Why something is missing."""
 
 
-def correlation(panel: Panel, statistic: Statistic) -> Estimate:
-    """A correlation over the checkpoints of a panel, with interval and p where they are calibrated."""
-    if reason := undefined(panel, statistic):
-        return Estimate(statistic.name, np.nan, note=reason)
-    value = float(statistic(panel.overlap, panel.transfer))
-    interval, how, no_interval = _interval(panel, statistic, value)
-    p, no_p = _p(panel, statistic)
+def estimate(panel: Panel, statistic: Statistic) -> Estimate:
+    """A statistic of one panel."""
+    return combined([[panel]], statistic)
+
+
+def combined(families: Sequence[Sequence[Panel]], statistic: Statistic) -> Estimate:
+    """A statistic over the runs of one or several groups.
+
+    Args:
+        families: groups whose seeds are permuted apart; those of one family (twins) have the same runs and are permuted
+            together.
+    """
+    try:
+        pairs = [[statistic.pair(panel) for panel in family] for family in families]
+    except UndefinedError as reason:
+        return Estimate(statistic.name, np.nan, note=str(reason))
+    varying = [np.logical_and.reduce([pair.varying for pair in family]) for family in pairs]
+    kept = [
+        [pair.of_runs(here) for pair in family]
+        for family, here in zip(pairs, varying, strict=True)
+        if here.sum() > (1 if len(pairs) > 1 else 0)
+    ]
+    if not kept:
+        return Estimate(statistic.name, np.nan, note=_why_nothing([pair for family in pairs for pair in family]))
+    matrices = [[run_correlations(pair.overlap, pair.transfer) for pair in family] for family in kept]
+    z = np.concatenate([own(matrix) for family in matrices for matrix in family])
+    z = z[np.isfinite(z)]
+    if not len(z):
+        return Estimate(statistic.name, np.nan, note="overlap or transfer does not vary where both are there")
+    low, high = interval_of_median(z, confidence=CONFIDENCE)
+    p, no_p = _p(matrices) if statistic.is_tested else (np.nan, "")
     return Estimate(
         statistic.name,
-        value,
-        ci_low=float(interval.low),
-        ci_high=float(interval.high),
-        interval=how,
-        p=p,
-        test="" if np.isnan(p) else "seed permutation",
-        note="; ".join(reason for reason in (no_interval, no_p) if reason),
+        float(np.tanh(np.median(z))),
+        float(np.tanh(low)),
+        float(np.tanh(high)),
+        "" if np.isnan(low) else "order statistics over runs",
+        p,
+        "" if np.isnan(p) else SEED_PERMUTATION,
+        n_runs=len(z),
+        n_points=sum(pair.n_points for family in kept for pair in family),
+        note="; ".join(filter(None, [no_interval(len(z)), no_p])),
     )
 
 
-def undefined(panel: Panel, statistic: Statistic) -> str:
-    """Why a correlation is not defined, in words; empty where it is."""
-    n_points = int(panel.present.sum())
-    if n_points < MIN_POINTS:
-        return f"{n_points} usable checkpoints; a correlation needs at least {MIN_POINTS}"
-    x, y = statistic.centred(panel.overlap), statistic.centred(panel.transfer)
-    if statistic.name == "between_run" and len(panel.seeds) < MIN_POINTS:
-        return f"{counted(len(panel.seeds), 'run')}; a correlation between runs needs at least {MIN_POINTS}"
-    if not x.any() or not y.any():
-        name = panel.transfer_metric if x.any() else panel.overlap_metric
-        return f"{name} does not vary{' within runs' if statistic.within_runs else ''}"
-    return ""
+def no_interval(n_runs: int) -> str:
+    """Why there is no interval over so many runs, in words; empty where there is one."""
+    return "" if n_runs >= INTERVAL_FROM else f"no interval over {counted(n_runs, 'run')}; it takes {INTERVAL_FROM}"
 
 
-def why_no_interval(statistic: Statistic, n_runs: int) -> str:
-    """Why no interval of a correlation is calibrated with so many runs, in words; empty where one is."""
-    if statistic.name == "between_run":
-        return "" if n_runs >= BETWEEN_FROM else f"no interval between {n_runs} runs; it takes {BETWEEN_FROM}"
-    if not statistic.within_runs:
-        return "pooled: no interval from so few runs"
-    return too_few_runs(statistic.name, n_runs)
+def _p(matrices: Sequence[Sequence[Matrix]]) -> tuple[float, str]:
+    """p of permuting seeds, and why there is none."""
+    sizes = [family[0].shape[-1] for family in matrices]
+    least = smallest_p(*sizes)
+    if least <= ALPHA:
+        return float(permutation_p(matrices)), ""
+    runs = " + ".join(map(str, sizes))
+    return np.nan, f"no p from {runs} run{'s' if runs != '1' else ''}: it could not be less than {least:.2g}"
 
 
-def too_few_runs(name: str, n_runs: int) -> str:
-    """Why the jackknife over so few runs is not calibrated for an estimate, in words; empty where it is."""
-    needed = JACKKNIFE_FROM.get(name, 2)
-    return "" if n_runs >= needed else f"no interval over {counted(n_runs, 'run')}; it takes {needed}"
-
-
-def why_no_p(statistic: Statistic, n_runs: int) -> str:
-    """Why a correlation has no p with so many runs, in words; empty where it has one."""
-    if not statistic.by_run:
-        return f"no p: {statistic.name} is not tested"
-    if smallest_p(n_runs) <= ALPHA:
-        return ""
-    least = "" if n_runs < 2 else f", which cannot be less than {smallest_p(n_runs):.2g}"
-    return f"no p from {counted(n_runs, 'run')}{least}"
-
-
-def _interval(panel: Panel, statistic: Statistic, value: float) -> tuple[Interval, str, str]:
-    """Interval, how it was made, and why there is none."""
-    n_runs = len(panel.seeds)
-    if reason := why_no_interval(statistic, n_runs):
-        return UNKNOWN, "", reason
-    if not statistic.within_runs:
-        return between_runs(np.array(value), n_runs), "Fisher over runs", ""
-    interval = over_runs(panel.overlap, panel.transfer, statistic)
-    if np.isnan(interval.low):
-        return UNKNOWN, "", UNDEFINED_WITHOUT_ONE
-    return interval, "jackknife over runs", ""
-
-
-def _p(panel: Panel, statistic: Statistic) -> tuple[float, str]:
-    """p of the seed-permutation test, and why there is none."""
-    if reason := why_no_p(statistic, len(panel.seeds)):
-        return np.nan, reason
-    common = panel.common()
-    if undefined(common, statistic):
-        return np.nan, "no p: too few steps count in every run"
-    return float(seed_permutation(common.overlap, common.transfer, statistic)), ""
-
-
-def jackknifed(panel: Panel, estimate: Estimate, value: Callable[[np.ndarray], np.ndarray]) -> Estimate:
-    """The estimate with the jackknife interval of `value`, a function of chosen runs, where there are enough runs."""
-    if reason := too_few_runs(estimate.statistic, len(panel.seeds)):
-        return replace(estimate, note=reason)
-    interval = jackknife(value, len(panel.seeds))
-    if np.isnan(interval.low):
-        return replace(estimate, note=UNDEFINED_WITHOUT_ONE)
-    return replace(estimate, ci_low=float(interval.low), ci_high=float(interval.high), interval="jackknife over runs")
+def _why_nothing(pairs: Sequence[Pair]) -> str:
+    most = max((int((np.isfinite(p.overlap) & np.isfinite(p.transfer)).sum(axis=-1).max(initial=0)) for p in pairs))
+    if most < MIN_POINTS:
+        return f"no run has {MIN_POINTS} usable checkpoints (the most is {most})"
+    return "overlap or transfer does not vary within any run"

@@ -2,11 +2,13 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import Literal
 
 import numpy as np
 import pandas as pd
 from jaxtyping import Bool, Float, Int, Shaped
 
+from headreuse.overlap import OVERLAP_METRICS
 from headreuse.study.config import Group
 
 TRANSFER_METRICS = ("gap", "transfer_fraction")
@@ -15,6 +17,11 @@ MEASURE = ["metric", "method", "outcome"]
 
 MEASURE_COLUMNS = ("overlap_metric", "method", "outcome", "transfer_metric")
 """The columns of the `correlation` table that name the two measures that are correlated."""
+
+NEGATIVE_CONTROLS = ("main_accuracy", "auxiliary_accuracy", "training_loss")
+"""What stands in the place of overlap in a negative control: it holds no head, and moves with the clock of a run."""
+NO_OVERLAP = "negative control"
+"""The `method` of these rows."""
 
 
 @dataclass(frozen=True)
@@ -34,6 +41,11 @@ class Panel:
     transfer: Float[np.ndarray, "run step"]
     baselines: Float[np.ndarray, "run step 2"]
     """Accuracy of main and mean accuracy of the auxiliaries at the length of the head scores."""
+    all_steps: Int[np.ndarray, "any_step"]
+    """Every step at which these accuracies were measured, also where the overlap is not usable."""
+    main_accuracy: Float[np.ndarray, "run any_step"]
+    """Main's accuracy at these, which tells how far a run has learned."""
+    auxiliary_accuracy: Float[np.ndarray, "run any_step"]
 
     @property
     def measure(self) -> tuple[str, ...]:
@@ -45,63 +57,97 @@ class Panel:
         """Which checkpoints count."""
         return np.isfinite(self.overlap)
 
+    @property
+    def sign_of_reuse(self) -> Literal[-1, 1]:
+        """The sign of a correlation in which more sharing goes with more transfer; −1 for a similarity with the gap."""
+        metric = OVERLAP_METRICS.get(self.overlap_metric)
+        falls_with_sharing = self.overlap_metric == "training_loss" if metric is None else metric.distance
+        return 1 if falls_with_sharing == (self.transfer_metric == "gap") else -1
+
     def of_runs(self, chosen: np.ndarray) -> "Panel":
         """The panel of some of its runs (indices, or one truth value for each run)."""
-        return self._with(chosen, np.arange(len(self.steps)))
-
-    def common(self) -> "Panel":
-        """The panel at the steps that count in every run."""
-        return self._with(np.arange(len(self.seeds)), np.flatnonzero(self.present.all(axis=0)))
-
-    def _with(self, runs: np.ndarray, steps: np.ndarray) -> "Panel":
-        return replace(
-            self,
-            seeds=self.seeds[runs],
-            steps=self.steps[steps],
-            overlap=self.overlap[runs][:, steps],
-            transfer=self.transfer[runs][:, steps],
-            baselines=self.baselines[runs][:, steps],
-        )
+        names = ("seeds", "overlap", "transfer", "baselines", "main_accuracy", "auxiliary_accuracy")
+        return replace(self, **{name: getattr(self, name)[chosen] for name in names})
 
 
-def panels(overlap: pd.DataFrame, transfer: pd.DataFrame, groups: Sequence[Group]) -> Iterator[Panel]:
-    """Every pairing of an overlap measure with a transfer measure, group by group.
+def panels(
+    overlap: pd.DataFrame, transfer: pd.DataFrame, groups: Sequence[Group], training_log: pd.DataFrame | None = None
+) -> Iterator[Panel]:
+    """Every pairing of an overlap measure with a transfer measure, group by group; then the negative controls.
 
     Overlap is that of main with its auxiliaries, and their mean where there are several; a checkpoint counts where
-    all of them are usable and both measures are defined. Runs without any such checkpoint are left out.
+    all of them are usable and both measures are defined. Runs without any such checkpoint are left out. A negative
+    control has an accuracy (or the training loss, from `training_log`) in the place of overlap, at all checkpoints at
+    which any overlap of the group counts.
     """
     for group in groups:
         rows = overlap[(overlap["group"] == group.name) & (overlap["task_a"] == group.main.task)]
-        gaps = transfer[transfer["group"] == group.name].set_index(["seed", "step"])
+        gaps = transfer[transfer["group"] == group.name].set_index(["seed", "step"])[list(TRANSFER_METRICS)]
+        accuracies = _accuracies(rows)
+        counting: list[pd.Series] = []
         for measure, found in rows.groupby(MEASURE, sort=False):
-            merged = _mean_over_auxiliaries(found).join(gaps[list(TRANSFER_METRICS)], how="inner")
-            for transfer_metric in TRANSFER_METRICS:
-                yield _panel(group.name, tuple(map(str, measure)), transfer_metric, merged)
+            means = _mean_over_auxiliaries(found)
+            counting.append(means)
+            yield from _pairings(group.name, tuple(map(str, measure)), means, gaps, accuracies)
+        if counting:
+            usable = pd.concat(counting, axis=1).notna().any(axis=1)
+            loss = _training_loss(training_log, group)
+            for name, series in zip(NEGATIVE_CONTROLS, (accuracies["main"], accuracies["auxiliary"], loss), strict=True):
+                shown = series.reindex(usable.index).where(usable)
+                if shown.notna().any():
+                    measure = (name, NO_OVERLAP, "loss" if name == "training_loss" else "accuracy")
+                    yield from _pairings(group.name, measure, shown, gaps, accuracies)
 
 
-def _mean_over_auxiliaries(rows: pd.DataFrame) -> pd.DataFrame:
-    """Overlap and baselines by seed and step; overlap is NaN where any auxiliary's is not usable."""
-    named = rows.assign(
-        overlap=rows["value"].where(rows["usable"].astype(bool)),
-        main=rows.get("baseline_a", np.nan),
-        auxiliary=rows.get("baseline_b", np.nan),
+def _mean_over_auxiliaries(rows: pd.DataFrame) -> pd.Series:
+    """Overlap by seed and step; NaN where any auxiliary's is not usable."""
+    by_checkpoint = rows.assign(value=rows["value"].where(rows["usable"].astype(bool))).groupby(["seed", "step"])
+    complete = by_checkpoint["value"].count() == by_checkpoint.size()
+    return by_checkpoint["value"].mean().where(complete)
+
+
+def _accuracies(rows: pd.DataFrame) -> pd.DataFrame:
+    """Main's accuracy and the mean of the auxiliaries' at the length of the scores, by seed and step."""
+    named = pd.DataFrame(
+        {
+            "seed": rows["seed"],
+            "step": rows["step"],
+            "task": rows["task_b"],
+            "main": rows.get("baseline_a", np.nan),
+            "auxiliary": rows.get("baseline_b", np.nan),
+        }
     )
-    by_checkpoint = named.groupby(["seed", "step"])
-    means = by_checkpoint[["overlap", "main", "auxiliary"]].mean()
-    complete = by_checkpoint["overlap"].count() == by_checkpoint.size()
-    return means.assign(overlap=means["overlap"].where(complete))
+    of_tasks = named.groupby(["seed", "step", "task"])[["main", "auxiliary"]].mean()
+    return of_tasks.groupby(["seed", "step"]).mean().astype(float)
 
 
-def _panel(group: str, measure: tuple[str, ...], transfer_metric: str, merged: pd.DataFrame) -> Panel:
+def _training_loss(training_log: pd.DataFrame | None, group: Group) -> pd.Series:
+    """Main's mean loss on its own lengths at the looks of the training log, by seed and step."""
+    empty = pd.Series(dtype=float, index=pd.MultiIndex.from_arrays([[], []], names=["seed", "step"]))
+    if training_log is None or not len(training_log):
+        return empty
+    here = (training_log["group"] == group.name) & (training_log["task"] == group.main.task)
+    rows = training_log[here & (training_log["regime"] == "in_distribution")]
+    return rows.groupby(["seed", "step"])["loss"].mean() if len(rows) else empty
+
+
+def _pairings(
+    group: str, measure: tuple[str, ...], values: pd.Series, gaps: pd.DataFrame, accuracies: pd.DataFrame
+) -> Iterator[Panel]:
+    merged = values.rename("overlap").to_frame().join(gaps, how="inner").join(accuracies, how="left")
+    for transfer_metric in TRANSFER_METRICS:
+        yield _panel(group, measure, transfer_metric, merged, accuracies)
+
+
+def _panel(
+    group: str, measure: tuple[str, ...], transfer_metric: str, merged: pd.DataFrame, accuracies: pd.DataFrame
+) -> Panel:
     overlap_metric, method, outcome = measure
-    present = merged[["overlap", transfer_metric]].notna().all(axis=1)
-    rows = merged[present]
-
-    def series(column: str) -> pd.DataFrame:
-        return rows[column].unstack("step").sort_index(axis=0).sort_index(axis=1)
-
-    overlap = series("overlap")
-    baselines = np.stack([series(name).to_numpy(dtype=float) for name in ("main", "auxiliary")], axis=-1)
+    rows = merged[merged[["overlap", transfer_metric]].notna().all(axis=1)]
+    overlap = _by_run(rows["overlap"])
+    of_runs = accuracies[accuracies.index.get_level_values("seed").isin(overlap.index)]
+    baselines = np.stack([_by_run(rows[name]).to_numpy(dtype=float) for name in ("main", "auxiliary")], axis=-1)
+    main, auxiliary = (_by_run(of_runs[name]).reindex(overlap.index) for name in ("main", "auxiliary"))
     return Panel(
         group=group,
         overlap_metric=overlap_metric,
@@ -111,6 +157,13 @@ def _panel(group: str, measure: tuple[str, ...], transfer_metric: str, merged: p
         seeds=overlap.index.to_numpy(),
         steps=overlap.columns.to_numpy(),
         overlap=overlap.to_numpy(dtype=float),
-        transfer=series(transfer_metric).to_numpy(dtype=float),
+        transfer=_by_run(rows[transfer_metric]).to_numpy(dtype=float),
         baselines=baselines,
+        all_steps=main.columns.to_numpy(),
+        main_accuracy=main.to_numpy(dtype=float),
+        auxiliary_accuracy=auxiliary.to_numpy(dtype=float),
     )
+
+
+def _by_run(values: pd.Series) -> pd.DataFrame:
+    return values.unstack("step").sort_index(axis=0).sort_index(axis=1)

@@ -1,27 +1,50 @@
-"""The correlations between overlap and transfer, each as a way to centre a series of checkpoints.
+"""The correlations of transfer with overlap, each as a way to choose and centre the points of a panel.
 
-Every one of them is Σ x̃ỹ / √(Σ x̃² Σ ỹ²), over all runs and steps, of the two series centred in its own way. So a
-statistic is one function of one series (`run step`, NaN at checkpoints that do not count), and it broadcasts over
-leading dimensions (simulations, resamples).
+One is added by a function of a panel under `@statistic`, in this file. It gives two series, and the estimate is always
+made of the runs' own correlations of these: their median, an interval of that median, and for some the p of permuting
+seeds.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float
-from scipy import stats
+from jaxtyping import Bool, Float
 
+from headreuse.correlation.clocks import at_progress, clock, crossings
+from headreuse.correlation.paired import MIN_POINTS, about_level, deviations
+from headreuse.correlation.panels import Panel
+from headreuse.correlation.wording import counted
 from headreuse.registry import Registry
 
-Series = Float[np.ndarray, "*batch run step"]
-Centred = Float[np.ndarray, "*batch row column"]
-"""0 at checkpoints that do not count. Mostly a row per run and a column per step; by pairs of points, one row."""
-Centre = Float[np.ndarray, "*batch _ _"]
-"""What is subtracted from a series: a value for each run, each step, or one for all."""
+LAGS = (-2, -1, 1, 2)
+"""In checkpoints; at +1 overlap is compared with the transfer one checkpoint later."""
 
-TINY = 1e-12
-"""A centred series whose values are below this fraction of the series itself counts as constant."""
+
+class UndefinedError(Exception):
+    """Why a statistic is not defined for a panel, in words."""
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Overlap and transfer as they are correlated run by run (`run point`), NaN where a point does not count."""
+
+    overlap: Float[np.ndarray, "run point"]
+    transfer: Float[np.ndarray, "run point"]
+
+    @property
+    def n_points(self) -> int:
+        """Points that count in both."""
+        return int((np.isfinite(self.overlap) & np.isfinite(self.transfer)).sum())
+
+    @property
+    def varying(self) -> Bool[np.ndarray, "run"]:
+        """Runs that have enough points and in which both vary."""
+        return np.array([_varies(x) and _varies(y) for x, y in zip(self.overlap, self.transfer, strict=True)], bool)
+
+    def of_runs(self, chosen: np.ndarray) -> "Pair":
+        """Some of the runs."""
+        return Pair(self.overlap[chosen], self.transfer[chosen])
 
 
 @dataclass(frozen=True)
@@ -29,109 +52,141 @@ class Statistic:
     """One kind of correlation over checkpoints."""
 
     name: str
-    centred: Callable[[Series], Centred]
-    within_runs: bool
-    """Whether each run is centred about its own mean, so that differences between runs do not enter."""
-    by_run: bool
-    """Whether a run's centred series does not depend on the order of the runs, so that seeds can be permuted."""
-
-    def __call__(self, x: Series, y: Series) -> Float[np.ndarray, "*batch"]:
-        """The correlation, −1 to 1; NaN where a centred series is zero, so that none is defined."""
-        return coefficient(self.centred(x), self.centred(y))
+    pair: Callable[[Panel], Pair]
+    """Raises `UndefinedError`."""
+    is_tested: bool
+    """Whether seeds are permuted for it; only where what all runs share has been taken out."""
 
     @property
     def summary(self) -> str:
         """What it is, in a sentence."""
-        return (self.centred.__doc__ or "").strip().splitlines()[0]
+        return " ".join((self.pair.__doc__ or "").split("\n\n")[0].split())
 
 
 STATISTICS: Registry[Statistic] = Registry("statistic")
 
 
-def statistic(
-    *, within_runs: bool, by_run: bool = True
-) -> Callable[[Callable[[Series], Centred]], Callable[[Series], Centred]]:
-    """Register a way of centring as the correlation of its name."""
+def statistic(*, is_tested: bool = False) -> Callable[[Callable[[Panel], Pair]], Callable[[Panel], Pair]]:
+    """Register a way to choose and centre the points of a panel as the correlation of its name."""
 
-    def register(centred: Callable[[Series], Centred]) -> Callable[[Series], Centred]:
-        STATISTICS.add(centred.__name__, Statistic(centred.__name__, centred, within_runs, by_run))
-        return centred
+    def register(pair: Callable[[Panel], Pair]) -> Callable[[Panel], Pair]:
+        STATISTICS.add(pair.__name__, Statistic(pair.__name__, pair, is_tested))
+        return pair
 
     return register
 
 
-def coefficient(x: Centred, y: Centred) -> Float[np.ndarray, "*batch"]:
-    """Correlation of two centred series; NaN where one of them is zero."""
-    across = np.sum(x * y, axis=(-2, -1))
-    size = np.sqrt(np.sum(x * x, axis=(-2, -1)) * np.sum(y * y, axis=(-2, -1)))
-    r = np.divide(across, size, out=np.full(np.shape(size), np.nan), where=size > 0)
-    return np.asarray(np.clip(r, -1.0, 1.0))
+@statistic()
+def within_run(panel: Panel) -> Pair:
+    """Over the checkpoints of a run, the trend of training included: nearly everything that trains correlates so."""
+    return Pair(about_level(panel.overlap), about_level(panel.transfer))
 
 
-@statistic(within_runs=False)
-def pooled_pearson(series: Series) -> Centred:
-    """Pearson's correlation over all checkpoints of all runs; differences between runs and common trends enter."""
-    return _about(series, _mean(series, (-2, -1)))
+@statistic(is_tested=True)
+def step_adjusted(panel: Panel) -> Pair:
+    """At the same step, against the other seeds: what is left without what is typical of all runs at each step."""
+    return Pair(deviations(panel.overlap), deviations(panel.transfer))
 
 
-@statistic(within_runs=False)
-def pooled_spearman(series: Series) -> Centred:
-    """Spearman's rank correlation over all checkpoints of all runs."""
-    ranked = stats.rankdata(series.reshape(*series.shape[:-2], -1), axis=-1, nan_policy="omit").reshape(series.shape)
-    return _about(ranked, _mean(ranked, (-2, -1)))
+@statistic(is_tested=True)
+def aligned(panel: Panel) -> Pair:
+    """At the same progress, against the other seeds: each run's steps are read by when main crosses accuracy levels."""
+    overlap, transfer = in_progress(panel)
+    return Pair(deviations(overlap), deviations(transfer))
 
 
-@statistic(within_runs=False, by_run=False)
-def pooled_kendall(series: Series) -> Centred:
-    """Kendall's τ-b over all checkpoints of all runs."""
-    points = series.reshape(*series.shape[:-2], -1)
-    first, second = np.triu_indices(points.shape[-1], 1)
-    signs = np.sign(points[..., first] - points[..., second])
-    return np.nan_to_num(signs)[..., None, :]
+@statistic(is_tested=True)
+def conditional(panel: Panel) -> Pair:
+    """At the same step and given the accuracies of main and auxiliaries at the length of the head scores."""
+    if not np.isfinite(panel.baselines).all(axis=-1)[panel.present].any():
+        raise UndefinedError("the accuracies at the length of the head scores are not known")
+    overlap, transfer = given_accuracies(panel.overlap, panel.transfer, panel.baselines)
+    return Pair(deviations(overlap), deviations(transfer))
 
 
-@statistic(within_runs=False)
-def between_run(series: Series) -> Centred:
-    """Pearson's correlation between the runs' means: do runs with more overlap transfer more?"""
-    means = _mean(series, -1)
-    return _about(means, _mean(means, (-2, -1)))
+@statistic()
+def first_differences(panel: Panel) -> Pair:
+    """The changes from one checkpoint to the next, without each run's mean change."""
+    return Pair(about_level(np.diff(panel.overlap)), about_level(np.diff(panel.transfer)))
 
 
-@statistic(within_runs=True)
-def within_run(series: Series) -> Centred:
-    """Repeated-measures correlation: ANCOVA with run as factor, one slope for all runs (Bakdash & Marusich 2017)."""
-    return _about(series, _mean(series, -1))
+def _lagged(lag: int) -> None:
+    apart = counted(abs(lag), "checkpoint")
+    when = f"{apart} later: does overlap lead?" if lag > 0 else f"{apart} earlier: does overlap follow?"
+
+    def pair(panel: Panel) -> Pair:
+        x, y = shifted(panel.overlap, panel.transfer, lag)
+        return Pair(about_level(x), about_level(y))
+
+    pair.__name__ = f"lag{lag:+d}"
+    pair.__doc__ = f"Overlap with the transfer {when} The trend of training is included."
+    statistic()(pair)
 
 
-@statistic(within_runs=True)
-def step_adjusted(series: Series) -> Centred:
-    """The same with step as a second factor: what is left without the trend that all runs share.
+for _lag in LAGS:
+    _lagged(_lag)
 
-    Over the steps that count in every run.
+
+def in_progress(panel: Panel) -> tuple[Float[np.ndarray, "run point"], Float[np.ndarray, "run point"]]:
+    """Overlap and transfer at the same progress of main in all runs: as many points as there are steps.
+
+    Raises `UndefinedError` where the runs' clocks cannot be compared.
     """
-    everywhere = np.isfinite(series).all(axis=-2, keepdims=True)
-    shared = np.where(everywhere, series, np.nan)
-    return _about(shared, _mean(shared, -1) + _mean(shared, -2) - _mean(shared, (-2, -1)))
+    found = clock(crossings(panel.main_accuracy, panel.all_steps))
+    if found is None:
+        raise UndefinedError("no level of main's accuracy is crossed between the checkpoints of every run")
+    progress, grid = found.progress(panel.steps), np.log1p(panel.steps)
+    return at_progress(panel.overlap, progress, grid), at_progress(panel.transfer, progress, grid)
 
 
-@statistic(within_runs=True)
-def first_differences(series: Series) -> Centred:
-    """Correlation of the changes from one checkpoint to the next, minus each run's mean change."""
-    changes = np.diff(series, axis=-1)
-    return _about(changes, _mean(changes, -1))
+def given_accuracies(
+    overlap: Float[np.ndarray, "*batch run step"],
+    transfer: Float[np.ndarray, "*batch run step"],
+    accuracies: Float[np.ndarray, "*batch run step task"],
+) -> tuple[Float[np.ndarray, "*batch run step"], Float[np.ndarray, "*batch run step"]]:
+    """Residuals of both after least squares on run, step and each task's accuracy; over the points that have all."""
+    known = np.isfinite(overlap) & np.isfinite(transfer) & np.isfinite(accuracies).all(axis=-1)
+    points = (*known.shape[:-2], -1)
+
+    def centred(series: np.ndarray) -> np.ndarray:
+        return _about_run_and_step(np.where(known, series, np.nan))
+
+    columns = [np.nan_to_num(centred(accuracies[..., task])).reshape(points) for task in range(accuracies.shape[-1])]
+    design = np.stack(columns, axis=-1)
+    inverse = np.linalg.pinv(design, rcond=1e-9)
+    left = []
+    for series in (overlap, transfer):
+        values = centred(series)
+        fitted = design @ (inverse @ np.nan_to_num(values).reshape(points)[..., None])
+        rest = values - fitted[..., 0].reshape(known.shape)
+        size = np.max(np.abs(np.nan_to_num(np.where(known, series, np.nan))), axis=(-2, -1), keepdims=True)
+        left.append(np.where(np.isfinite(rest) & (np.abs(rest) <= 1e-9 * size), 0.0, rest))
+    return left[0], left[1]
 
 
-def _mean(series: Series, axes: int | tuple[int, ...]) -> Centre:
-    """Mean over `axes` of the values that are not NaN; 0 where there is none."""
+def _about_run_and_step(series: Float[np.ndarray, "*batch run step"]) -> Float[np.ndarray, "*batch run step"]:
+    """Residuals of least squares on run and step as factors, by alternating projections."""
     present = np.isfinite(series)
-    n = present.sum(axis=axes, keepdims=True)
-    return np.where(present, series, 0).sum(axis=axes, keepdims=True) / np.maximum(n, 1)
+    in_run, at_step = (np.maximum(present.sum(axis=axis, keepdims=True), 1) for axis in (-1, -2))
+    left = np.where(present, series, 0.0)
+    for _ in range(20):
+        left = np.where(present, left - left.sum(axis=-1, keepdims=True) / in_run, 0.0)
+        left = np.where(present, left - left.sum(axis=-2, keepdims=True) / at_step, 0.0)
+        if present.all():  # one sweep is exact
+            break
+    return np.where(present, left, np.nan)
 
 
-def _about(series: Series, centre: Centre) -> Centred:
-    """The series minus its centre; 0 where it is NaN, and exactly 0 throughout where only rounding errors are left."""
-    present = np.isfinite(series)
-    left = np.where(present, series - centre, 0)
-    size = np.abs(np.where(present, series, 0)).max(axis=(-2, -1), keepdims=True)
-    constant = np.abs(left).max(axis=(-2, -1), keepdims=True) <= TINY * size
-    return np.where(constant, 0, left)
+def shifted(
+    x: Float[np.ndarray, "run step"], y: Float[np.ndarray, "run step"], lag: int
+) -> tuple[Float[np.ndarray, "run pair"], Float[np.ndarray, "run pair"]]:
+    """Two series with `y` taken `lag` checkpoints later; both NaN where either is."""
+    n_steps = x.shape[-1]
+    x, y = x[..., max(0, -lag) : n_steps - max(0, lag)], y[..., max(0, lag) : n_steps - max(0, -lag)]
+    both = np.isfinite(x) & np.isfinite(y)
+    return np.where(both, x, np.nan), np.where(both, y, np.nan)
+
+
+def _varies(series: Float[np.ndarray, "point"]) -> bool:
+    here = series[np.isfinite(series)]
+    return len(here) >= MIN_POINTS and bool(np.ptp(here) > 0)

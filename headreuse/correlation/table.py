@@ -1,20 +1,22 @@
 """The correlation table: every estimate of every pairing of an overlap with a transfer measure."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 
 import numpy as np
 import pandas as pd
 from scipy import stats
 
-from headreuse.correlation.across import by_measure, combine, contrast, together
-from headreuse.correlation.autocorrelation import effective_points
-from headreuse.correlation.estimate import MIN_POINTS, Estimate, correlation
-from headreuse.correlation.further import LAGS, lagged, mixed_slopes, partial, step_adjusted_slope
+from headreuse.correlation.across import by_measure, contrast, families, together
+from headreuse.correlation.estimate import Estimate, estimate
 from headreuse.correlation.group_level import over_groups
-from headreuse.correlation.panels import MEASURE_COLUMNS, Panel, panels
+from headreuse.correlation.panels import MEASURE_COLUMNS, NO_OVERLAP, Panel, panels
+from headreuse.correlation.pooled import pooled
+from headreuse.correlation.primary import is_primary
 from headreuse.correlation.statistics import STATISTICS
+from headreuse.correlation.verdict import NAME, PARTS, verdict
 from headreuse.study.config import Group
+from headreuse.study.primary import Primary
 
 COLUMNS = (
     "group",
@@ -22,88 +24,99 @@ COLUMNS = (
     *MEASURE_COLUMNS,
     "statistic",
     "value",
-    "unit",
     "ci_low",
     "ci_high",
     "interval",
     "p",
-    "q",
     "test",
+    "q",
     "n_runs",
     "n_points",
-    "n_effective",
+    "verdict",
+    "direction",
+    "primary",
     "note",
 )
 ALL_GROUPS = {"related": "all related groups", "control": "all control groups"}
 CONTRAST = "related − control"
 ALL = "all groups"
+PRIMARY = "primary groups"
+MIN_GROUPS = 3
 
 Row = dict[str, object]
 
 
-def correlation_table(overlap: pd.DataFrame, transfer: pd.DataFrame, groups: Sequence[Group]) -> pd.DataFrame:
+def correlation_table(
+    overlap: pd.DataFrame,
+    transfer: pd.DataFrame,
+    groups: Sequence[Group],
+    *,
+    training_log: pd.DataFrame | None = None,
+    primary: Primary | None = None,
+) -> pd.DataFrame:
     """One row per group, overlap measure, transfer measure and statistic, from the `overlap` and `transfer` tables.
 
-    Over usable checkpoints only. `value` is a correlation (−1 to 1) or what `unit` says; `ci_low` and `ci_high` are
-    its 95 % interval, and `interval` says how that was made; `p` is of the test that `test` names, which is never one
-    over checkpoints; `q` is p with the false discovery rate controlled over all measures of the same group and
-    statistic (Benjamini & Hochberg 1995). What a group has too few seeds for is NaN, and `note` says why.
-    `n_effective` is the number of independent checkpoints that the checkpoints are worth.
+    Over usable checkpoints only. `value`, `ci_low`, `ci_high` and `p` of a row are of one thing, the runs' own
+    correlations (−1 to 1), on the same checkpoints: `value` is their median, the interval holds it with 96 %, `p` is of
+    the test that `test` names, never one over checkpoints. What there are too few runs for is NaN, and `note` says why.
+    `n_runs` and `n_points` are what the row rests on.
 
-    Several related (control) groups have rows of their mean, under the group `all related groups` (`all control
-    groups`). Where there are both kinds, rows of `related − control` have their difference. From three groups on, rows
-    of `all groups` correlate over groups: each group is then one point.
+    The statistics `step_adjusted`, `aligned` and `conditional` are parts of one test, and none is evidence by itself:
+    the row `beyond_progress` holds the `verdict` from all three, and its `direction` (of `reuse`, or `opposite`). The
+    row that answers the study's `primary` question says so; all other verdicts are exploratory, and `q` is their p with
+    the false discovery rate controlled over all of them at once (Benjamini & Hochberg 1995).
+
+    Rows whose method is `negative control` have an accuracy or the training loss in the place of overlap. Several
+    related (control) groups have rows of all their runs, under `all related groups` (`all control groups`). Where there
+    are both kinds, the row `related − control` compares their runs. From three groups on, rows of `all groups`
+    correlate over groups: each group is then one point.
     """
-    found = list(panels(overlap, transfer, groups))
-    kinds = {group.name: group.kind for group in groups}
-    rows = [*_rows_of_groups(found, kinds), *_rows_across(found, kinds)]
+    found = list(panels(overlap, transfer, groups, training_log))
+    rows = [*_rows_of_groups(found, groups), *_rows_across(found, groups, primary or Primary())]
     return _with_q(pd.DataFrame(rows, columns=list(COLUMNS)))
 
 
 def estimates(panel: Panel) -> Iterator[Estimate]:
     """All estimates of one panel."""
-    for statistic in STATISTICS.values():
-        yield correlation(panel, statistic)
-    yield partial(panel)
-    yield from (lagged(panel, lag) for lag in LAGS)
-    yield step_adjusted_slope(panel)
-    if panel.transfer_metric == "gap":
-        yield from mixed_slopes(panel)
+    yield from pooled(panel)
+    found = {name: estimate(panel, statistic) for name, statistic in STATISTICS.items()}
+    yield from found.values()
+    yield verdict(found, panel.sign_of_reuse)
 
 
-def _rows_of_groups(found: Sequence[Panel], kinds: Mapping[str, str]) -> Iterator[Row]:
+def _rows_of_groups(found: Sequence[Panel], groups: Sequence[Group]) -> Iterator[Row]:
+    kinds = {group.name: group.kind for group in groups}
     for panel in found:
-        counts = {"n_runs": len(panel.seeds), "n_points": int(panel.present.sum())}
-        label = {"group": panel.group, "kind": kinds[panel.group]} | counts | {"n_effective": effective_points(panel)}
-        for estimate in estimates(panel):
-            yield label | _measure(panel) | asdict(estimate)
+        for entry in estimates(panel):
+            yield _row(panel.group, kinds[panel.group], panel, entry)
 
 
-def _rows_across(found: Sequence[Panel], kinds: Mapping[str, str]) -> Iterator[Row]:
+def _rows_across(found: Sequence[Panel], groups: Sequence[Group], primary: Primary) -> Iterator[Row]:
+    kinds = {group.name: group.kind for group in groups}
+    chosen = primary.of_groups(groups)
     for same in by_measure(found):
+        for kind, name in ALL_GROUPS.items():
+            yield from _rows_together(name, kind, [panel for panel in same if kinds[panel.group] == kind], groups)
+        if is_primary(same[0], primary) and set(chosen) != {g.name for g in groups if g.kind == "related"}:
+            yield from _rows_together(PRIMARY, "primary", [panel for panel in same if panel.group in chosen], groups)
+        if same[0].method == NO_OVERLAP:
+            continue
+        if len(same) >= MIN_GROUPS:
+            yield _row(ALL, "all", same[0], over_groups(same))
         of_kind = {kind: [panel for panel in same if kinds[panel.group] == kind] for kind in ALL_GROUPS}
-        combined = {kind: combine(chosen) for kind, chosen in of_kind.items()}
-        for kind, whole in combined.items():
-            if whole is not None and len(whole.panels) > 1:
-                name = ALL_GROUPS[kind]
-                counts = {"n_runs": whole.n_runs, "n_points": whole.n_points, "n_effective": np.nan}
-                yield {"group": name, "kind": kind} | counts | _measure(same[0]) | asdict(together(name, whole))
-        if len(same) >= MIN_POINTS:
-            counts = {"n_runs": sum(len(panel.seeds) for panel in same), "n_points": len(same), "n_effective": np.nan}
-            yield {"group": ALL, "kind": "all"} | counts | _measure(same[0]) | asdict(over_groups(same))
-        related, control = combined["related"], combined["control"]
-        if related is not None and control is not None:
-            counts = {"n_runs": related.n_runs + control.n_runs, "n_points": related.n_points + control.n_points}
-            label = {"group": CONTRAST, "kind": "contrast", "n_effective": np.nan} | counts
-            yield label | _measure(same[0]) | asdict(contrast(related, control))
+        if all(of_kind.values()):
+            yield _row(CONTRAST, "contrast", same[0], contrast(of_kind["related"], of_kind["control"]))
 
 
-def _measure(panel: Panel) -> Row:
-    return dict(zip(MEASURE_COLUMNS, panel.measure, strict=True))
+def _rows_together(name: str, kind: str, same: Sequence[Panel], groups: Sequence[Group]) -> Iterator[Row]:
+    """What is tested, over the runs of several groups; nothing where there are not several."""
+    twins = {group.name: group.twins for group in groups}
+    if sum(len(family) for family in families(same, twins)) < 2:
+        return
+    found = {part: together(same, twins, part) for part in PARTS}
+    for entry in (*found.values(), verdict(found, same[0].sign_of_reuse)):
+        yield _row(name, kind, same[0], entry)
 
 
-def _with_q(table: pd.DataFrame) -> pd.DataFrame:
-    """q by Benjamini and Hochberg over the measures of each group and statistic."""
-    tested = table[table["p"].notna()]
-    q = tested.groupby(["group", "statistic"])["p"].transform(stats.false_discovery_control)
-    return table.assign(q=q.reindex(table.index))
+def _row(group: str, kind: str, panel: Panel, entry: Estimate) -> Row:
+    return {"group": group, "kind": kind} | dict(zip(MEASURE_COLUMNS, panel.measure, strict=True)) | asdict(entry)

@@ -1,0 +1,33 @@
+"""The median over runs, with an interval that holds whatever the distribution is.
+
+The k-th lowest and the k-th highest of independent values enclose their median with a probability that follows from k
+and their number alone (David & Nagaraja 2003, Order Statistics, section 7.1).
+"""
+
+import numpy as np
+from jaxtyping import Float
+from scipy import stats
+
+
+def rank_of_end(n: int, *, confidence: float) -> int:
+    """k: the interval goes from the k-th lowest of `n` values to the k-th highest; 0 where none is so sure."""
+    missed = 2 * stats.binom.cdf(np.arange(n), n, 0.5)
+    return int((missed <= 1 - confidence).sum())
+
+
+def confidence_of(n: int, k: int) -> float:
+    """How often that interval encloses the median of values that are never equal; NaN for k = 0."""
+    return float(1 - 2 * stats.binom.cdf(k - 1, n, 0.5)) if k else np.nan
+
+
+def interval_of_median(
+    values: Float[np.ndarray, "*batch run"], *, confidence: float
+) -> tuple[Float[np.ndarray, "*batch"], Float[np.ndarray, "*batch"]]:
+    """Both ends; NaN where no interval is so sure. No value may be NaN."""
+    n = values.shape[-1]
+    k = rank_of_end(n, confidence=confidence)
+    if not k:
+        unknown = np.full(values.shape[:-1], np.nan)
+        return unknown, unknown
+    ordered = np.sort(values, axis=-1)
+    return ordered[..., k - 1], ordered[..., n - k]
