@@ -70,7 +70,8 @@ class Group(Frozen):
     def _kind_fits(self) -> "Group":
         if (self.kind == "alone") == bool(self.auxiliary):
             right = '"related" or "control"' if self.auxiliary else '"alone", or give an auxiliary'
-            raise ValueError(f'kind "{self.kind}" with {len(self.auxiliary)} auxiliary tasks; make it {right}')
+            tasks = "with auxiliary tasks" if self.auxiliary else "without auxiliary tasks"
+            raise ValueError(f'kind "{self.kind}" {tasks}; make it {right}')
         return self
 
     @model_validator(mode="after")
