@@ -4,8 +4,8 @@ import warnings
 from dataclasses import dataclass
 
 import numpy as np
-import statsmodels.api as sm
 from jaxtyping import Float, Int
+from statsmodels.regression.mixed_linear_model import MixedLM
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ def fit_mixed(
     with warnings.catch_warnings():
         # They warn of the Hessian, which is not used, and of variances at 0, at which the slope is still good.
         warnings.simplefilter("ignore")
-        model = sm.MixedLM(outcome, design, groups=run, exog_re=design if random_slope else None)
+        model = MixedLM(outcome, design, groups=run, exog_re=design if random_slope else None)
         try:
             result = model.fit(reml=True, method="lbfgs")
         except np.linalg.LinAlgError:  # a step into singular variances, which statsmodels reports in no other way
