@@ -4,14 +4,13 @@ that reading a run folder executes nothing. Covers `study/own_tasks/__init__.py`
 """
 
 import json
-import os
 import pickle
 import re
 import shutil
-import subprocess
 import sys
 from pathlib import Path
 
+import command_line
 import pytest
 from shapes import unchecked
 
@@ -323,10 +322,8 @@ def finished(tmp_path_factory) -> Path:
     """The README's example, run by a worker to its report; `my_tasks.py` and the study lie beside the run folder."""
     folder = tmp_path_factory.mktemp("own")
     study = readme_example(folder)
-    command = [sys.executable, "-m", "headreuse.cli", "run", study, "--out", folder / "run", "--workers", "1"]
-    environment = os.environ | {"OMP_NUM_THREADS": "1"}
-    done = subprocess.run(command, capture_output=True, text=True, env=environment, cwd=folder.parent)
-    assert done.returncode == 0, done.stderr
+    status, _, err = command_line.headreuse("run", study, "--out", folder / "run", "--workers", 1)
+    assert status == 0, err
     return folder
 
 
