@@ -4,13 +4,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import IntEnum
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
-import xarray as xr
 from jaxtyping import Bool, Float, Int
 
 from headreuse.errors import HeadreuseError
+
+if TYPE_CHECKING:
+    import xarray as xr
 
 OUTCOMES = ("exact_match", "token_accuracy", "log_prob", "logit_diff")
 """What is measured of one answer; `headreuse.evaluation` defines each."""
@@ -128,8 +131,11 @@ class HeadScores:
         order = np.argsort(-effect, axis=None, kind="stable")[:k]
         return frozenset(Head(*map(int, np.unravel_index(index, effect.shape))) for index in order)
 
-    def to_xarray(self) -> xr.Dataset:
+    def to_xarray(self) -> "xr.Dataset":
         """The effects as one labelled variable per outcome, dimensions layer, head, example."""
+        # Slow to import, and needed here alone.
+        import xarray as xr
+
         dims = ("layer", "head", "example")
         shape = next(iter(self.effects.values())).shape
         variables = {outcome: (dims, values) for outcome, values in self.effects.items()}

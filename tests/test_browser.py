@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from importlib.util import find_spec
 
 import pytest
 from invented import report_inputs, small_study
@@ -11,10 +12,6 @@ from headreuse.report.page import study_page
 
 N_CHECKPOINTS = 6
 
-sync_api = pytest.importorskip(
-    "playwright.sync_api", reason="needs the extra `browser`: pip install 'headreuse[browser]'"
-)
-
 CHROMIUM = next(
     (found for name in ("chromium", "chromium-browser", "google-chrome") if (found := shutil.which(name))), ""
 )
@@ -23,13 +20,19 @@ HOSTILE = "</script><img src=x onerror=alert(1)>"
 
 pytestmark = [
     pytest.mark.browser,
+    pytest.mark.skipif(
+        not find_spec("playwright"), reason="needs the extra `browser`: pip install 'headreuse[browser]'"
+    ),
     pytest.mark.skipif(not CHROMIUM, reason="no Chromium found; on Debian: apt-get install chromium"),
 ]
 
 
 @pytest.fixture(scope="module")
 def browser():
-    with sync_api.sync_playwright() as playwright:
+    # Slow to import, and all tests are collected where only others run.
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
         started = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
         yield started
         started.close()

@@ -8,9 +8,6 @@ Covers `report/correlation_page.py`, `report/evidence.py`, `report/estimates.py`
 import html as escaping
 import json
 import re
-import subprocess
-import sys
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -281,16 +278,3 @@ def test_several_folders_give_one_report_of_all_their_groups(joined, tmp_path):
     for section in ("estimates", "correlation", "bands", "sharing", "functional"):
         assert f'<section id="{section}">' in whole
     assert whole.count("Nothing to show") == 0
-
-
-def test_the_report_is_made_without_loading_torch():
-    code = (
-        "import sys; import headreuse.cli, headreuse.tables.join, headreuse.report.publishing;"
-        "from invented import report_inputs;"
-        "from headreuse.report import correlation_page, markdown, render; inputs = report_inputs(n_checkpoints=2);"
-        "page = correlation_page(inputs); render(inputs, page); markdown(inputs, page, all_rows='x');"
-        "print(sorted({'torch', 'transformers', 'transformer_lens'} & set(sys.modules)))"
-    )
-    here = Path(__file__).parent
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=here)
-    assert done.stdout.strip() == "[]"

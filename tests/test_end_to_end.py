@@ -5,23 +5,26 @@ Covers `tables/make.py`, `tables/results.py`, `tables/accuracy.py`, `tables/head
 """
 
 import errno
+import multiprocessing
 import os
 import shutil
-import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 import pandas as pd
 import pytest
+import torch
+from command_line import headreuse
 
-from headreuse.cli import main
 from headreuse.store.folder import RunFolder
 from headreuse.store.notes import noted_checkpoint
 from headreuse.tables.make import compute_tables
 from headreuse.tables.results import Results
+from headreuse.work.engines import usable_cores
 
 TABLES = {
     "accuracy": "group seed step task role length n accuracy ci_low ci_high",
@@ -34,6 +37,7 @@ TABLES = {
     "correlation": "group overlap_metric transfer_metric statistic value ci_low ci_high p q n_runs n_points",
 }
 """The columns that every table has; it may have more."""
+N_RUNS = 4
 
 STUDY = """
 name = "tiny"
@@ -54,27 +58,39 @@ auxiliary = [{ task = "reverse", max_length = 4 }]
 """
 
 
-def start(*arguments: object) -> subprocess.Popen:
+def started(*arguments: object) -> subprocess.Popen:
+    """The command in a process of its own, which starts workers."""
     command = [sys.executable, "-m", "headreuse.cli", *map(str, arguments)]
     environment = os.environ | {"OMP_NUM_THREADS": "1"}
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment)
 
 
-def finish(process: subprocess.Popen) -> tuple[int, str, str]:
-    out, err = process.communicate(timeout=200)
-    return process.returncode, out, err
+def forked(*arguments: object) -> BaseProcess:
+    """The command in a fork of this process, which does all the work itself and has its libraries loaded already."""
+    process = multiprocessing.get_context("fork").Process(target=alone, args=arguments)
+    process.start()
+    return process
 
 
-def headreuse(*arguments: object) -> tuple[int, str, str]:
-    return finish(start(*arguments))
+def alone(*arguments: object) -> None:
+    # As many threads as each worker has: with others, sums may be rounded differently.
+    torch.set_num_threads(max(1, usable_cores() // N_RUNS))
+    headreuse(*arguments, "--workers", 0)
 
 
-def kill_when(process: subprocess.Popen, happened: Callable[[], bool]) -> None:
-    while process.poll() is None and not happened():
-        time.sleep(0.002)
-    assert process.poll() is None, f"ended before it could be killed: {process.communicate()}"
-    process.send_signal(signal.SIGKILL)
-    process.communicate()
+def kill_after(files: Callable[[], int], n_more: int, start: Callable[[], subprocess.Popen | BaseProcess]) -> None:
+    """Start a process, and kill it as soon as there are so many more files."""
+    n_before, process = files(), start()
+
+    def running() -> bool:
+        return process.is_alive() if isinstance(process, BaseProcess) else process.poll() is None
+
+    while running() and files() < n_before + n_more:
+        time.sleep(0.005)
+    assert running(), "ended before it could be killed"
+    process.kill()
+    # Its workers write to the same pipe, so this waits for them, too.
+    process.join() if isinstance(process, BaseProcess) else process.communicate()
 
 
 def tables(folder: Path) -> dict[str, str]:
@@ -91,27 +107,33 @@ def study_file(tmp_path_factory) -> Path:
 @pytest.fixture(scope="module")
 def undisturbed(study_file, tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("undisturbed") / "tiny"
-    status, out, err = headreuse("run", study_file, "--out", folder)
-    assert status == 0, err
+    process = started("run", study_file, "--out", folder)
+    out, err = process.communicate(timeout=200)
+    assert process.returncode == 0, err
     assert out.strip().endswith("report.html")
     return folder
 
 
+MOMENTS = [
+    (forked, "checkpoints/*/*/checkpoint-*", 1),
+    (forked, "checkpoints/*/*/checkpoint-16", 1),
+    (started, "checkpoints/*/*/checkpoint-24/headreuse.json", 2),
+    (forked, "measurements/*/*.parquet", 3),
+    (forked, "tables/*.csv", 2),
+]
+"""How the command is run, and after how many more files of which name it is killed."""
+
+
+# Newer versions of Python warn of what is meant here.
+@pytest.mark.filterwarnings("ignore:.*multi-threaded, use of fork:DeprecationWarning")
 def test_a_run_killed_at_five_moments_ends_with_the_tables_of_one_that_was_not(study_file, undisturbed, tmp_path):
     folder = tmp_path / "killed"
-
-    def files(pattern: str) -> int:
-        return len(list(folder.glob(pattern)))
-
-    first_step = [
-        lambda: files("checkpoints/*/*/checkpoint-*") >= 1,
-        lambda: files("checkpoints/*/*/checkpoint-16") >= 1,
-        lambda: files("checkpoints/*/*/checkpoint-24/headreuse.json") >= 2,
-        lambda: files("measurements/*/*.parquet") >= 3,
-        lambda: files("tables/*.csv") >= 2,
-    ]
-    for moment in first_step:
-        kill_when(start("run", study_file, "--out", folder), moment)
+    for start, pattern, n_more in MOMENTS:
+        kill_after(
+            lambda pattern=pattern: len(list(folder.glob(pattern))),
+            n_more,
+            lambda start=start: start("run", study_file, "--out", folder),
+        )
     status, _, err = headreuse("run", study_file, "--out", folder)
     assert status == 0, err
     assert tables(folder) == tables(undisturbed)
@@ -156,31 +178,26 @@ def test_status_counts_what_is_done(undisturbed):
     assert out.count("3 of 3 checkpoints, 20 of 20 measurements") == 4
 
 
-def test_a_truncated_checkpoint_is_told_in_one_line_and_the_rest_is_measured(
-    study_file, undisturbed, tmp_path, monkeypatch, capsys
-):
+def failures(err: str) -> list[str]:
+    return [line for line in err.splitlines() if line.startswith("failed: ")]
+
+
+def test_a_truncated_checkpoint_is_told_in_one_line_and_the_rest_is_measured(study_file, undisturbed, tmp_path):
     folder = tmp_path / "tiny"
     shutil.copytree(undisturbed, folder)
     shutil.rmtree(folder / "tables")
     shutil.rmtree(folder / "measurements" / fingerprint_at_step_16(folder, 0))
     weights = folder / "checkpoints" / "related" / "seed-0" / "checkpoint-16" / "model.safetensors"
     weights.write_bytes(weights.read_bytes()[:-100])
-    monkeypatch.setattr(sys, "argv", ["headreuse", "run", str(folder), "--workers", "0"])
-    for _ in range(2):
-        with pytest.raises(SystemExit) as ended:
-            main()
-        seen = capsys.readouterr()
-        assert ended.value.code == 1
-        failed = [line for line in seen.err.splitlines() if line.startswith("failed: ")]
-        assert len(failed) == 1
-        assert "checkpoint-16" in failed[0]
-        assert seen.out.strip().endswith("report.html")
+    for command, result in (("score", folder), ("run", folder / "report.html")):
+        status, out, err = headreuse(command, folder, "--workers", 0)
+        assert status == 1
+        assert len(failures(err)) == 1
+        assert "checkpoint-16" in failures(err)[0]
+        assert out.strip() == str(result)
     accuracy = pd.read_csv(folder / "tables" / "accuracy.csv")
     assert len(accuracy.groupby(["group", "seed", "step"])) == 11
-    monkeypatch.setattr(sys, "argv", ["headreuse", "status", str(folder)])
-    with pytest.raises(SystemExit):
-        main()
-    assert "checkpoint-16" in capsys.readouterr().out
+    assert "checkpoint-16" in headreuse("status", folder)[1]
 
 
 @pytest.mark.parametrize(
@@ -202,42 +219,37 @@ def test_a_wrong_input_gets_one_clear_line_and_status_2(arguments, told, tmp_pat
     assert "Traceback" not in err
 
 
-def run_here(study: str, folder: Path, monkeypatch, capsys) -> None:
+def run_here(study: str, folder: Path) -> None:
     file = folder.with_suffix(".toml")
     file.write_text(study)
-    monkeypatch.setattr(sys, "argv", ["headreuse", "run", str(file), "--out", str(folder), "--workers", "0"])
-    with pytest.raises(SystemExit) as ended:
-        main()
-    told = capsys.readouterr()
-    assert ended.value.code == 0, told.err
-    assert told.out.strip().endswith("report.html")
+    status, out, err = headreuse("run", file, "--out", folder, "--workers", 0)
+    assert status == 0, err
+    assert out.strip().endswith("report.html")
 
 
-def test_a_study_of_tasks_trained_alone_is_reported_too(tmp_path, monkeypatch, capsys):
+def test_a_study_of_tasks_trained_alone_is_reported_too(tmp_path):
     alone = '[[groups]]\nname = "alone"\nmain = { task = "copy", max_length = 2 }\ntransfer_to = 4\n'
-    run_here(STUDY[: STUDY.index("[[groups]]")] + alone, tmp_path / "alone", monkeypatch, capsys)
+    run_here(STUDY[: STUDY.index("[[groups]]")] + alone, tmp_path / "alone")
     for name, columns in TABLES.items():
         assert set(columns.split()) <= set(pd.read_csv(tmp_path / "alone" / "tables" / f"{name}.csv").columns)
     assert len(pd.read_csv(tmp_path / "alone" / "tables" / "overlap.csv")) == 0
 
 
-def test_a_group_trained_alone_beside_others_leaves_the_columns_their_types(tmp_path, monkeypatch, capsys):
+def test_a_group_trained_alone_beside_others_leaves_the_columns_their_types(tmp_path):
     study = STUDY[: STUDY.rindex("[[groups]]")].replace("seeds = [0, 1]", "seeds = [0]")
-    run_here(study + 'arms = ["alone", "joint"]\n', tmp_path / "mixed", monkeypatch, capsys)
+    run_here(study + 'arms = ["alone", "joint"]\n', tmp_path / "mixed")
     tables = compute_tables(Results(RunFolder.open(tmp_path / "mixed")))
     for name in ("overlap", "functional_overlap"):
         types = tables[name].dtypes
         assert (types["value"], types["usable"]) == (float, bool)
 
 
-def test_processes_of_torchrun_only_train(study_file, tmp_path, monkeypatch, capsys):
+def test_processes_of_torchrun_only_train(study_file, tmp_path, monkeypatch):
     folder = tmp_path / "tiny"
     monkeypatch.setenv("WORLD_SIZE", "2")
-    monkeypatch.setattr(sys, "argv", ["headreuse", "run", str(study_file), "--out", str(folder)])
-    with pytest.raises(SystemExit) as ended:
-        main()
-    assert ended.value.code == 2
-    assert capsys.readouterr().err.strip().endswith("use `train`, then `run` without torchrun")
+    status, _, err = headreuse("run", study_file, "--out", folder)
+    assert status == 2
+    assert err.strip().endswith("use `train`, then `run` without torchrun")
     assert not (folder / "checkpoints").exists()
 
 
@@ -247,7 +259,7 @@ def fingerprint_at_step_16(folder: Path, seed: int) -> str:
     return checkpoint.fingerprint[:16]
 
 
-def test_a_full_disk_costs_only_what_could_not_be_written(study_file, undisturbed, tmp_path, monkeypatch, capsys):
+def test_a_full_disk_costs_only_what_could_not_be_written(study_file, undisturbed, tmp_path, monkeypatch):
     """Some results of the checkpoint at step 16 cannot be written; the rest goes on, and the next run mends it."""
     folder = tmp_path / "tiny"
     shutil.copytree(undisturbed, folder)
@@ -262,20 +274,16 @@ def test_a_full_disk_costs_only_what_could_not_be_written(study_file, undisturbe
             raise OSError(errno.ENOSPC, "No space left on device")
         rename(source, target)
 
-    monkeypatch.setattr(sys, "argv", ["headreuse", "run", str(folder), "--workers", "0"])
     with monkeypatch.context() as patched:
         patched.setattr(os, "replace", full_for_patterns)
-        with pytest.raises(SystemExit) as ended:
-            main()
-    told = capsys.readouterr()
-    assert ended.value.code == 1
-    failed = [line for line in told.err.splitlines() if line.startswith("failed: ")]
+        status, _, err = headreuse("score", folder, "--workers", 0)
+    assert status == 1
+    failed = failures(err)
     assert len(failed) == 2  # one for each task
     assert all("the disk is full; free some space and run again" in line for line in failed)
     assert len(list(folder.glob(f"measurements/{first}/*.parquet"))) == 6
     assert len(list(folder.glob(f"measurements/{second}/*.parquet"))) == 4
     assert not list(folder.glob("measurements/**/.*"))
-    with pytest.raises(SystemExit) as ended:
-        main()
-    assert ended.value.code == 0
+    status, _, err = headreuse("run", folder, "--workers", 0)
+    assert status == 0, err
     assert tables(folder) == tables(undisturbed)

@@ -4,14 +4,13 @@ that reading a run folder executes nothing. Covers `study/own_tasks/__init__.py`
 """
 
 import json
-import os
 import pickle
 import re
 import shutil
-import subprocess
 import sys
 from pathlib import Path
 
+import command_line
 import pytest
 from shapes import unchecked
 
@@ -174,7 +173,7 @@ BROKEN = {
     ),
     "answers of another length than stated": (
         changed("    def answer", "    def answer_length(self, n):\n        return 2 * n + 1\n\n    def answer"),
-        r"the answer to '\w{3}=' has 6 symbols, but answer_length\(3\) is 7; make them agree",
+        r"the answer to '\w{2}=' has 4 symbols, but answer_length\(2\) is 5; make them agree",
     ),
     "an oracle that answers nothing": (
         changed('return "".join', '"".join').replace(": `abc=` → `aabbcc`", ""),
@@ -235,6 +234,27 @@ BROKEN = {
         "generate gives the same prompts from different seeds; draw random numbers from `generator`",
     ),
     "lengths written over": (before_the_return("lengths += 1"), "generate raises ValueError: output array is read"),
+    "an exception of no usual kind": (
+        CORRECT + "class Odd(BaseException):\n    __str__ = None\nraise Odd\n",
+        "my.py line 28: Odd",
+    ),
+    "a zero byte": (CORRECT + "\0", "my.py: SyntaxError: source code string cannot contain null bytes"),
+    "brackets without end": (CORRECT + "(" * 100_000, "my.py line 26: SyntaxError: too many nested parentheses"),
+    "endless recursion": (CORRECT + "def f(): f()\nf()\n", "RecursionError: maximum recursion depth exceeded"),
+    "an attribute that fails": (
+        changed("    alphabet", "    held_out_one_in = property(lambda self: 1 / 0)\n    alphabet"),
+        "my.py line 10: task 'double': what it declares raises ZeroDivisionError: division by zero",
+    ),
+    "a smallest length that nothing reaches": (
+        changed("    alphabet", "    min_length = 10**9\n    alphabet"),
+        "my.py line 7: task 'double': min_length is 1000000000; at most 1000 works",
+    ),
+    "lengths without a prompt that is held out": (
+        changed("    def answer", "    held_out_one_in = 10**9\n\n    def answer").replace(
+            "letters = generator.integers(3", "letters = generator.integers(1, 3"
+        ),
+        "none of 4,096 prompts of length 1 is held out for the evaluation; give the task more different prompts",
+    ),
 }
 
 
@@ -302,10 +322,8 @@ def finished(tmp_path_factory) -> Path:
     """The README's example, run by a worker to its report; `my_tasks.py` and the study lie beside the run folder."""
     folder = tmp_path_factory.mktemp("own")
     study = readme_example(folder)
-    command = [sys.executable, "-m", "headreuse.cli", "run", study, "--out", folder / "run", "--workers", "1"]
-    environment = os.environ | {"OMP_NUM_THREADS": "1"}
-    done = subprocess.run(command, capture_output=True, text=True, env=environment, cwd=folder.parent)
-    assert done.returncode == 0, done.stderr
+    status, _, err = command_line.headreuse("run", study, "--out", folder / "run", "--workers", 1)
+    assert status == 0, err
     return folder
 
 

@@ -6,9 +6,11 @@ Covers `correlation/statistics.py`, `correlation/further.py`, `correlation/mixed
 
 import numpy as np
 import pytest
-import statsmodels.api as sm
 from checkpoint_series import group, one, series, tables
 from scipy import stats
+from statsmodels.regression.linear_model import OLS
+from statsmodels.regression.mixed_linear_model import MixedLM
+from statsmodels.tools import add_constant
 
 from headreuse.correlation import (
     STATISTICS,
@@ -28,8 +30,8 @@ def test_within_run_is_the_ancova_with_run_as_factor():
     present = np.isfinite(x)
     run = np.nonzero(present)[0]
     design = np.column_stack([x[present], run[:, None] == np.arange(4)])
-    ancova = sm.OLS(y[present], design.astype(float)).fit()
-    without = sm.OLS(y[present], design[:, 1:].astype(float)).fit()
+    ancova = OLS(y[present], design.astype(float)).fit()
+    without = OLS(y[present], design[:, 1:].astype(float)).fit()
     explained = (without.ssr - ancova.ssr) / without.ssr
     r = STATISTICS["within_run"](x, y)
     assert r == pytest.approx(np.sign(ancova.params[0]) * np.sqrt(explained), abs=1e-12)
@@ -57,9 +59,9 @@ def test_step_adjusted_is_the_ancova_with_run_and_step_as_factors():
     x, y = series(4, 6)
     run, step = (index.ravel() for index in np.indices(x.shape))
     factors = np.column_stack([run[:, None] == np.arange(4), step[:, None] == np.arange(1, 6)]).astype(float)
-    left = [sm.OLS(values.ravel(), factors).fit().resid for values in (x, y)]
+    left = [OLS(values.ravel(), factors).fit().resid for values in (x, y)]
     assert STATISTICS["step_adjusted"](x, y) == pytest.approx(stats.pearsonr(*left).statistic, abs=1e-12)
-    slope = sm.OLS(y.ravel(), np.column_stack([x.ravel(), factors])).fit().params[0]
+    slope = OLS(y.ravel(), np.column_stack([x.ravel(), factors])).fit().params[0]
     assert slope_interval(x, y)[0] == pytest.approx(slope, abs=1e-12)
 
 
@@ -97,7 +99,7 @@ def test_partial_correlation_is_that_of_residuals():
     covariates = np.column_stack(
         [run[:, None] == np.arange(3), np.log1p(100 * (step + 1)), overlap["baseline_a"], overlap["baseline_b"]]
     ).astype(float)
-    left = [sm.OLS(values.ravel(), covariates).fit().resid for values in (x, y)]
+    left = [OLS(values.ravel(), covariates).fit().resid for values in (x, y)]
     assert row["value"] == pytest.approx(stats.pearsonr(*left).statistic, abs=1e-9)
 
 
@@ -118,8 +120,8 @@ def test_mixed_slopes_are_those_of_statsmodels_and_of_least_squares():
     y += 0.2 * generator.normal(size=y.shape)
     run = np.indices(x.shape)[0].ravel()
     for random_slope in (False, True):
-        design = sm.add_constant(x.ravel())
-        judge = sm.MixedLM(y.ravel(), design, groups=run, exog_re=design if random_slope else None).fit(reml=True)
+        design = add_constant(x.ravel())
+        judge = MixedLM(y.ravel(), design, groups=run, exog_re=design if random_slope else None).fit(reml=True)
         fitted = fit_mixed(x, y, random_slope=random_slope)
         assert fitted.slope == pytest.approx(judge.fe_params[1], abs=1e-3)
         assert fitted.slope_of(np.arange(8)) == pytest.approx(fitted.slope, abs=1e-6)

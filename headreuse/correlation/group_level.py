@@ -6,9 +6,11 @@ import numpy as np
 from jaxtyping import Float
 from scipy import stats
 
-from headreuse.correlation.estimate import MIN_POINTS, Estimate
+from headreuse.correlation.estimate import Estimate
 from headreuse.correlation.panels import Panel
 
+MIN_POINTS = 3
+"""Groups below which a correlation over them says nothing."""
 MIN_GROUPS = 5
 """With fewer groups a two-sided permutation test cannot reach 5 % (2 / 5! with 5 groups)."""
 N_PERMUTATIONS = 9999
@@ -22,6 +24,7 @@ def over_groups(panels: Sequence[Panel], *, seed: int = 0) -> Estimate:
     name = "between_group"
     ends = np.array([_end(panel) for panel in panels if panel.present.any()]).reshape(-1, 2)
     n_groups = len(ends)
+    counts = {"n_runs": sum(len(panel.seeds) for panel in panels), "n_points": n_groups}
     if n_groups < MIN_POINTS:
         return Estimate(name, np.nan, note=f"{n_groups} groups; a correlation over groups needs at least {MIN_POINTS}")
     if np.ptp(ends, axis=0).min() == 0:
@@ -33,8 +36,9 @@ def over_groups(panels: Sequence[Panel], *, seed: int = 0) -> Estimate:
 
     value, p = _permuted(np.arange(n_groups), correlation, seed)
     if n_groups < MIN_GROUPS:
-        return Estimate(name, value, note=f"no p from {n_groups} groups: it takes {MIN_GROUPS} to reach 5 %")
-    return Estimate(name, value, p=p, test=f"permutation of {n_groups} groups", note="no interval from so few groups")
+        return Estimate(name, value, **counts, note=f"no p from {n_groups} groups: it takes {MIN_GROUPS} to reach 5 %")
+    test = f"permutation of {n_groups} groups"
+    return Estimate(name, value, p=p, test=test, **counts, note="no interval from so few groups")
 
 
 def mantel(

@@ -12,7 +12,7 @@ from headreuse.correlation.estimate import Estimate, estimate
 from headreuse.correlation.group_level import over_groups
 from headreuse.correlation.panels import MEASURE_COLUMNS, NO_OVERLAP, Panel, panels
 from headreuse.correlation.pooled import pooled
-from headreuse.correlation.primary import is_primary
+from headreuse.correlation.primary import ALL_RELATED, CHOSEN, chosen_groups, is_apart, marked
 from headreuse.correlation.statistics import STATISTICS
 from headreuse.correlation.verdict import NAME, PARTS, verdict
 from headreuse.study.config import Group
@@ -37,10 +37,9 @@ COLUMNS = (
     "primary",
     "note",
 )
-ALL_GROUPS = {"related": "all related groups", "control": "all control groups"}
+ALL_GROUPS = {"related": ALL_RELATED, "control": "all control groups"}
 CONTRAST = "related − control"
 ALL = "all groups"
-PRIMARY = "primary groups"
 MIN_GROUPS = 3
 
 Row = dict[str, object]
@@ -72,8 +71,10 @@ def correlation_table(
     correlate over groups: each group is then one point.
     """
     found = list(panels(overlap, transfer, groups, training_log))
-    rows = [*_rows_of_groups(found, groups), *_rows_across(found, groups, primary or Primary())]
-    return _with_q(pd.DataFrame(rows, columns=list(COLUMNS)))
+    question = primary or Primary()
+    rows = [*_rows_of_groups(found, groups), *_rows_across(found, groups, question)]
+    table = pd.DataFrame(rows, columns=list(COLUMNS))
+    return _with_q(table.assign(primary=marked(table, question, groups)))
 
 
 def estimates(panel: Panel) -> Iterator[Estimate]:
@@ -82,6 +83,11 @@ def estimates(panel: Panel) -> Iterator[Estimate]:
     found = {name: estimate(panel, statistic) for name, statistic in STATISTICS.items()}
     yield from found.values()
     yield verdict(found, panel.sign_of_reuse)
+
+
+def verdict_of(panel: Panel) -> Estimate:
+    """The row `beyond_progress` of one panel."""
+    return verdict({name: estimate(panel, STATISTICS[name]) for name in PARTS}, panel.sign_of_reuse)
 
 
 def _rows_of_groups(found: Sequence[Panel], groups: Sequence[Group]) -> Iterator[Row]:
@@ -93,12 +99,11 @@ def _rows_of_groups(found: Sequence[Panel], groups: Sequence[Group]) -> Iterator
 
 def _rows_across(found: Sequence[Panel], groups: Sequence[Group], primary: Primary) -> Iterator[Row]:
     kinds = {group.name: group.kind for group in groups}
-    chosen = primary.of_groups(groups)
+    chosen = chosen_groups(primary, groups) if is_apart(primary, groups) else []
     for same in by_measure(found):
         for kind, name in ALL_GROUPS.items():
             yield from _rows_together(name, kind, [panel for panel in same if kinds[panel.group] == kind], groups)
-        if is_primary(same[0], primary) and set(chosen) != {g.name for g in groups if g.kind == "related"}:
-            yield from _rows_together(PRIMARY, "primary", [panel for panel in same if panel.group in chosen], groups)
+        yield from _rows_together(CHOSEN, "primary", [panel for panel in same if panel.group in chosen], groups)
         if same[0].method == NO_OVERLAP:
             continue
         if len(same) >= MIN_GROUPS:
@@ -120,3 +125,13 @@ def _rows_together(name: str, kind: str, same: Sequence[Panel], groups: Sequence
 
 def _row(group: str, kind: str, panel: Panel, entry: Estimate) -> Row:
     return {"group": group, "kind": kind} | dict(zip(MEASURE_COLUMNS, panel.measure, strict=True)) | asdict(entry)
+
+
+def _with_q(table: pd.DataFrame) -> pd.DataFrame:
+    """q of everything exploratory, in one family: verdicts and what compares groups; parts of a verdict are no tests."""
+    whole = table["statistic"].isin([NAME, "related_minus_control", "between_group"])
+    family = table.loc[whole & ~table["primary"] & (table["method"] != NO_OVERLAP), "p"].dropna().astype(float)
+    if not len(family):
+        return table.assign(q=np.nan)
+    q = pd.Series(stats.false_discovery_control(family), index=family.index)
+    return table.assign(q=q.reindex(table.index))

@@ -15,12 +15,12 @@ from headreuse.figures.style import MUTED, rounded
 from headreuse.figures.views import Key, View, add_views, choice, keys
 from headreuse.tables.seeds import over_seeds
 
-CHANCE = "random heads"
+CHANCE = "other heads"
 LEFT_MARGIN = 14
 
 
 def functional_specificity(specificity: pd.DataFrame, *, mains: Mapping[str, str]) -> go.Figure:
-    """Functional overlap of main with its auxiliaries, related and control side by side, with that of random heads.
+    """Functional overlap of main with its auxiliaries, related and control side by side, with that of other heads.
 
     Args:
         specificity: what `specificity_over_seeds` returns.
@@ -64,7 +64,7 @@ def specificity_over_seeds(functional: pd.DataFrame) -> pd.DataFrame:
     """Functional overlap of each group, median over seeds: a row for each outcome and pair of tasks.
 
     `functional` is the functional-overlap table with a column `kind`. Columns: group, kind, outcome, source, target,
-    measure (`value`, or `chance`: the same of random sets) and those of `over_seeds`. Only usable rows count, and none
+    measure (`value`, or `chance`: the same of other heads) and those of `over_seeds`. Only usable rows count, and none
     of a task with itself.
     """
     rows = functional[functional["usable"].astype(bool) & (functional["source"] != functional["target"])]

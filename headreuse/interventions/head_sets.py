@@ -5,11 +5,11 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain, combinations, product
 from math import comb, prod
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 import torch
-import xarray as xr
 from jaxtyping import Float
 
 from headreuse.errors import HeadreuseError
@@ -19,6 +19,9 @@ from headreuse.interventions.replacements import Position, ReplacementName, repl
 from headreuse.interventions.subject import Subject, prepare
 from headreuse.models.anatomy import Decoder
 from headreuse.records import Head, Prompts
+
+if TYPE_CHECKING:
+    import xarray as xr
 
 
 @dataclass(frozen=True)
@@ -39,8 +42,11 @@ class SetScores:
         """Mean effect of each set over the examples."""
         return self.effects[outcome].mean(axis=-1)
 
-    def to_xarray(self) -> xr.Dataset:
+    def to_xarray(self) -> "xr.Dataset":
         """The effects as one labelled variable per outcome, dimensions set (by its name) and example."""
+        # Slow to import, and needed here alone.
+        import xarray as xr
+
         variables = {outcome: (("set", "example"), values) for outcome, values in self.effects.items()}
         return xr.Dataset(variables, {"set": [name_of(heads) for heads in self.sets]}, self._labels)
 

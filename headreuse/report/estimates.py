@@ -18,9 +18,13 @@ ESTIMATES = [
     *("n_runs", "n_points", "n_effective", "p", "q", "test", "note"),
 ]
 MEDIANS = ["median_of", "step", "median", "low", "high", "ci_low", "ci_high", "confidence", "n_seeds"]
+OF_SETS = (
+    "p chance asks whether the target needs just these heads more than other sets with as many heads in each layer; it "
+    "says nothing about transfer. The interval is over prompts. Where either is missing, the note says why."
+)
 COSTS = [
     *("outcome", "group", "kind", "seed", "step", "source", "target", "n_heads", "value", "ci_low", "ci_high"),
-    *("chance", "p_chance", "loss", "loss_own", "loss_random", "usable", "reason"),
+    *("chance", "p_chance", "least_p", "n_sets", "loss", "loss_own", "loss_random", "usable", "reason", "note"),
 ]
 
 
@@ -89,10 +93,10 @@ def specificity(inputs: ReportInputs) -> Iterator[Exhibit]:
         "specificity",
         "Functional overlap at each run's last measured checkpoint",
         "Whose heads are ablated → which task is measured. 1: the target loses as much as without its own top heads; "
-        "0: it loses nothing. Is the point right of random heads (the grey mark) in related groups, and not in "
-        "controls? The line encloses the median of all seeds (in at "
+        "0: it loses nothing. Is the point right of other heads of the same layers (the grey mark) in related groups, "
+        "and not in controls? The line encloses the median of all seeds (in at "
         "least 92 % of studies); a hollow point is of fewer than 5 seeds, too few for that.",
         figures.functional_specificity(summary, mains=mains),
-        (table(rows, COSTS),),
+        (table(rows, COSTS, caption=OF_SETS),),
         is_wide=True,
     )

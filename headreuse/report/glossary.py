@@ -22,6 +22,8 @@ TERMS = {
     "usable": "No where a map cannot show which heads a task uses, for example where its baseline accuracy is below "
     "the floor: the maps of two tasks that both fail look alike. The column `reason` says why.",
     "chance": "Mean value of a metric when one map's heads are shuffled within their layers.",
+    "p chance": "How often such shuffles give at least as much likeness: whether two maps rest on the same heads. It "
+    "says nothing about transfer. None is given where heads are so few that it could not be below 5 % (`least p`).",
     "noise floor": "A difference between two maps of the same true effects, from sampling noise alone.",
 }
 """In the order in which a reader meets them."""

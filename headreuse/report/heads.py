@@ -16,7 +16,11 @@ NO_FLOOR = "log_prob"
 PLACE = ("outcome", "seed", "step", "task", "length", "layer", "head")
 EFFECTS = ["method", *PLACE, "baseline", "effect", "ci_low", "ci_high"]
 PAIR = ("measure", "seed", "step", "task_a", "task_b", "length")
-OVERLAPS = [*PAIR, "value", "ci_low", "ci_high", "chance", "p_chance", "usable", "reason"]
+OVERLAPS = [*PAIR, "value", "ci_low", "ci_high", "chance", "p_chance", "least_p", "usable", "reason", "note"]
+OF_CHANCE = (
+    "p chance asks whether two maps rest on the same heads more than shuffled maps do; it says nothing about transfer. "
+    "The interval is over prompts. Where either is missing, the note says why."
+)
 
 
 def ablation(inputs: ReportInputs) -> Iterator[Exhibit]:
@@ -55,7 +59,7 @@ def sharing(inputs: ReportInputs) -> Iterator[Exhibit]:
             "noise allows (both marked on the colour bar)? 1 means the same heads; ○ marks a value that is not "
             f"usable.{note}",
             figures.overlap_matrices(rows, tasks=tasks(group)),
-            (table(with_measure(rows), OVERLAPS),),
+            (table(with_measure(rows), OVERLAPS, caption=OF_CHANCE),),
         )
 
 

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-import xarray as xr
 
 from headreuse.errors import HeadreuseError
 from headreuse.figures import RunPattern
@@ -68,6 +67,9 @@ def export_netcdf(folder: RunFolder, out: Path) -> Path:
     """All per-example head scores as one NetCDF file, a group for each `group/seed/step/task/method`."""
     if find_spec("h5netcdf") is None:
         raise HeadreuseError("--netcdf needs the extra `netcdf`: pip install 'headreuse[netcdf]'")
+    # Slow to import, and needed here alone.
+    import xarray as xr
+
     tree = {}
     for entry in Results(folder).checkpoints():
         for scores in entry.results(HeadScoresOf):

@@ -5,7 +5,7 @@ of the keyboard, a unit mixed up, a file of nonsense. They say nothing of what s
 on a small machine may run on a large one, so they are the same everywhere.
 """
 
-STUDY_BYTES = 2_000_000
+STUDY_BYTES = 1_000_000
 """Of a study file; the longest one under `analyses/` has 1,500."""
 TASK_FILE_BYTES = 2_000_000
 DEPTH = 32

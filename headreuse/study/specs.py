@@ -164,7 +164,10 @@ class MeasureSpec(Frozen):
     overlap_metrics: tuple[str, ...] = Field(default=HEADLINE_METRICS, strict=False)
     """How likeness of two tasks' heads is measured: any of the overlap metrics."""
     functional_sets: Annotated[int, Field(ge=0, le=limits.FUNCTIONAL_SETS)] = 20
-    """Random head sets that functional overlap at the last checkpoint is compared with; 0 leaves it out."""
+    """Other head sets that functional overlap at the last checkpoint is compared with, or all where they are fewer.
+
+    They have as many heads in each layer as a task's top set. 0 leaves functional overlap out.
+    """
     baseline_floor: Annotated[float, Field(ge=0, le=1)] = 0.1
     """Overlap is marked unusable where a task's accuracy is below this: two dead maps look alike."""
     micro_batch: NExamples = 256

@@ -24,7 +24,6 @@ from headreuse.study.specs import Position
 
 ARMS = ("joint", "each", "alone")
 POSITIONS: tuple[str, ...] = get_args(Position)
-ANY_LENGTHS = (limits.LENGTH, limits.LENGTH)
 PAIRS = "give pairs such as [[8, 16], [16, 32]], or lists such as { main = [4, 8], auxiliary = [8, 16] }"
 UNFOLDING = ("lengths", "positions", "arms")
 """Keys of a group that ask for several."""
@@ -105,7 +104,7 @@ def _steps(group: Raw, problems: list[str], place: str) -> tuple[list[Step], int
         except ValueError as error:
             problems.append(f"{place}.{key}: {error}")
             # Lengths that are given wrongly are not missed in the tasks as well.
-            step, n = (_as_given if key != "lengths" else lambda one: iter([_of_lengths(one, *ANY_LENGTHS)])), 1
+            step, n = _with_any_lengths if key == "lengths" else _as_given, 1
         steps.append(step)
         n_groups *= n
     return steps, n_groups
@@ -172,6 +171,11 @@ def _of_lengths(one: Unfolded, main: int, auxiliary: int) -> Unfolded:
     if isinstance(one.raw.get("auxiliary"), list):
         changed["auxiliary"] = [_of_length(entry, auxiliary) for entry in one.raw["auxiliary"]]
     return one.with_(**changed)
+
+
+def _with_any_lengths(one: Unfolded) -> Iterator[Unfolded]:
+    raw = {key: value for key, value in one.raw.items() if key not in ("transfer_to", "evaluate_to")}
+    yield _of_lengths(replace(one, raw=raw), limits.LENGTH, limits.LENGTH)
 
 
 def _as_given(one: Unfolded) -> Iterator[Unfolded]:

@@ -12,9 +12,20 @@ import pandas as pd
 
 from headreuse.registry import Registry
 from headreuse.study.config import Group
+from headreuse.study.primary import Primary
 from headreuse.tables.results import MeasuredCheckpoint, Results
 
 Tables = Mapping[str, pd.DataFrame]
+
+
+@dataclass(frozen=True)
+class Design:
+    """What derived tables need to know of a study, or of several together."""
+
+    groups: Sequence[Group]
+    """Under the names that the tables use."""
+    primary: Primary = Primary()
+    """The question that is tested; everything else is exploratory."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +54,7 @@ class DerivedTable:
     name: str
     version: int
     of: tuple[str, ...]
-    derive: Callable[[Tables, Sequence[Group]], pd.DataFrame]
+    derive: Callable[[Tables, Design], pd.DataFrame]
 
 
 Table = CheckpointTable | StudyTable | DerivedTable
@@ -52,7 +63,7 @@ TABLES: Registry[Table] = Registry("table", room="headreuse.tables")
 
 Rows = Callable[[MeasuredCheckpoint], pd.DataFrame]
 Make = Callable[[Results], pd.DataFrame]
-Derive = Callable[[Tables, Sequence[Group]], pd.DataFrame]
+Derive = Callable[[Tables, Design], pd.DataFrame]
 
 
 def checkpoint_table(name: str, *, version: int) -> Callable[[Rows], Rows]:
@@ -76,7 +87,7 @@ def study_table(name: str, *, version: int) -> Callable[[Make], Make]:
 
 
 def derived_table(name: str, *, of: tuple[str, ...], version: int) -> Callable[[Derive], Derive]:
-    """Register a function of the tables `of` and the groups as a table."""
+    """Register a function of the tables `of` and the design as a table."""
 
     def register(derive: Derive) -> Derive:
         TABLES.add(name, DerivedTable(name, version, of, derive))
@@ -85,7 +96,7 @@ def derived_table(name: str, *, of: tuple[str, ...], version: int) -> Callable[[
     return register
 
 
-def derive(tables: Tables, groups: Sequence[Group]) -> dict[str, pd.DataFrame]:
+def derive(tables: Tables, design: Design) -> dict[str, pd.DataFrame]:
     """The tables with those that follow from them."""
     found = dict(tables)
     waiting = [table for table in TABLES.values() if isinstance(table, DerivedTable)]
@@ -93,6 +104,6 @@ def derive(tables: Tables, groups: Sequence[Group]) -> dict[str, pd.DataFrame]:
         ready = [table for table in waiting if found.keys() >= set(table.of)]
         assert ready, f"tables wait for each other: {[table.name for table in waiting]}"
         for table in ready:
-            found[table.name] = table.derive(found, groups)
+            found[table.name] = table.derive(found, design)
         waiting = [table for table in waiting if table.name not in found]
     return found

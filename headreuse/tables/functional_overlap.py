@@ -12,7 +12,10 @@ from headreuse.tables.results import MeasuredCheckpoint
 
 @checkpoint_table("functional_overlap", version=2)
 def functional_overlap(checkpoint: MeasuredCheckpoint) -> pd.DataFrame:
-    """One row per source task, target task and outcome: see `functional_table`."""
+    """One row per source task, target task and outcome: see `FunctionalOverlap` for what a column means.
+
+    An interval (ci_low, ci_high) and a p against chance (p_chance) are NaN where they would not hold; `note` says why.
+    """
     return functional_table(_set_ablations(checkpoint))
 
 

@@ -9,7 +9,8 @@ import pandas as pd
 from headreuse.errors import HeadreuseError
 from headreuse.store.folder import RunFolder
 from headreuse.study.config import Group
-from headreuse.tables.base import TABLES, DerivedTable, derive
+from headreuse.study.primary import Primary
+from headreuse.tables.base import TABLES, Design, DerivedTable, derive
 from headreuse.tables.make import make_tables
 
 
@@ -22,6 +23,8 @@ class Joined:
     """A name for each folder."""
     groups: tuple[Group, ...]
     tables: dict[str, pd.DataFrame]
+    question: Primary
+    """The first study's primary question, over the groups that any of them asks about."""
 
 
 def join(paths: Sequence[Path]) -> Joined:
@@ -32,12 +35,14 @@ def join(paths: Sequence[Path]) -> Joined:
     labels = tuple(_labels(folders))
     made = [make_tables(folder) for folder in folders]
     if len(folders) == 1:
-        return Joined(folders, labels, folders[0].study.groups, made[0])
+        study = folders[0].study
+        return Joined(folders, labels, study.groups, made[0], study.question)
     groups = tuple(
         group.model_copy(update={"name": f"{label}/{group.name}"})
         for folder, label in zip(folders, labels, strict=True)
         for group in folder.study.groups
     )
+    question = _question(folders, labels)
     stacked = {
         name: pd.concat(
             [_labelled(tables[name], label) for tables, label in zip(made, labels, strict=True)], ignore_index=True
@@ -45,7 +50,17 @@ def join(paths: Sequence[Path]) -> Joined:
         for name, table in TABLES.items()
         if not isinstance(table, DerivedTable)
     }
-    return Joined(folders, labels, groups, derive(stacked, groups))
+    return Joined(folders, labels, groups, derive(stacked, Design(groups, question)), question)
+
+
+def _question(folders: Sequence[RunFolder], labels: Sequence[str]) -> Primary:
+    """The question of the studies together: the first one's measures, and every group that a study's question names."""
+    named = [
+        f"{label}/{name}"
+        for folder, label in zip(folders, labels, strict=True)
+        for name in folder.study.question.groups
+    ]
+    return folders[0].study.question.model_copy(update={"groups": tuple(named)})
 
 
 def _labels(folders: Sequence[RunFolder]) -> list[str]:

@@ -8,7 +8,7 @@ import pandas as pd
 
 from headreuse.errors import HeadreuseError
 from headreuse.store.folder import RunFolder
-from headreuse.tables.base import TABLES, CheckpointTable, StudyTable, derive
+from headreuse.tables.base import TABLES, CheckpointTable, Design, StudyTable, derive
 from headreuse.tables.results import MeasuredCheckpoint, Results
 
 
@@ -34,7 +34,7 @@ def compute_tables(results: Results) -> dict[str, pd.DataFrame]:
         raise HeadreuseError("nothing has been measured yet; `headreuse run` trains and measures what is missing")
     tables = {name: _stacked(frames) for name, frames in rows.items()}
     tables |= {table.name: table.make(results) for table in TABLES.values() if isinstance(table, StudyTable)}
-    tables = derive(tables, results.study.groups)
+    tables = derive(tables, Design(results.study.groups, results.study.question))
     return {name: tables[name] for name in TABLES}
 
 

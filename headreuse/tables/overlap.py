@@ -12,7 +12,10 @@ from headreuse.tables.results import MeasuredCheckpoint
 
 @checkpoint_table("overlap", version=2)
 def overlap(checkpoint: MeasuredCheckpoint) -> pd.DataFrame:
-    """Every pair of tasks, by every metric of the study: see `overlap_table`."""
+    """Every pair of tasks, by every metric of the study: see `overlap_table`, and `Overlap` for what a column means.
+
+    An interval (ci_low, ci_high) and a p against chance (p_chance) are NaN where they would not hold; `note` says why.
+    """
     measures = checkpoint.study.measures
     settings = ComparisonSettings(
         metrics=measures.overlap_metrics, top_k=measures.top_k, baseline_floor=measures.baseline_floor

@@ -16,7 +16,7 @@ import pandas as pd
 from scipy import stats
 
 from headreuse.study.config import Group
-from headreuse.tables.base import Tables, derived_table
+from headreuse.tables.base import Design, Tables, derived_table
 
 CHECKPOINT = ["group", "seed", "step"]
 """The columns that identify a checkpoint."""
@@ -24,9 +24,9 @@ _TAIL = 0.025
 
 
 @derived_table("transfer", of=("accuracy",), version=2)
-def transfer(tables: Tables, groups: Sequence[Group]) -> pd.DataFrame:
+def transfer(tables: Tables, design: Design) -> pd.DataFrame:
     """The table of transfers: see `transfer_table`."""
-    return transfer_table(tables["accuracy"], groups)
+    return transfer_table(tables["accuracy"], design.groups)
 
 
 def no_transfer_gap(group: Group) -> float:

@@ -2,7 +2,7 @@
 
 Functional overlap is a ratio of two mean losses over the same prompts: losses of right and wrong answers, with shares
 lost from 2 % to all, and skewed continuous ones, well above noise (`strong`) and hardly (`weak`). `.coverage` and
-`.printed` are as in `maps.py`. `naive` is the ratio ± 1.96 of its bootstrap standard error.
+`.printed` are as in `maps.py`. `naive.ratio` is the ratio ± 1.96 of its standard error.
 """
 
 from collections.abc import Iterator
@@ -52,10 +52,12 @@ def _coverage(name: str, part: np.ndarray, whole: np.ndarray, truth: float) -> I
     if has.mean() >= PRINTED_AT_LEAST:
         yield Number(f"{name}.coverage", float(((low <= truth) & (truth <= high))[has].mean()))
     usable = np.array([row.usable for row in found])
-    ratio = part.mean(axis=-1) / whole.mean(axis=-1)
-    errors = np.std(part - ratio[:, None] * whole, axis=-1) / np.sqrt(part.shape[-1]) / whole.mean(axis=-1)
     if usable.any():
-        yield Number(f"naive.ratio.{name}.coverage", float((np.abs(ratio - truth) <= 1.96 * errors)[usable].mean()))
+        part, whole = part[usable], whole[usable]
+        mean = whole.mean(axis=-1)
+        ratio = part.mean(axis=-1) / mean
+        errors = np.std(part - ratio[:, None] * whole, axis=-1) / np.sqrt(part.shape[-1]) / mean
+        yield Number(f"naive.ratio.{name}.coverage", float((np.abs(ratio - truth) <= 1.96 * errors).mean()))
 
 
 def _functional(part: np.ndarray, whole: np.ndarray, other: np.ndarray | None = None) -> FunctionalOverlap:

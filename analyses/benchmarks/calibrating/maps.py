@@ -3,7 +3,8 @@
 Maps of two tasks with a part in common, of 4 to 144 heads and 64 or 256 prompts:
 
 - weak, clear, strong: effects of a continuous outcome against noise of the prompts (a gamma map times 0.1, 0.5, 2);
-- hard: noise that all heads of a prompt share; scaled: noise in proportion to a head's effect, with a heavy tail;
+- hard: noise that all heads of a prompt share; paired: noise that both tasks share, as where they have the same inputs;
+- scaled: noise in proportion to a head's effect, with a heavy tail;
 - binary: an answer is right or wrong, and a head breaks 10 % or 50 % of the answers at most;
 - ceiling: the same where 95 % or all of the answers are right and a head breaks 2 % at most: mostly ties.
 
@@ -56,8 +57,9 @@ class Kind:
         if self.noise == "scaled":
             return mean * 2 * generator.gamma(0.5, size=shape) + 0.02 * self.scale * generator.standard_normal(shape)
         noise = generator.standard_normal(shape)
-        if self.noise == "hard":
-            of_prompt = generator.standard_normal((len(truth), 1, 1, n_prompts))
+        if self.noise in ("hard", "paired"):
+            n_separate = len(truth) if self.noise == "hard" else 1
+            of_prompt = generator.standard_normal((n_separate, 1, 1, n_prompts))
             noise = (noise + of_prompt) / np.sqrt(2)
         return mean + noise
 
@@ -76,12 +78,15 @@ KINDS = (
     Kind("clear", 0.5),
     Kind("strong", 2.0),
     Kind("hard", 2.0, "hard"),
+    Kind("paired", 2.0, "paired"),
     Kind("scaled", 1.0, "scaled"),
     Kind("binary10", 0.1, "binary", 0.97),
     Kind("binary50", 0.5, "binary", 0.97),
     Kind("ceiling95", 0.02, "binary", 0.95),
     Kind("ceiling100", 0.02, "binary", 1.0),
 )
+
+OF_CHANCE = tuple(kind for kind in KINDS if kind.name in ("clear", "binary10", "ceiling95"))
 
 
 def over_prompts(
@@ -172,7 +177,5 @@ def jobs(n: int) -> list[Job]:
         partial(over_prompts, kind, layout, n_prompts, n)
         for kind, layout, n_prompts in product(KINDS, LAYOUTS, N_PROMPTS)
     ]
-    found += [
-        partial(chance_levels, kind, layout, n) for kind, layout in product((KINDS[1], KINDS[5], KINDS[7]), LAYOUTS)
-    ]
+    found += [partial(chance_levels, kind, layout, n) for kind, layout in product(OF_CHANCE, LAYOUTS)]
     return [*found, partial(naive_chance, n), *losses.jobs(n)]

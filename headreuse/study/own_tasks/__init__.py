@@ -6,7 +6,7 @@ from pathlib import Path
 from headreuse.errors import HeadreuseError
 from headreuse.study import limits
 from headreuse.study.own_tasks.checking import check_task
-from headreuse.study.own_tasks.faults import TaskError
+from headreuse.study.own_tasks.faults import TaskError, blaming
 from headreuse.study.own_tasks.files import TaskEntry, TaskFile, describe, located
 from headreuse.study.showing import on_one_line, shown
 from headreuse.study.texts import UnreadableError, read_text
@@ -40,11 +40,12 @@ def check_files(files: Sequence[TaskFile], longest: Callable[[str], int | None],
     problems = []
     for file in files:
         for entry in file.tasks:
-            task = file.task(entry, **sizes)
             try:
-                check_task(task, longest=longest(entry.name))
+                with blaming("checking its examples"):
+                    task = file.task(entry, **sizes)
+                    check_task(task, longest=longest(entry.name))
             except TaskError as error:
-                problems.append(str(located(error, file.file, file.source, type(task))))
+                problems.append(str(located(error, file.file, file.source, file.classes[entry.name])))
     return problems
 
 

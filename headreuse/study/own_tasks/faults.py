@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from headreuse.errors import HeadreuseError
+from headreuse.study.showing import on_one_line
 
 MODULE = "headreuse_own_tasks_"
 """The names of the modules that users' files are loaded as begin with this."""
@@ -24,16 +25,20 @@ def blaming(what: str) -> Iterator[None]:
     """Around a call of the user's code: whatever it raises becomes a `TaskError` of one line that names `what`."""
     try:
         yield
-    except TaskError:
+    except (TaskError, KeyboardInterrupt):
         raise
-    except (Exception, SystemExit) as error:
+    except BaseException as error:
         raise TaskError(f"{what} raises {one_line(error)}", line_of(error)) from error
 
 
 def one_line(error: BaseException) -> str:
     """`NameError: name 'x' is not defined`, however many lines the message has."""
-    what = error.msg if isinstance(error, SyntaxError) else str(error)
-    return f"{type(error).__name__}: {' '.join(what.split())}".rstrip(": ")
+    try:
+        what = error.msg if isinstance(error, SyntaxError) else str(error)
+    except Exception:
+        # The error is of the user's own making, and so is how it is written.
+        what = ""
+    return on_one_line(f"{type(error).__name__}: {' '.join(what.split())}".rstrip(": "))
 
 
 def line_of(error: BaseException) -> int | None:

@@ -1,5 +1,8 @@
 """A user's file of tasks: what a study keeps of it, and the one place where it is executed.
 
+It is executed in the process that checks the study, where nothing can stop it: a file that never comes to its end hangs
+the command until Ctrl-C.
+
 A study keeps the text of the file, and the names and lengths of its tasks. Reading a study executes nothing: only the
 names and lengths are then known. `load` alone executes the text, for commands that train or measure.
 """
@@ -69,10 +72,15 @@ class TaskFile(_Frozen):
                 "run the study file again into another folder"
             )
 
+    @property
+    def classes(self) -> Mapping[str, type[Task]]:
+        """The classes of its tasks by name; none if this process has not executed the file."""
+        return _loaded.get(self.source, {})
+
     def task(self, entry: TaskEntry, *, alphabet_size: int, grid_size: int) -> Task:
         """One of its tasks: complete if this process has executed the file, else with name and lengths alone."""
-        if self.source in _loaded:
-            return _loaded[self.source][entry.name](alphabet_size=alphabet_size, grid_size=grid_size)
+        if self.classes:
+            return self.classes[entry.name](alphabet_size=alphabet_size, grid_size=grid_size)
         return Unloaded(entry)
 
 
@@ -120,12 +128,14 @@ def describe(file: str, source: str, *, alphabet_size: int, grid_size: int) -> T
     entries = []
     for cls in load(file, source).values():
         try:
-            check_shown(instance(cls))
-            task = instance(cls, alphabet_size=alphabet_size, grid_size=grid_size)
-            check_declared(task)
+            with blaming("what it declares"):
+                check_shown(instance(cls))
+                task = instance(cls, alphabet_size=alphabet_size, grid_size=grid_size)
+                check_declared(task)
+                entry = TaskEntry(name=cls.name, min_length=task.min_length, max_length=task.max_length)
         except TaskError as error:
             raise located(error, file, source, cls) from error
-        entries.append(TaskEntry(name=task.name, min_length=task.min_length, max_length=task.max_length))
+        entries.append(entry)
     return TaskFile(file=file, source=source, tasks=tuple(entries))
 
 
@@ -153,14 +163,17 @@ def _executed(file: str, source: str) -> Mapping[str, type[Task]]:
     try:
         with TASKS.apart() as found:
             exec(compile(source, name, "exec", dont_inherit=True), module.__dict__)
-    except (Exception, SystemExit) as error:
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:
         del sys.modules[name]
         raise HeadreuseError(f"{_place(file, line_of(error))}: {one_line(error)}") from error
     if not found:
         raise HeadreuseError(f'{file}: it registers no task; put @task("name") above a subclass of Task')
     for task_name, cls in found.items():
         try:
-            _check_class(task_name, cls)
+            with blaming("what it registers"):
+                _check_class(task_name, cls)
         except TaskError as error:
             line = _line_of_class(source, cls)
             raise HeadreuseError(f"{_place(file, line)}: task {task_name!r}: {error}") from error
