@@ -60,14 +60,22 @@ class Panel:
     @property
     def sign_of_reuse(self) -> Literal[-1, 1]:
         """The sign of a correlation in which more sharing goes with more transfer; −1 for a similarity with the gap."""
-        metric = OVERLAP_METRICS.get(self.overlap_metric)
-        falls_with_sharing = self.overlap_metric == "training_loss" if metric is None else metric.distance
+        name = self.overlap_metric
+        is_overlap = name not in NEGATIVE_CONTROLS and name in OVERLAP_METRICS
+        falls_with_sharing = OVERLAP_METRICS[name].distance if is_overlap else name == "training_loss"
         return 1 if falls_with_sharing == (self.transfer_metric == "gap") else -1
 
     def of_runs(self, chosen: np.ndarray) -> "Panel":
         """The panel of some of its runs (indices, or one truth value for each run)."""
         names = ("seeds", "overlap", "transfer", "baselines", "main_accuracy", "auxiliary_accuracy")
         return replace(self, **{name: getattr(self, name)[chosen] for name in names})
+
+
+def sign_of_reuse(overlap_metric: str, transfer_metric: str) -> Literal[-1, 1]:
+    """The sign of a correlation of the two in which more sharing goes with more transfer."""
+    metric = OVERLAP_METRICS.get(overlap_metric)
+    falls_with_sharing = overlap_metric == "training_loss" if metric is None else metric.distance
+    return 1 if falls_with_sharing == (transfer_metric == "gap") else -1
 
 
 def panels(
@@ -83,7 +91,7 @@ def panels(
     for group in groups:
         rows = overlap[(overlap["group"] == group.name) & (overlap["task_a"] == group.main.task)]
         gaps = transfer[transfer["group"] == group.name].set_index(["seed", "step"])[list(TRANSFER_METRICS)]
-        accuracies = _accuracies(rows)
+        accuracies = accuracies_of(rows)
         counting: list[pd.Series] = []
         for measure, found in rows.groupby(MEASURE, sort=False):
             means = _mean_over_auxiliaries(found)
@@ -106,8 +114,12 @@ def _mean_over_auxiliaries(rows: pd.DataFrame) -> pd.Series:
     return by_checkpoint["value"].mean().where(complete)
 
 
-def _accuracies(rows: pd.DataFrame) -> pd.DataFrame:
-    """Main's accuracy and the mean of the auxiliaries' at the length of the scores, by seed and step."""
+def accuracies_of(rows: pd.DataFrame) -> pd.DataFrame:
+    """Columns `main` and `auxiliary` (mean over auxiliaries) by seed and step, at the length of the head scores.
+
+    Args:
+        rows: of the `overlap` table, of one group's main task with its auxiliaries.
+    """
     named = pd.DataFrame(
         {
             "seed": rows["seed"],
