@@ -1,8 +1,11 @@
-"""Made-up series of checkpoints as arrays and as tables, for tests of correlation."""
+"""Made-up series of checkpoints as arrays, panels and tables, for tests of correlation."""
+
+from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
 
+from headreuse.correlation import Panel
 from headreuse.correlation.power import autoregressive
 from headreuse.study import Group
 
@@ -18,16 +21,66 @@ def group(name: str, kind: str = "related", main: str = "copy", auxiliary: tuple
     )
 
 
-def tables(x: np.ndarray, y: np.ndarray, *, name: str = "g", metric: str = "cosine", **changes):
-    """Overlap and transfer tables of series (`run step`), the smallest that there can be."""
+def learned(n_runs: int, n_steps: int, late: float | Sequence[float] = 0.0) -> np.ndarray:
+    """Accuracy (`run step`) that rises from 0 to 1 in log step, later by `late` in a run."""
+    progress = np.log1p(100 * np.arange(1, n_steps + 1)) - np.broadcast_to(late, n_runs)[:, None]
+    middle = np.log1p(100 * (n_steps + 1) / 2)
+    return 1 / (1 + np.exp(-4 * (progress - middle)))
+
+
+def steps_of(x: np.ndarray) -> np.ndarray:
+    return 100 * np.arange(1, x.shape[1] + 1)
+
+
+def panel(
+    x: np.ndarray,
+    y: np.ndarray,
+    *,
+    main: np.ndarray | None = None,
+    auxiliary: np.ndarray | None = None,
+    name: str = "g",
+    metric: str = "cosine",
+    transfer: str = "gap",
+) -> Panel:
+    """The panel of series (`run step`); a point counts where both are known."""
+    known = np.isfinite(x) & np.isfinite(y)
+    x, y = (np.where(known, values, np.nan) for values in (x, y))
+    main = learned(*x.shape) if main is None else main
+    auxiliary = np.sqrt(main) if auxiliary is None else auxiliary
+    baselines = np.stack([main, auxiliary], axis=-1)
+    seeds, steps = np.arange(len(x)), steps_of(x)
+    place = (name, metric, "mean_ablation", "log_prob", transfer)
+    return Panel(*place, seeds, steps, x, y, baselines, steps, main, auxiliary)
+
+
+def tables(
+    x: np.ndarray,
+    y: np.ndarray,
+    *,
+    name: str = "g",
+    metric: str = "cosine",
+    main: np.ndarray | None = None,
+    seeds: Sequence[int | str] | None = None,
+    **changes: object,
+):
+    """Overlap and transfer tables of series (`run step`), the smallest that there can be; NaN for what is missing."""
     overlap, transfer = [], []
-    for (seed, step), value in np.ndenumerate(x):
-        place = {"group": name, "seed": seed, "step": 100 * (step + 1)}
+    main = learned(*x.shape) if main is None else main
+    for (run, step), value in np.ndenumerate(x):
+        if np.isnan(value):
+            continue
+        place = {"group": name, "seed": seeds[run] if seeds else run, "step": 100 * (step + 1)}
         measured = {"metric": metric, "method": "mean_ablation", "outcome": "log_prob", "value": value, "usable": True}
-        baselines = {"baseline_a": np.sqrt(step + seed), "baseline_b": np.cos(3 * step + seed)}
+        baselines = {"baseline_a": main[run, step], "baseline_b": np.sqrt(main[run, step])}
         overlap.append(place | {"task_a": "copy", "task_b": "reverse"} | measured | baselines | changes)
-        transfer.append(place | {"gap": y[seed, step], "transfer_fraction": 1 - 2 * y[seed, step]})
+        transfer.append(place | {"gap": y[run, step], "transfer_fraction": 1 - 2 * y[run, step]})
     return pd.DataFrame(overlap), pd.DataFrame(transfer)
+
+
+def together(*made: tuple[pd.DataFrame, pd.DataFrame]) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """The tables of several groups as one."""
+    overlap, transfer = zip(*made, strict=True)
+    return pd.concat(overlap, ignore_index=True), pd.concat(transfer, ignore_index=True)
 
 
 def series(n_runs: int, n_steps: int, seed: int = 0, relation: float = 0.6, trend: float = 1.0):
@@ -45,6 +98,6 @@ def rows_of(table: pd.DataFrame, **chosen) -> pd.DataFrame:
 
 
 def one(table: pd.DataFrame, **chosen) -> pd.Series:
-    rows = rows_of(table, transfer_metric="gap", **chosen)
+    rows = rows_of(table, **({"transfer_metric": "gap", "overlap_metric": "cosine"} | chosen))
     assert len(rows) == 1
     return rows.iloc[0]

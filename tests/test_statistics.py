@@ -1,143 +1,158 @@
-"""Correlations and slopes against statsmodels, scipy and worked arithmetic.
+"""The correlations of a panel against scipy, numpy's least squares and worked arithmetic.
 
-Covers `correlation/statistics.py`, `correlation/further.py`, `correlation/mixed.py` and
-`correlation/autocorrelation.py`.
+Covers `correlation/statistics.py`, `correlation/pooled.py` and `correlation/summaries.py`.
 """
 
 import numpy as np
 import pytest
-from checkpoint_series import group, one, series, tables
+from checkpoint_series import learned, panel, series
 from scipy import stats
-from statsmodels.regression.linear_model import OLS
-from statsmodels.regression.mixed_linear_model import MixedLM
-from statsmodels.tools import add_constant
 
-from headreuse.correlation import (
-    STATISTICS,
-    correlation_table,
-    effective_sample_size,
-    panels,
-    residual_autocorrelation,
-)
-from headreuse.correlation.mixed import fit_mixed
-from headreuse.correlation.permutation import slope_interval
-from headreuse.correlation.power import autoregressive
+from headreuse.correlation import STATISTICS
+from headreuse.correlation.estimate import estimate
+from headreuse.correlation.paired import deviations
+from headreuse.correlation.pooled import pooled
+from headreuse.correlation.statistics import UndefinedError, given_accuracies, in_progress
 
 
-def test_within_run_is_the_ancova_with_run_as_factor():
+def value(name: str, *args, **settings) -> float:
+    return estimate(panel(*args, **settings), STATISTICS[name]).value
+
+
+def median_r(x: np.ndarray, y: np.ndarray) -> float:
+    """The median over runs of their own correlations, by scipy; through z, which matters for an even number of runs."""
+    both = [np.isfinite(a) & np.isfinite(b) for a, b in zip(x, y, strict=True)]
+    r = [stats.pearsonr(a[here], b[here]).statistic for a, b, here in zip(x, y, both, strict=True)]
+    return float(np.tanh(np.median(np.arctanh(np.clip(r, -0.999, 0.999)))))
+
+
+def test_within_run_is_the_median_of_pearsons():
     x, y = series(4, 9)
     x[1, 3] = y[1, 3] = np.nan
-    present = np.isfinite(x)
-    run = np.nonzero(present)[0]
-    design = np.column_stack([x[present], run[:, None] == np.arange(4)])
-    ancova = OLS(y[present], design.astype(float)).fit()
-    without = OLS(y[present], design[:, 1:].astype(float)).fit()
-    explained = (without.ssr - ancova.ssr) / without.ssr
-    r = STATISTICS["within_run"](x, y)
-    assert r == pytest.approx(np.sign(ancova.params[0]) * np.sqrt(explained), abs=1e-12)
+    assert value("within_run", x, y) == pytest.approx(median_r(x, y), abs=1e-12)
 
 
-def test_pooled_correlations_are_scipys():
+def test_pooled_correlations_are_scipys_and_neither_tested_nor_bounded():
     x, y = series(3, 8)
     x = np.round(x, 1)
+    x[0, 2] = np.nan
+    kept = np.isfinite(x)
+    found = {entry.statistic: entry for entry in pooled(panel(x, y))}
     judges = {"pooled_pearson": stats.pearsonr, "pooled_spearman": stats.spearmanr, "pooled_kendall": stats.kendalltau}
     for name, judge in judges.items():
-        assert STATISTICS[name](x, y) == pytest.approx(judge(x.ravel(), y.ravel()).statistic, abs=1e-12)
-        holes_x, holes_y = x.copy(), y.copy()
-        holes_x[0, 2] = holes_y[0, 2] = np.nan
-        kept = np.isfinite(holes_x)
-        expected = judge(x[kept], y[kept]).statistic
-        assert STATISTICS[name](holes_x, holes_y) == pytest.approx(expected, abs=1e-12)
+        assert found[name].value == pytest.approx(judge(x[kept], y[kept]).statistic, abs=1e-12)
+        assert np.isnan([found[name].ci_low, found[name].p]).all()
+    assert found["pooled_pearson"].n_points == 23
 
 
 def test_between_run_is_the_correlation_of_means():
     x, y = series(5, 8)
-    assert STATISTICS["between_run"](x, y) == pytest.approx(stats.pearsonr(x.mean(1), y.mean(1)).statistic, abs=1e-12)
-
-
-def test_step_adjusted_is_the_ancova_with_run_and_step_as_factors():
-    x, y = series(4, 6)
-    run, step = (index.ravel() for index in np.indices(x.shape))
-    factors = np.column_stack([run[:, None] == np.arange(4), step[:, None] == np.arange(1, 6)]).astype(float)
-    left = [OLS(values.ravel(), factors).fit().resid for values in (x, y)]
-    assert STATISTICS["step_adjusted"](x, y) == pytest.approx(stats.pearsonr(*left).statistic, abs=1e-12)
-    slope = OLS(y.ravel(), np.column_stack([x.ravel(), factors])).fit().params[0]
-    assert slope_interval(x, y)[0] == pytest.approx(slope, abs=1e-12)
-
-
-def test_first_differences_by_hand():
-    x, y = np.array([[0.0, 1, 3, 3]]), np.array([[0.0, 2, 1, 5]])
-    assert STATISTICS["first_differences"](x, y) == pytest.approx(stats.pearsonr([1, 2, 0], [2, -1, 4]).statistic)
-
-
-@pytest.mark.parametrize("name", sorted(STATISTICS))
-def test_every_statistic_broadcasts_and_is_a_correlation(name):
-    x, y = series(4, 9)
-    statistic = STATISTICS[name]
-    batch_x, batch_y = np.stack([x, y, -x]), np.stack([y, y, x])
-    whole = statistic(batch_x, batch_y)
-    for i in range(3):
-        assert whole[i] == pytest.approx(statistic(batch_x[i], batch_y[i]))
-    assert whole[1] == pytest.approx(1.0)
-    assert whole[2] == pytest.approx(-1.0)
-    assert np.isnan(statistic(x, np.full_like(y, 0.3)))
+    (found,) = (entry for entry in pooled(panel(x, y)) if entry.statistic == "between_run")
+    assert found.value == pytest.approx(stats.pearsonr(x.mean(1), y.mean(1)).statistic, abs=1e-12)
+    (few,) = (entry for entry in pooled(panel(x[:3], y[:3])) if entry.statistic == "between_run")
+    assert np.isnan(few.value)
+    assert few.note == "3 runs; it takes 4"
 
 
 def test_pooling_can_turn_the_sign_of_every_run():
     levels = np.arange(6.0)[:, None]
-    x = levels + 0.1 * np.arange(10)
-    y = levels - 0.1 * np.arange(10)
-    assert STATISTICS["within_run"](x, y) == pytest.approx(-1.0)
-    assert STATISTICS["pooled_spearman"](x, y) > 0.8
+    x, y = levels + 0.1 * np.arange(10), levels - 0.1 * np.arange(10)
+    assert value("within_run", x, y) == pytest.approx(-0.999)
+    assert {entry.statistic: entry.value for entry in pooled(panel(x, y))}["pooled_spearman"] > 0.8
 
 
-def test_partial_correlation_is_that_of_residuals():
-    x, y = series(3, 10)
-    overlap, transfer = tables(x, y)
-    row = one(correlation_table(overlap, transfer, [group("g")]), statistic="partial")
-    run, step = (index.ravel() for index in np.indices(x.shape))
-    covariates = np.column_stack(
-        [run[:, None] == np.arange(3), np.log1p(100 * (step + 1)), overlap["baseline_a"], overlap["baseline_b"]]
-    ).astype(float)
-    left = [OLS(values.ravel(), covariates).fit().resid for values in (x, y)]
-    assert row["value"] == pytest.approx(stats.pearsonr(*left).statistic, abs=1e-9)
+def test_step_adjusted_is_of_what_is_left_of_run_and_step():
+    x, y = series(5, 8, trend=4)
+    trend, level = 3 * np.cos(np.arange(8.0)), np.arange(5.0)[:, None]
+    by_hand = median_r(deviations(x), deviations(y))
+    assert value("step_adjusted", x + trend + level, y - trend) == pytest.approx(by_hand, abs=1e-9)
+    assert value("within_run", x + trend + level, y - trend) != pytest.approx(by_hand, abs=0.1)
+
+
+def test_aligned_takes_a_clock_out_that_step_adjusted_takes_for_a_relation():
+    late = np.array([-0.25, -0.1, 0.0, 0.1, 0.15, 0.3])
+    main = learned(6, 24, late)
+    noise = 0.02 * np.random.default_rng(0).normal(size=(2, 6, 24))
+    x, y = main + noise[0], -main + noise[1]  # both follow main's progress, and each has noise of its own
+    assert value("step_adjusted", x, y, main=main) < -0.8
+    assert abs(value("aligned", x, y, main=main)) < 0.3
+    overlap, _ = in_progress(panel(main, main, main=main))
+    left = np.abs(deviations(overlap))
+    assert np.nanmax(left) < 0.01 < 0.1 < np.abs(deviations(main)).max()
+    assert np.isfinite(overlap).mean() > 0.8
+
+
+def test_aligned_is_step_adjusted_where_all_runs_have_one_clock():
+    x, y = series(5, 12)
+    assert value("aligned", x, y) == pytest.approx(value("step_adjusted", x, y), abs=1e-9)
+
+
+def test_aligned_says_why_it_is_undefined():
+    x, y = series(3, 8)
+    row = estimate(panel(x, y, main=np.full(x.shape, 0.9)), STATISTICS["aligned"])
+    assert np.isnan(row.value)
+    assert row.note == "no level of main's accuracy is crossed between the checkpoints of every run"
+    assert row.n_runs == 0
+
+
+@pytest.mark.parametrize("share_missing", [0.0, 0.25])
+def test_conditional_is_of_the_residuals_of_least_squares_with_dummies(share_missing):
+    generator = np.random.default_rng(4)
+    x, y = series(5, 9)
+    accuracies = generator.random((5, 9, 2))
+    x[generator.random(x.shape) < share_missing] = np.nan
+    accuracies[generator.random(x.shape) < share_missing / 3] = np.nan
+    known = np.isfinite(x) & np.isfinite(accuracies).all(-1)
+    run, step = np.nonzero(known)
+    dummies = np.column_stack([run[:, None] == np.arange(5), step[:, None] == np.arange(1, 9), accuracies[known]])
+    found = given_accuracies(x, y, accuracies)
+    for left, values in zip(found, (x, y), strict=True):
+        fit, *_ = np.linalg.lstsq(dummies.astype(float), values[known], rcond=None)
+        np.testing.assert_allclose(left[known], values[known] - dummies @ fit, atol=1e-6)
+        assert np.isnan(left[~known]).all()
+    many = given_accuracies(*(np.stack([part, part[::-1]]) for part in (x, y, accuracies)))
+    np.testing.assert_allclose(many[0][0], found[0], atol=1e-12)
+
+
+def test_conditional_takes_out_what_both_take_from_the_accuracies():
+    x, y = series(5, 12, relation=0.0)
+    main = np.clip(learned(5, 12) + 0.2 * np.random.default_rng(1).normal(size=(5, 12)), 0, 1)
+    assert value("step_adjusted", x + 30 * main, y - 30 * main, main=main) < -0.9
+    with_it = value("conditional", x + 30 * main, y - 30 * main, main=main)
+    assert with_it == pytest.approx(value("conditional", x, y, main=main), abs=0.01)
+    unknown = np.full_like(main, np.nan)
+    with pytest.raises(UndefinedError, match="accuracies at the length of the head scores are not known"):
+        STATISTICS["conditional"].pair(panel(x, y, main=unknown))
+
+
+def test_first_differences_by_hand():
+    x, y = np.array([[0.0, 1, 3, 3, 2]]), np.array([[0.0, 2, 1, 5, 6]])
+    expected = stats.pearsonr([1, 2, 0, -1], [2, -1, 4, 1]).statistic
+    assert value("first_differences", x, y) == pytest.approx(expected)
 
 
 def test_lags_say_which_leads():
-    generator = np.random.default_rng(0)
-    x = generator.normal(size=(3, 30))
+    x = np.random.default_rng(0).normal(size=(3, 30))
     y = np.roll(x, 1, axis=1)
-    table = correlation_table(*tables(x, y), [group("g")])
-    values = {name: one(table, statistic=name)["value"] for name in ("lag-1", "lag+1")}
-    assert values["lag+1"] == pytest.approx(1.0)
-    assert abs(values["lag-1"]) < 0.4
+    assert value("lag+1", x, y) > 0.99
+    assert abs(value("lag-1", x, y)) < 0.4
+    assert value("lag-2", np.roll(x, 2, axis=1), x) > 0.99
 
 
-def test_mixed_slopes_are_those_of_statsmodels_and_of_least_squares():
-    generator = np.random.default_rng(0)
-    x = generator.normal(size=(8, 12))
-    y = 3 * generator.normal(size=(8, 1)) + (0.5 + 0.1 * generator.normal(size=(8, 1))) * x
-    y += 0.2 * generator.normal(size=y.shape)
-    run = np.indices(x.shape)[0].ravel()
-    for random_slope in (False, True):
-        design = add_constant(x.ravel())
-        judge = MixedLM(y.ravel(), design, groups=run, exog_re=design if random_slope else None).fit(reml=True)
-        fitted = fit_mixed(x, y, random_slope=random_slope)
-        assert fitted.slope == pytest.approx(judge.fe_params[1], abs=1e-3)
-        assert fitted.slope_of(np.arange(8)) == pytest.approx(fitted.slope, abs=1e-6)
+@pytest.mark.parametrize("name", sorted(STATISTICS))
+def test_every_statistic_is_a_correlation_and_says_what_it_is(name):
+    x, y = series(4, 10)
+    main = np.clip(learned(4, 10) + 0.1 * np.random.default_rng(0).normal(size=(4, 10)), 0, 1)
+    whole, opposite = value(name, x, y, main=main), value(name, x, -y, main=main)
+    assert whole == pytest.approx(-opposite)
+    assert value(name, 5 * x - 3, y, main=main) == pytest.approx(whole)
+    if not name.startswith("lag"):
+        assert value(name, x, x, main=main) == pytest.approx(0.999)
+    assert STATISTICS[name].summary.endswith(".")
 
 
-def test_effective_sample_size_is_less_where_both_series_wander():
-    generator = np.random.default_rng(0)
-    noise = generator.normal(size=(2, 400))
-    wandering = autoregressive((2, 400), 0.8, generator)
-    assert effective_sample_size(*noise) == pytest.approx(400, rel=0.15)
-    expected = 400 * (1 - 0.64) / (1 + 0.64)
-    assert effective_sample_size(*wandering) == pytest.approx(expected, rel=0.4)
-    assert np.isnan(effective_sample_size(np.ones(9), np.arange(9.0)))
-
-
-def test_autocorrelation_beyond_the_trend_is_found():
-    x, y = series(8, 200, relation=0.0)
-    (panel, _) = panels(*tables(x, y), [group("g")])
-    assert residual_autocorrelation(panel) == pytest.approx(0.5, abs=0.1)
+@pytest.mark.parametrize("name", [name for name, statistic in STATISTICS.items() if statistic.is_tested])
+def test_what_is_tested_knows_no_trend_that_all_runs_share(name):
+    x, y = series(5, 12)
+    trend = 5 * np.sin(np.arange(12) / 2)
+    assert value(name, x + trend, y + trend) == pytest.approx(value(name, x, y), abs=1e-6)

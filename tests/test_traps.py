@@ -1,13 +1,17 @@
-"""The eight traps of the method, each sprung without its guard and caught with it."""
+"""The traps of the method, each sprung without its guard and caught with it; 9, redundancy, in `test_head_sets.py`."""
 
 import numpy as np
 import pandas as pd
 import pytest
 import torch
+from checkpoint_series import panel
 from scipy import stats
 
-from headreuse.correlation import STATISTICS, correlation_table, seed_permutation
+from headreuse.correlation import correlation_table, permutation_p, run_correlations
+from headreuse.correlation.paired import deviations
 from headreuse.correlation.power import autoregressive
+from headreuse.correlation.statistics import given_accuracies
+from headreuse.correlation.table import verdict_of
 from headreuse.errors import HeadreuseError
 from headreuse.overlap import OVERLAP_METRICS, ComparisonSettings, attention_difference, compare, overlap_table
 from headreuse.overlap.chance import chance_from, shuffles_over_all_layers, shuffles_within_layers
@@ -98,7 +102,7 @@ def test_3_a_common_trend_looks_like_a_relation():
     overlap, gap = (trend + autoregressive(shape, 0.7, generator) for _ in range(2))
     naive = stats.pearsonr(overlap.reshape(500, -1), gap.reshape(500, -1), axis=-1).pvalue
     assert (naive <= 0.05).mean() > 0.9  # sprung
-    guarded = seed_permutation(overlap, gap, STATISTICS["within_run"])
+    guarded = permutation_p([[run_correlations(deviations(overlap), deviations(gap))]])
     assert (guarded <= 0.05).mean() <= 0.07
 
 
@@ -171,12 +175,14 @@ def test_7_overlap_of_unrelated_tasks_rises_as_well():
             for step in range(12):
                 place = {"group": one.name, "seed": seed, "step": step + 1}
                 measured = {"method": "m", "outcome": "o", "metric": "cosine", "value": alike[step], "usable": True}
-                overlap.append(place | {"task_a": "copy", "task_b": "reverse"} | measured)
+                accuracies = {"baseline_a": learned[step], "baseline_b": learned[step] ** 2}
+                overlap.append(place | {"task_a": "copy", "task_b": "reverse"} | measured | accuracies)
                 transfer.append(place | {"gap": gap[step], "transfer_fraction": 1 - 2 * gap[step]})
     table = correlation_table(pd.DataFrame(overlap), pd.DataFrame(transfer), groups)
-    rows = table[table["transfer_metric"] == "gap"].set_index(["group", "statistic"])
-    alone = rows.loc[("related", "within_run")]
-    assert alone["ci_high"] < -0.8  # sprung: re-use goes with transfer
+    of_cosine = (table["transfer_metric"] == "gap") & (table["overlap_metric"] == "cosine")
+    rows = table[of_cosine].set_index(["group", "statistic"])
+    assert rows.loc[("related", "within_run"), "value"] < -0.8  # sprung: re-use goes with transfer
+    assert rows.loc[("related", "beyond_progress"), "verdict"] != "beyond progress"
     apart = rows.loc[("related − control", "related_minus_control")]
     assert apart["ci_low"] < 0 < apart["ci_high"]
 
@@ -210,3 +216,48 @@ def test_8_a_head_is_a_slice_of_what_goes_into_the_output_projection(planted_mod
     assert blamed != planted_model.heads["A"]  # sprung: slices of the attention's output are not heads
     effect = mean_ablation(model, prompts).effect("exact_match")
     assert {Head(*map(int, place)) for place in np.argwhere(effect > 0.1)} == planted_model.heads["A"]
+
+
+def test_10_seeds_that_learn_faster_move_overlap_and_gap_together():
+    generator = np.random.default_rng(0)
+    n_studies, shape = 40, (6, 14)
+    found, naive = [], []
+    for _ in range(n_studies):
+        late = 0.25 * generator.normal(size=(6, 1))
+        progress = np.log(np.arange(1, shape[1] + 1)) - late
+        main, hump = (1 / (1 + np.exp(-4 * (progress - middle))) for middle in (1.7, 1.3))
+        overlap = hump + 0.03 * generator.normal(size=shape)
+        gap = 0.5 - 0.5 * main + 0.03 * generator.normal(size=shape)
+        centred = [values - values.mean(0) for values in (overlap, gap)]
+        naive.append(stats.pearsonr(*(values.ravel() for values in centred)).pvalue)
+        seen = generator.binomial(256, main) / 256
+        found.append(verdict_of(panel(overlap, gap, main=seen, auxiliary=np.sqrt(seen))))
+    assert np.mean(np.array(naive) <= 0.05) > 0.9  # sprung: at the same step the two go together over seeds
+    assert np.mean([row.verdict == "beyond progress" for row in found]) <= 0.1
+    assert np.mean([row.verdict == "not testable" for row in found]) <= 0.1
+
+
+def test_11_the_ablation_map_difference_of_accuracy_contains_mains_accuracy_as_the_gap_does():
+    generator = np.random.default_rng(0)
+    shape = (300, 6, 12)
+    of_main, of_auxiliary = generator.random(
+        (2, 300, 6, 1, 4)
+    )  # other heads, of each seed the same throughout training
+    clock = 0.15 * generator.normal(size=(300, 6, 1))
+    accuracy = 1 / (1 + np.exp(-3 * (np.log(np.arange(1, 13)) - 1.5 - clock)))
+    main = np.clip(accuracy + 0.05 * generator.normal(size=shape), 0.02, 1)
+    maps = [
+        np.concatenate([main[..., None] * of_main, np.zeros((*shape, 4))], axis=-1),
+        np.concatenate([np.zeros((*shape, 4)), np.broadcast_to(of_auxiliary, (*shape, 4))], axis=-1),
+    ]
+    difference, cosine = (metric(*(one[..., None, :] for one in maps)) for metric in (D_ABL, OVERLAP_METRICS["cosine"]))
+    gap = 0.5 * (1 - main) + 0.02 * generator.normal(size=shape)
+    assert np.ptp(cosine) < 1e-12  # nothing is shared at any step
+
+    def rejected(x: np.ndarray, y: np.ndarray) -> float:
+        p = permutation_p([[run_correlations(deviations(x), deviations(y))]])
+        return float((p <= 0.05).mean())
+
+    assert rejected(difference, gap) > 0.25  # sprung: at the same step they go together
+    left = given_accuracies(difference, gap, np.stack([main, np.sqrt(main)], axis=-1))
+    assert rejected(*left) <= 0.1

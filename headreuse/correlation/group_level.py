@@ -29,10 +29,10 @@ def over_groups(panels: Sequence[Panel], *, seed: int = 0) -> Estimate:
         return Estimate(name, np.nan, note=f"{n_groups} groups; a correlation over groups needs at least {MIN_POINTS}")
     if np.ptp(ends, axis=0).min() == 0:
         return Estimate(name, np.nan, note="overlap or transfer is the same in all groups")
-    overlap, transfer = ends.T
+    overlap, transfer = stats.rankdata(ends, axis=0).T
 
     def correlation(order: np.ndarray) -> float:
-        return float(stats.spearmanr(overlap[order.astype(int)], transfer).statistic)
+        return float(np.corrcoef(overlap[order.astype(int)], transfer)[0, 1])
 
     value, p = _permuted(np.arange(n_groups), correlation, seed)
     if n_groups < MIN_GROUPS:

@@ -134,13 +134,13 @@ def _products(a: Series, b: Series) -> Matrix:
 def _mean(series: Series) -> Float[np.ndarray, "*batch run 1"]:
     """Each run's mean; 0 for a run without a point."""
     present = np.isfinite(series)
-    return np.where(present, series, 0).sum(axis=-1, keepdims=True) / np.maximum(
-        present.sum(axis=-1, keepdims=True), 1
-    )
+    return np.where(present, series, 0).sum(axis=-1, keepdims=True) / np.maximum(present.sum(axis=-1, keepdims=True), 1)
 
 
 def _median(series: Series) -> Float[np.ndarray, "*batch 1 point"]:
     """The median over the runs that have a point; 0 where none has."""
+    if 0 in series.shape[-2:]:
+        return np.zeros((*series.shape[:-2], 1, series.shape[-1]))
     # numpy's nanmedian warns of points without a run, and is slow over many studies.
     ordered = np.sort(series, axis=-2)  # NaN last
     n = np.isfinite(series).sum(axis=-2, keepdims=True)
@@ -151,7 +151,7 @@ def _median(series: Series) -> Float[np.ndarray, "*batch 1 point"]:
 
 def _without_rounding(left: Series, series: Series) -> Series:
     """The deviations, exactly 0 throughout a run where only rounding errors are left."""
-    sizes = (np.max(np.nan_to_num(np.abs(part)), axis=-1, keepdims=True) for part in (left, series))
+    sizes = (np.max(np.nan_to_num(np.abs(part)), axis=-1, keepdims=True, initial=0) for part in (left, series))
     deviation, size = sizes
     constant: Bool[np.ndarray, "*batch run 1"] = deviation <= TINY * size
     return np.where(constant & np.isfinite(left), 0.0, left)

@@ -27,7 +27,8 @@ def is_apart(primary: Primary, groups: Sequence[Group]) -> bool:
 def marked(table: pd.DataFrame, primary: Primary, groups: Sequence[Group]) -> pd.Series:
     """Whether each row is the answer: at most one is; with several groups that of their runs together."""
     here = (table["statistic"] == NAME) & is_of_question(table, primary)
-    candidates = [CHOSEN if is_apart(primary, groups) else ALL_RELATED, *chosen_groups(primary, groups)]
+    chosen = chosen_groups(primary, groups)
+    candidates = [CHOSEN if is_apart(primary, groups) else ALL_RELATED, *chosen] if len(chosen) > 1 else chosen
     rows = table[here].drop_duplicates("group").set_index("group", append=True)
     by_group = {str(name): index for index, name in rows.index}
     found = next((by_group[name] for name in candidates if name in by_group), None)
