@@ -113,7 +113,7 @@ def pairings(n_runs: int, *, seed: int = 0) -> Int[np.ndarray, "pairing run"]:
 
 
 def _combined(n_orders: Sequence[int]) -> list[Int[np.ndarray, "pairing"]]:
-    """For each family the pairing that it has in each combination: all combinations, or a sample; the true one first."""
+    """For each family its pairing in each combination: all combinations, or a sample; the true one first."""
     if prod(n_orders) <= EXACT_UP_TO:
         return list(np.array(list(product(*map(range, n_orders)))).T)
     if len(n_orders) == 1:

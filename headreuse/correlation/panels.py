@@ -60,10 +60,7 @@ class Panel:
     @property
     def sign_of_reuse(self) -> Literal[-1, 1]:
         """The sign of a correlation in which more sharing goes with more transfer; −1 for a similarity with the gap."""
-        name = self.overlap_metric
-        is_overlap = name not in NEGATIVE_CONTROLS and name in OVERLAP_METRICS
-        falls_with_sharing = OVERLAP_METRICS[name].distance if is_overlap else name == "training_loss"
-        return 1 if falls_with_sharing == (self.transfer_metric == "gap") else -1
+        return sign_of_reuse(self.overlap_metric, self.transfer_metric)
 
     def of_runs(self, chosen: np.ndarray) -> "Panel":
         """The panel of some of its runs (indices, or one truth value for each run)."""
@@ -73,8 +70,8 @@ class Panel:
 
 def sign_of_reuse(overlap_metric: str, transfer_metric: str) -> Literal[-1, 1]:
     """The sign of a correlation of the two in which more sharing goes with more transfer."""
-    metric = OVERLAP_METRICS.get(overlap_metric)
-    falls_with_sharing = overlap_metric == "training_loss" if metric is None else metric.distance
+    is_overlap = overlap_metric not in NEGATIVE_CONTROLS and overlap_metric in OVERLAP_METRICS
+    falls_with_sharing = OVERLAP_METRICS[overlap_metric].distance if is_overlap else overlap_metric == "training_loss"
     return 1 if falls_with_sharing == (transfer_metric == "gap") else -1
 
 
