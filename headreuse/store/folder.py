@@ -54,6 +54,11 @@ class RunFolder:
         folder = cls(root)
         if folder.study_file.exists():
             earlier = folder.study
+            if changed := sorted(_changed("primary", earlier.question, study.question)):
+                raise HeadreuseError(
+                    f"{root}: asks another primary question ({'; '.join(changed)}), which is fixed before the run; "
+                    "ask that one under [primary], or give another folder with --out"
+                )
             if changed := sorted(_training_differences(earlier, study)):
                 raise HeadreuseError(
                     f"{root}: holds a study trained with other settings ({'; '.join(changed)}); "

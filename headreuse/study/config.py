@@ -8,11 +8,10 @@ from pydantic import Field, ValidationInfo, field_serializer, field_validator, m
 from headreuse.errors import nearest
 from headreuse.study import limits
 from headreuse.study.frozen import Frozen, Name, check_unique
-from headreuse.records import OUTCOMES
 from headreuse.study.own_tasks import TaskFile
 from headreuse.study.primary import DEFAULT_OUTCOME, DEFAULT_OVERLAP, Primary
 from headreuse.study.source_specs import SOURCE_SPECS, SourceSpec, read_source, under_source
-from headreuse.study.specs import Length, MeasureSpec, ModelSpec, TaskRange, TrainingSpec
+from headreuse.study.specs import Length, MeasureSpec, ModelSpec, TaskRange, TrainingSpec, is_of_patterns
 from headreuse.study.unfolding import UNFOLDING, longest_training
 from headreuse.tasks import TASKS, Task
 
@@ -147,34 +146,15 @@ class Study(Frozen):
             info.context.update({entry.name: entry for file in files for entry in file.tasks})
         return files
 
-    @model_validator(mode="after")
-    def _primary_fits(self) -> "Study":
-        asked = self.primary
-        known = {
-            "overlap": (asked.overlap, self.measures.overlap_metrics, "an overlap metric of [measures]"),
-            "method": (asked.method, self.measures.methods, "a method of [measures]"),
-            "outcome": (asked.outcome, OUTCOMES, "an outcome"),
-        }
-        with_auxiliary = [group.name for group in self.groups if group.auxiliary]
-        known |= {f"groups[{i}]": (name, with_auxiliary, "a group with auxiliaries") for i, name in enumerate(asked.groups)}
-        for place, (name, choices, what) in known.items():
-            if name is not None and name not in choices:
-                right = f"{nearest(name, list(choices))}; choose from: {', '.join(choices)}" if choices else ""
-                raise ValueError(f"primary.{place}: {name!r} is not {what}{right}")
-        return self
-
     @property
     def question(self) -> Primary:
         """The primary question with everything that it leaves open."""
         asked, metrics = self.primary, self.measures.overlap_metrics
-        default = DEFAULT_OVERLAP if DEFAULT_OVERLAP in metrics or not metrics else metrics[0]
-        return asked.model_copy(
-            update={
-                "overlap": asked.overlap or default,
-                "method": asked.method or self.measures.methods[0],
-                "outcome": asked.outcome or DEFAULT_OUTCOME,
-            }
-        )
+        overlap = asked.overlap or (DEFAULT_OVERLAP if DEFAULT_OVERLAP in metrics else metrics[0])
+        if is_of_patterns(overlap):
+            return asked.model_copy(update={"overlap": overlap})
+        method, outcome = asked.method or self.measures.methods[0], asked.outcome or DEFAULT_OUTCOME
+        return asked.model_copy(update={"overlap": overlap, "method": method, "outcome": outcome})
 
     def group(self, name: str) -> Group:
         """The group of that name."""

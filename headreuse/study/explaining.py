@@ -74,16 +74,16 @@ def _what(entry: dict[str, Any], model: type[BaseModel]) -> str:
     kind, given, context, where = entry["type"], entry["input"], entry.get("ctx", {}), entry["loc"]
     if kind == "extra_forbidden":
         known = _keys_at(model, where[:-1])
-        return f"unknown key{_hint(where[-1], known)}; known here: {', '.join(known)}"
+        return f"unknown key{hint(where[-1], known)}; known here: {', '.join(known)}"
     if kind == "missing":
         return "missing; it is required"
     if kind == "unknown_name":
         choices = list(context["choices"])
         unknown = context["name"]
-        return f"unknown {context['kind']} {shown(unknown)}{_hint(unknown, choices)}; choose from: {', '.join(choices)}"
+        return f"unknown {context['kind']} {shown(unknown)}{hint(unknown, choices)}; choose from: {', '.join(choices)}"
     if kind == "literal_error":
         choices = [choice.strip("' ") for choice in context["expected"].replace(" or ", ", ").split(",")]
-        return f"{shown(given)} is none of the choices{_hint(given, choices)}; choose from: {', '.join(choices)}"
+        return f"{shown(given)} is none of the choices{hint(given, choices)}; choose from: {', '.join(choices)}"
     if kind == "string_pattern_mismatch":
         right = "".join(c if (c.isascii() and c.isalnum()) or c in "_-" else "_" for c in str(given)[:64]).strip("_-")
         allowed = "may hold only letters, digits, _ and - and begin with a letter or digit"
@@ -135,7 +135,7 @@ def _converted(entry: dict[str, Any]) -> str:
     return "" if meant is None else f"; try {shown(meant)}"
 
 
-def _hint(given: object, choices: list[str]) -> str:
+def hint(given: object, choices: list[str]) -> str:
     """The choice that was probably meant; a very long text is compared with none, which would take its time."""
     return nearest(given, choices) if isinstance(given, str) and len(given) <= 100 else ""
 

@@ -2,9 +2,11 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
-from headreuse.study.frozen import Frozen, Name
+from headreuse.records import OUTCOMES
+from headreuse.study.frozen import Frozen, Name, check_known
+from headreuse.study.specs import SCORE_NAMES, check_metrics
 
 DEFAULT_OVERLAP = "cosine"
 """It does not contain main's accuracy, as the gap does; the published ablation-map difference does."""
@@ -18,9 +20,28 @@ class Primary(Frozen):
     overlap: str | None = None
     """One of the study's overlap metrics; `cosine` where it is among them, else the first, where nothing is said."""
     method: str | None = None
-    """One of the study's scores; the first where nothing is said."""
+    """One of the study's scores; the first where nothing is said. None for a metric of patterns, which takes none."""
     outcome: str | None = None
-    """What a head's effect is on; `log_prob` where nothing is said."""
+    """What a head's effect is on; `log_prob` where nothing is said. None for a metric of patterns."""
     transfer: Literal["gap", "transfer_fraction"] = "gap"
     groups: Annotated[tuple[Name, ...], Field(strict=False)] = ()
-    """All related groups where nothing is said."""
+    """All related groups where nothing is said. A study file may also name an entry that is unfolded to several groups:
+    it stands for those of them that have auxiliaries."""
+
+    @field_validator("overlap")
+    @classmethod
+    def _metric(cls, name: str | None) -> str | None:
+        check_metrics([] if name is None else [name])
+        return name
+
+    @field_validator("method")
+    @classmethod
+    def _score(cls, name: str | None) -> str | None:
+        check_known("score", [] if name is None else [name], SCORE_NAMES)
+        return name
+
+    @field_validator("outcome")
+    @classmethod
+    def _outcome(cls, name: str | None) -> str | None:
+        check_known("outcome", [] if name is None else [name], OUTCOMES)
+        return name

@@ -11,6 +11,7 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 
 from headreuse.study import limits
+from headreuse.study.asking import problems_of_question, with_groups_named
 from headreuse.study.config import Study
 from headreuse.study.drawing import problems_of_drawing
 from headreuse.study.explaining import StudyError, explain
@@ -73,13 +74,15 @@ def _checked(raw: dict[str, Any], source: str) -> Checked:
     if entries:
         raw = raw | {"groups": [entry.raw for entry in entries]}
     problems += _taken_names(entries)
+    raw, unknown = with_groups_named(raw, entries)
+    problems += unknown
     filled = _with_shared(_with_shared(raw, "training", TrainingSpec, {}), "model", ModelSpec, None)
     try:
         checked = Checked(Study.model_validate(filled, context={}), entries)
     except ValidationError as error:
         lines, n_more = explain(error, Study, lambda place: _origin(entries, place))
         raise StudyError(source, lines + problems, n_more) from None
-    for find in (problems_of_lengths, problems_of_size):
+    for find in (problems_of_question, problems_of_lengths, problems_of_size):
         problems = problems or list(find(checked.study, checked.origin))
     if problems:
         raise StudyError(source, problems)

@@ -1,5 +1,6 @@
 """The parts of a study file: a task and its lengths, the model, the training, what is measured."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from pkgutil import iter_modules
 from typing import Annotated, Literal
@@ -16,6 +17,21 @@ SCORE_NAMES = tuple(m.name for m in iter_modules([_SCORES_FOLDER]) if not m.name
 """Read off the folder, so that checking a study loads no torch."""
 HEADLINE_METRICS = ("ablation_map_difference", "cosine", "spearman", "top_k_jaccard", "attention_difference")
 """The overlap metrics of a study that names none."""
+
+
+def check_metrics(names: Sequence[str]) -> None:
+    """Raise for the first name that is no overlap metric."""
+    # The usual ones are known without loading the room.
+    if others := [name for name in names if name not in HEADLINE_METRICS]:
+        check_known("overlap metric", others, list(registered("headreuse.overlap", "OVERLAP_METRICS")))
+
+
+def is_of_patterns(metric: str) -> bool:
+    """Whether an overlap metric compares attention patterns, which takes no head score."""
+    if metric in HEADLINE_METRICS:
+        return metric == "attention_difference"
+    return hasattr(registered("headreuse.overlap", "OVERLAP_METRICS")[metric], "misalignment")
+
 
 Length = Annotated[int, Field(ge=1, le=limits.LENGTH)]
 """Of examples of a task."""
@@ -185,7 +201,5 @@ class MeasureSpec(Frozen):
     def _registered(cls, names: tuple[str, ...]) -> tuple[str, ...]:
         if not names:
             raise ValueError("name at least one overlap metric, or leave the key out")
-        # The usual ones are known without loading the room.
-        if others := [name for name in names if name not in HEADLINE_METRICS]:
-            check_known("overlap metric", others, list(registered("headreuse.overlap", "OVERLAP_METRICS")))
+        check_metrics(names)
         return tuple(dict.fromkeys(names))

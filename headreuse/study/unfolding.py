@@ -43,6 +43,8 @@ class Unfolded:
     """Of the entry in the user's file."""
     moved: Mapping[Place, Place] = field(default_factory=dict)
     """Places in `raw` that come from another place in the entry."""
+    entry_name: str | None = None
+    """The name of the entry, where it gives several groups."""
 
     def origin(self, place: Place) -> Place:
         """Where in the user's file a place in this group comes from."""
@@ -83,7 +85,9 @@ def unfolded(groups: list[Any]) -> tuple[list[Unfolded], list[str]]:
 def _all(group: Any, index: int, steps: list[Step]) -> list[Unfolded]:
     if not isinstance(group, dict):
         return [Unfolded(group, index)]
-    first = Unfolded({key: value for key, value in group.items() if key not in UNFOLDING}, index)
+    name = group.get("name") if steps else None
+    kept = {key: value for key, value in group.items() if key not in UNFOLDING}
+    first = Unfolded(kept, index, entry_name=name if is_name(name) else None)
     if steps and "name" in group and "twins" not in group:
         first = replace(first.with_(twins=group["name"]), moved={("twins",): ("name",)})
     several = [first]

@@ -6,11 +6,12 @@ from pathlib import Path
 
 import pandas as pd
 
+from headreuse.correlation.primary import chosen_groups
 from headreuse.errors import HeadreuseError
 from headreuse.store.folder import RunFolder
 from headreuse.study.config import Group
 from headreuse.study.primary import Primary
-from headreuse.tables.base import TABLES, Design, DerivedTable, derive
+from headreuse.tables.base import TABLES, DerivedTable, Design, derive
 from headreuse.tables.make import make_tables
 
 
@@ -54,13 +55,15 @@ def join(paths: Sequence[Path]) -> Joined:
 
 
 def _question(folders: Sequence[RunFolder], labels: Sequence[str]) -> Primary:
-    """The question of the studies together: the first one's measures, and every group that a study's question names."""
+    """The question of the studies together: the first one's measures, and the groups that each study asks about."""
+    studies = [folder.study for folder in folders]
     named = [
         f"{label}/{name}"
-        for folder, label in zip(folders, labels, strict=True)
-        for name in folder.study.question.groups
+        for study, label in zip(studies, labels, strict=True)
+        for name in chosen_groups(study.question, study.groups)
     ]
-    return folders[0].study.question.model_copy(update={"groups": tuple(named)})
+    asked = any(study.question.groups for study in studies)
+    return studies[0].question.model_copy(update={"groups": tuple(named) if asked else ()})
 
 
 def _labels(folders: Sequence[RunFolder]) -> list[str]:

@@ -48,6 +48,7 @@ KEYS = (
     "seeds",
     "source",
     "transfer_to",
+    "primary",
     "",
     "a.b",
 )
@@ -201,11 +202,20 @@ def random_study(random_: random.Random) -> str:
             | ({"kind": pick(("related", "control", "alone"))} if random_.random() < 0.1 else {})
         )
 
+    def question(groups: list[dict[str, Any]]) -> dict[str, Any]:
+        return some(
+            overlap=lambda: pick(("cosine", "kendall", "attention_difference", pick(TEXTS))),
+            method=lambda: pick(("mean_ablation", "zero_ablation")),
+            outcome=lambda: pick(("log_prob", "exact_match")),
+            transfer=lambda: pick(("gap", "transfer_fraction", "x")),
+            groups=lambda: [pick((entry["name"], entry["name"] + "-rope", "g")) for entry in groups],
+        )
+
     measures = some(n_examples=size, beyond=size, top_k=size, functional_sets=size, micro_batch=size)
     measures |= {"score_length": size()} if number(8) == 0 else {}
     tree = {"name": "s", "groups": [group(index) for index in range(number(1, 4))]}
     tree |= some(seeds=lambda: random_.sample(range(9), number(1, 4)), alphabet_size=lambda: pick((2, 3, 9, 26)))
-    tree |= some(grid_size=lambda: pick((2, 3, 4, 16, size())))
+    tree |= some(grid_size=lambda: pick((2, 3, 4, 16, size())), primary=lambda: question(tree["groups"]))
     return written(tree | {"measures": measures, "training": training(), "model": model()})
 
 

@@ -1,0 +1,67 @@
+"""The primary question as a study file asks it: groups named by their entry, and what does not fit the rest of it."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from headreuse.study.config import Study
+from headreuse.study.explaining import hint
+from headreuse.study.feasible import Origin
+from headreuse.study.frozen import is_name
+from headreuse.study.showing import shown
+from headreuse.study.specs import is_of_patterns
+from headreuse.study.unfolding import Unfolded
+
+
+def with_groups_named(raw: dict[str, Any], entries: Sequence[Unfolded]) -> tuple[dict[str, Any], list[str]]:
+    """The raw study with the groups that its question means, each by its own name; and what is wrong with the names.
+
+    A name is that of a group as it is in the tables, or else of an entry, and then stands for all groups with
+    auxiliaries that the entry is unfolded to.
+    """
+    primary = raw.get("primary")
+    asked = primary.get("groups") if isinstance(primary, dict) else None
+    if not isinstance(asked, list) or not all(map(is_name, asked)):
+        return raw, []  # pydantic says what is wrong with it
+    meant = _meant(entries)
+    known = [name for name, groups in meant.items() if groups]
+    found: list[str] = []
+    problems = []
+    for index, name in enumerate(asked):
+        if not meant.get(name):
+            wrong = f"{shown(name)} has no auxiliary task" if name in meant else f"unknown group {shown(name)}"
+            right = f"; choose from: {', '.join(known)}" if known else ""
+            problems.append(f"primary.groups[{index}]: {wrong}{hint(name, known)}{right}")
+        elif name in asked[:index]:
+            problems.append(f"primary.groups: {shown(name)} is listed twice; list it once")
+        found += meant.get(name, [])
+    return raw | {"primary": primary | {"groups": list(dict.fromkeys(found))}}, problems
+
+
+def _meant(entries: Sequence[Unfolded]) -> dict[str, list[str]]:
+    """For each name that a group or an entry has, the groups with auxiliaries that it stands for."""
+    groups: dict[str, list[str]] = {}
+    of_entry: dict[str, list[str]] = {}
+    for entry in entries:
+        name = entry.raw.get("name") if isinstance(entry.raw, dict) else None
+        if is_name(name):
+            groups[name] = [name] if entry.raw.get("auxiliary") else []
+            of_entry.setdefault(entry.entry_name or name, []).extend(groups[name])
+    return of_entry | groups
+
+
+def problems_of_question(study: Study, _origin: Origin) -> Iterator[str]:
+    """A primary question about what the study does not measure."""
+    asked, measures = study.primary, study.measures
+    for key, name, choices in (
+        ("overlap", asked.overlap, measures.overlap_metrics),
+        ("method", asked.method, measures.methods),
+    ):
+        if name is not None and name not in choices:
+            where = "overlap_metrics" if key == "overlap" else "methods"
+            right = f"choose from: {', '.join(choices)}, or add it to measures.{where}"
+            yield f"primary.{key}: {shown(name)} is not measured{hint(name, list(choices))}; {right}"
+    overlap = study.question.overlap
+    assert overlap is not None
+    for key in ("method", "outcome"):
+        if getattr(asked, key) is not None and is_of_patterns(overlap):
+            yield f"primary.{key}: {overlap} compares attention patterns, which takes no head score; leave {key} out"
