@@ -13,7 +13,7 @@ from headreuse.correlation.estimate import ALPHA
 from headreuse.correlation.paired import smallest_p
 from headreuse.correlation.panels import Panel
 from headreuse.correlation.table import verdict_of
-from headreuse.correlation.verdict import CAUTION, FOUND
+from headreuse.correlation.verdict import FOUND
 from headreuse.correlation.wording import counted
 
 N_SIMULATIONS = 200
@@ -49,7 +49,7 @@ class Power:
 
     def __str__(self) -> str:
         runs = counted(self.n_runs, "run")
-        if CAUTION * smallest_p(self.n_runs) > ALPHA:
+        if smallest_p(self.n_runs) > ALPHA:
             return f"{runs} describe and cannot test: it takes 4 seeds of a group to reach p ≤ {ALPHA:g}."
         design = f"With {runs} and {counted(self.n_steps, 'usable checkpoint')} each"
         if np.isnan(self.detectable):
@@ -69,7 +69,7 @@ def power(
     n_simulations: int = N_SIMULATIONS,
 ) -> Power:
     """The smallest correlation that a design finds often enough."""
-    if CAUTION * smallest_p(n_runs) > ALPHA or n_steps < 4:
+    if smallest_p(n_runs) > ALPHA or n_steps < 4:
         return Power(n_runs, n_steps, np.nan)
     for effect in EFFECTS:
         if share_found(n_runs, n_steps, effect, generator, learning=learning, n_simulations=n_simulations) >= TARGET:

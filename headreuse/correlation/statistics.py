@@ -96,6 +96,14 @@ def aligned(panel: Panel) -> Pair:
 
 
 @statistic(is_tested=True)
+def retimed(panel: Panel) -> Pair:
+    """At the same progress, and without what is left of a run's own timing in either series."""
+    overlap, transfer = in_progress(panel)
+    grid = np.log1p(panel.steps)
+    return Pair(without_own_timing(overlap, grid), without_own_timing(transfer, grid))
+
+
+@statistic(is_tested=True)
 def conditional(panel: Panel) -> Pair:
     """At the same step and given the accuracies of main and auxiliaries at the length of the head scores."""
     if not np.isfinite(panel.baselines).all(axis=-1)[panel.present].any():
@@ -137,6 +145,23 @@ def in_progress(panel: Panel) -> tuple[Float[np.ndarray, "run point"], Float[np.
         raise UndefinedError("no level of main's accuracy is crossed between the checkpoints of every run")
     progress, grid = found.progress(panel.steps), np.log1p(panel.steps)
     return at_progress(panel.overlap, progress, grid), at_progress(panel.transfer, progress, grid)
+
+
+def without_own_timing(
+    series: Float[np.ndarray, "*batch run point"], grid: Float[np.ndarray, "point"]
+) -> Float[np.ndarray, "*batch run point"]:
+    """Deviations from what is typical, without the part that a small shift of each run along the grid would explain.
+
+    A clock is read off noisy accuracies, and what an error of it leaves in a run is, to first order, the slope of the
+    typical curve (as in curve registration: Ramsay & Li 1998). It is left in overlap and in transfer alike.
+    """
+    left = deviations(series)
+    level = np.nan_to_num(about_level(series) - left)
+    typical = level.sum(axis=-2, keepdims=True) / np.maximum(np.isfinite(left).sum(axis=-2, keepdims=True), 1)
+    slope = about_level(np.where(np.isfinite(left), np.gradient(typical, grid, axis=-1), np.nan))
+    size = np.nansum(slope**2, axis=-1, keepdims=True)
+    shift = np.nansum(slope * left, axis=-1, keepdims=True) / np.where(size > 0, size, 1.0)
+    return deviations(left - shift * slope)
 
 
 def given_accuracies(

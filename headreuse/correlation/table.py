@@ -14,7 +14,7 @@ from headreuse.correlation.panels import MEASURE_COLUMNS, NO_OVERLAP, Panel, pan
 from headreuse.correlation.pooled import pooled
 from headreuse.correlation.primary import ALL_RELATED, CHOSEN, chosen_groups, is_apart, marked
 from headreuse.correlation.statistics import STATISTICS
-from headreuse.correlation.verdict import NAME, PARTS, verdict
+from headreuse.correlation.verdict import NAME, PARTS, RETIMED, verdict
 from headreuse.study.config import Group
 from headreuse.study.primary import Primary
 
@@ -87,7 +87,7 @@ def estimates(panel: Panel) -> Iterator[Estimate]:
 
 def verdict_of(panel: Panel) -> Estimate:
     """The row `beyond_progress` of one panel."""
-    return verdict({name: estimate(panel, STATISTICS[name]) for name in PARTS}, panel.sign_of_reuse)
+    return verdict({name: estimate(panel, STATISTICS[name]) for name in (*PARTS, RETIMED)}, panel.sign_of_reuse)
 
 
 def _rows_of_groups(found: Sequence[Panel], groups: Sequence[Group]) -> Iterator[Row]:
@@ -118,7 +118,7 @@ def _rows_together(name: str, kind: str, same: Sequence[Panel], groups: Sequence
     twins = {group.name: group.twins for group in groups}
     if sum(len(family) for family in families(same, twins)) < 2:
         return
-    found = {part: together(same, twins, part) for part in PARTS}
+    found = {part: together(same, twins, part) for part in (*PARTS, RETIMED)}
     for entry in (*found.values(), verdict(found, same[0].sign_of_reuse)):
         yield _row(name, kind, same[0], entry)
 
