@@ -30,8 +30,8 @@ def verdict(parts: Mapping[str, Estimate], sign_of_reuse: Sign) -> Estimate:
 
     Verdicts: `beyond progress` where all agree in sign and in p ≤ 5 %; `progress` where only the seeds' own
     speed of learning explains it, that is where seeds go together at the same step and the others do not agree;
-    `not found`; `not testable`. `direction` says whether the sign is that of `reuse` or `opposite`; under `progress` and
-    where nothing can be tested that of the correlation at the same step.
+    `not found`; `not testable`. `direction` says whether the sign is that of `reuse` or `opposite`; under `progress`
+    and where nothing can be tested that of the correlation at the same step.
     """
     chosen = [parts[name] for name in PARTS]
     if chosen[0].n_runs >= RETIMED_FROM:
