@@ -132,6 +132,28 @@ def status(folder: Folder) -> None:
 
 
 @app.command()
+def plan(
+    study: StudyOrFolder,
+    effect: Annotated[float, typer.Option(min=0.05, max=0.95, help="Correlation beyond progress to be found.")] = 0.35,
+    power: Annotated[float, typer.Option(min=0.05, max=0.99, help="In how many of such studies.")] = 0.8,
+    workers: Workers = None,
+    *,
+    json: Annotated[bool, typer.Option("--json", help="Print it as JSON, for programs.")] = False,
+) -> None:
+    """How many seeds and usable checkpoints the primary question needs, and how long that takes; in about a minute."""
+    from json import dumps
+
+    from headreuse.report.plan_in_words import as_json, lines
+    from headreuse.report.planning import Wanted, plan_of
+    from headreuse.study.reading import read_study
+
+    folder = _open(study) if study.is_dir() else None
+    made = plan_of(folder.study if folder else read_study(study), folder, Wanted(effect, power, workers), _say)
+    for line in [dumps(as_json(made), indent=1)] if json else lines(made):
+        print(line)
+
+
+@app.command()
 def tasks(
     name: Annotated[str | None, typer.Argument(help="A task; all are listed where none is given.")] = None,
     length: Annotated[

@@ -20,7 +20,7 @@ def with_groups_named(raw: dict[str, Any], entries: Sequence[Unfolded]) -> tuple
     """
     primary = raw.get("primary")
     asked = primary.get("groups") if isinstance(primary, dict) else None
-    if not isinstance(asked, list) or not all(map(is_name, asked)):
+    if not isinstance(primary, dict) or not isinstance(asked, list) or not all(map(is_name, asked)):
         return raw, []  # pydantic says what is wrong with it
     meant = _meant(entries)
     known = [name for name, groups in meant.items() if groups]

@@ -76,6 +76,13 @@ def n_side_by_side(n_runs: int, *, n_cores: int, n_gpus: int) -> int:
     return min(n_runs, n_cores, JOBS_PER_GPU * n_gpus or n_cores)
 
 
+def side_by_side(n_workers: int | None, *, n_runs: int) -> tuple[int, int]:
+    """Workers that have work at the same time, at least one, and the threads of each: as `choose_engine` has them."""
+    cores = usable_cores()
+    chosen = n_side_by_side(n_runs, n_cores=cores, n_gpus=len(usable_gpus())) if n_workers is None else n_workers
+    return max(1, min(chosen, n_runs)), max(1, cores // max(1, chosen))
+
+
 def choose_engine(name: str, *, n_workers: int | None, n_runs: int) -> Engine:
     """The engine of that name; `n_workers` None for as many workers as `n_side_by_side` gives, 0 for this process.
 
