@@ -20,7 +20,7 @@ from itertools import product
 from pathlib import Path
 
 import numpy as np
-from calibrating import maps
+from calibrating import maps, seeds
 from calibrating.number import Number
 from scipy import stats
 
@@ -180,7 +180,7 @@ def jobs(n: int) -> list[Callable[[np.random.Generator], Iterator[Number]]]:
     chosen = [Setting(n_runs, 20, 0.8) for n_runs in (2, 3, 5)]
     found += [partial(_with_generator, further, setting, min(n, 1000)) for setting in chosen]
     found += [partial(_with_generator, groups, setting, min(n, 1000)) for setting in chosen]
-    return [*found, *maps.jobs(min(n, 1000))]
+    return [*found, *maps.jobs(min(n, 1000)), *seeds.jobs(min(n, 1000))]
 
 
 def _with_generator(work, setting: Setting, n: int, generator: np.random.Generator) -> Iterator[Number]:
