@@ -102,6 +102,8 @@ class PreparedMap:
     over_layers: Float[np.ndarray, "_ entry"] | Bool[np.ndarray, "_ entry"]
     self_likeness: float
     """The metric between halves of the examples, mean over splits."""
+    n_moved: int
+    """Examples in which the map's strongest head has any effect."""
 
     def by_layer(self) -> Bool[np.ndarray, "layer head"]:
         """The set of heads that a set metric compares, layer by layer."""
@@ -142,6 +144,7 @@ def prepare(metric: MapMetric, maps: ResampledMaps, draws: Draws, *, k: int) -> 
         rearranged(draws.within_layers),
         rearranged(draws.over_layers),
         float(halves.mean()) if not np.isnan(halves).any() else np.nan,
+        maps.n_moved,
     )
 
 
@@ -152,7 +155,9 @@ def overlap(metric: MapMetric, a: PreparedMap, b: PreparedMap, draws: Draws) -> 
     floor = _floor(a.self_likeness, b.self_likeness) if metric.distance else np.nan
     ceiling = _ceiling(metric, a.self_likeness, b.self_likeness)
     noise = floor if metric.distance else min(a.self_likeness, b.self_likeness)
-    over_prompts = interval(metric, value, metric.compare(a.without, b.without), noise)
+    over_prompts = interval(
+        metric, value, metric.compare(a.without, b.without), noise=noise, n_moved=min(a.n_moved, b.n_moved)
+    )
     return Overlap(
         metric=metric.name,
         value=value,

@@ -16,6 +16,8 @@ RELIABLE = 0.8
 """The least likeness between halves of the prompts, of either map, for an interval of a correlation-like metric."""
 CLEAR = 4.0
 """A distance has an interval from this many times its noise floor."""
+LEAST_MOVED = 20
+"""The least prompts in which ablating a map's strongest head changes the outcome, for an interval of either kind."""
 
 
 @dataclass(frozen=True)
@@ -28,7 +30,9 @@ class PromptInterval:
     """Why there is none, in words; empty where there is one."""
 
 
-def interval(metric: MapMetric, value: float, without: Float[np.ndarray, "group"], noise: float) -> PromptInterval:
+def interval(
+    metric: MapMetric, value: float, without: Float[np.ndarray, "group"], *, noise: float, n_moved: int
+) -> PromptInterval:
     """95 % interval of what a metric is on average with as many prompts.
 
     It does not hold the bias that noise gives to `value`: the noise floor or ceiling shows that.
@@ -38,10 +42,11 @@ def interval(metric: MapMetric, value: float, without: Float[np.ndarray, "group"
         value: Of all prompts.
         without: The metric without each group of prompts in turn.
         noise: Of a distance its noise floor; of any other metric the lesser likeness between halves of the prompts.
+        n_moved: Prompts in which the strongest head of a map has an effect, the lesser number of the two maps.
     """
     if np.isnan(value):
         return PromptInterval(np.nan, np.nan, "")
-    if reason := _why_none(metric, value, len(without), noise):
+    if reason := _why_none(metric, value, without, noise, n_moved):
         return PromptInterval(np.nan, np.nan, f"no interval: {reason}")
     # Jackknife over groups of prompts. Unlike a bootstrap, which adds the noise of the prompts once more, it leaves the
     # maps about as noisy as they are. A correlation is bounded, so it is taken on Fisher's scale.
@@ -54,14 +59,17 @@ def interval(metric: MapMetric, value: float, without: Float[np.ndarray, "group"
     return PromptInterval(low, high, "")
 
 
-def _why_none(metric: MapMetric, value: float, n_groups: int, noise: float) -> str:
+def _why_none(metric: MapMetric, value: float, without: Float[np.ndarray, "group"], noise: float, n_moved: int) -> str:
     if not metric.interval_holds:
         return f"none holds for {metric.name} in simulation"
-    if n_groups < N_GROUPS:
+    if len(without) < N_GROUPS:
         return f"it takes at least {N_GROUPS} prompts"
+    if n_moved < LEAST_MOVED:
+        return f"a task's strongest head changes only {n_moved} prompts, fewer than {LEAST_MOVED}"
     if metric.distance:
         clear = value >= CLEAR * noise
         return "" if clear else f"the value is below {CLEAR:g} times its noise floor, so much of it is noise"
     if not noise >= RELIABLE:
         return f"halves of a task's prompts give maps with {metric.name} {noise:.2f}, below {RELIABLE:g}"
-    return "" if abs(value) < 1 - 1e-6 else "the value lies at the end of its range"
+    inside = max(abs(value), float(np.abs(without).max())) < 1 - 1e-6
+    return "" if inside else "the value lies at the end of its range"
