@@ -16,11 +16,12 @@ from headreuse.study.drawing import problems_of_drawing
 from headreuse.study.explaining import StudyError, explain
 from headreuse.study.feasible import problems_of_lengths, problems_of_size
 from headreuse.study.frozen import is_name
+from headreuse.study.one_group import Unfolded
 from headreuse.study.own_tasks import check_files, read_files
 from headreuse.study.showing import Place, place_shown, shown
 from headreuse.study.specs import ModelSpec, TrainingSpec
 from headreuse.study.texts import UnreadableError, parsed_toml, read_text
-from headreuse.study.unfolding import TooManyGroupsError, Unfolded, unfolded
+from headreuse.study.unfolding import TooManyGroupsError, unfolded
 
 
 @dataclass(frozen=True)
