@@ -83,16 +83,8 @@ def test_a_folder_takes_more_seeds_groups_and_measures_but_no_other_training(tmp
         RunFolder.create(tmp_path, study(training={"steps": 10}), "run")
     with pytest.raises(HeadreuseError, match=r"alphabet_size: 26 there, 5 now"):
         RunFolder.create(tmp_path, study(alphabet_size=5), "run")
-
-
-def test_a_folder_that_names_no_twins_keeps_weights_that_depend_on_the_seed_alone(tmp_path):
-    folder = RunFolder.create(tmp_path, study(), "run")
-    record = json.loads(folder.study_file.read_text())
-    del record["study"]["groups"][0]["twins"], record["sha256"]
-    write_sealed(folder.study_file, record)
-    assert RunFolder.open(tmp_path).study.groups[0].twins is None
-    with pytest.raises(HeadreuseError, match=r"g\.twins: initial weights are those of all groups there, of g now"):
-        RunFolder.create(tmp_path, study(), "run")
+    with pytest.raises(HeadreuseError, match=r"g\.twins: g there, h now"):
+        RunFolder.create(tmp_path, study(groups=[groups[0] | {"twins": "h"}]), "run")
 
 
 def test_what_is_no_run_folder_is_told_with_what_would_be_right(tmp_path):

@@ -19,7 +19,7 @@ from headreuse.store.table_files import TableFiles
 from headreuse.store.units import UnitFiles
 from headreuse.store.versions import versions
 from headreuse.study.config import Group, Study
-from headreuse.study.reading import as_it_was_trained, parse_study
+from headreuse.study.reading import parse_study
 
 FORMAT = 3
 """Of run folders; raised when an older folder's checkpoints or measurements can no longer be read."""
@@ -140,7 +140,7 @@ class RunFolder:
     @cached_property
     def study(self) -> Study:
         """The study that this folder holds, parsed once and handed on."""
-        return parse_study(as_it_was_trained(self.study_record["study"]), str(self.study_file))
+        return parse_study(self.study_record["study"], str(self.study_file))
 
     def series_folder(self, group: str, label: int | str) -> Path:
         """Where the `checkpoint-<step>` folders of a run that is trained here lie."""
@@ -211,8 +211,7 @@ def _group_differences(earlier: Study, group: Group, later: Study, now: Group) -
     yield from _changed(f"{group.name}.model", earlier.model_of(group), later.model_of(now))
     yield from _changed(f"{group.name}.training", group.training, now.training, but={"log_every"})
     if group.source is None and group.twins != now.twins:
-        there, later_ones = (each.twins or "all groups" for each in (group, now))
-        yield f"{group.name}.twins: initial weights are those of {there} there, of {later_ones} now"
+        yield f"{group.name}.twins: {group.twins} there, {now.twins} now"
     if group.tasks != now.tasks:
         yield f"{group.name}: other tasks or lengths"
     if group.source != now.source:

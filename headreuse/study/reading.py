@@ -59,14 +59,6 @@ def read_study(path: Path) -> Study:
     return study
 
 
-def as_it_was_trained(raw: dict[str, Any]) -> dict[str, Any]:
-    """A study as a run folder keeps it; its groups shared their initial weights where it does not name twins."""
-    groups = raw.get("groups")
-    if not isinstance(groups, list):
-        return raw
-    return raw | {"groups": [{"twins": None} | group if isinstance(group, dict) else group for group in groups]}
-
-
 def _checked(raw: dict[str, Any], source: str) -> Checked:
     if deep := _too_deep(raw):
         raise StudyError(source, [f"{place_shown(deep)}: nested more than {limits.DEPTH} deep; a study needs 5"])
