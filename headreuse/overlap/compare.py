@@ -152,11 +152,13 @@ def overlap(metric: MapMetric, a: PreparedMap, b: PreparedMap, draws: Draws) -> 
     """How alike two prepared maps are."""
     value = float(metric.compare(a.point, b.point))
     within, over = _chances(metric, value, a, b, draws)
-    floor = _floor(a.self_likeness, b.self_likeness) if metric.distance else np.nan
     ceiling = _ceiling(metric, a.self_likeness, b.self_likeness)
-    noise = floor if metric.distance else min(a.self_likeness, b.self_likeness)
     over_prompts = interval(
-        metric, value, metric.compare(a.without, b.without), noise=noise, n_moved=min(a.n_moved, b.n_moved)
+        metric,
+        value,
+        metric.compare(a.without, b.without),
+        self_likeness=min(a.self_likeness, b.self_likeness),
+        n_moved=min(a.n_moved, b.n_moved),
     )
     return Overlap(
         metric=metric.name,
@@ -167,7 +169,7 @@ def overlap(metric: MapMetric, a: PreparedMap, b: PreparedMap, draws: Draws) -> 
         p_chance=within.p,
         least_p=within.least_p,
         chance_all_layers=over.level,
-        noise_floor=floor,
+        noise_floor=_floor(a.self_likeness, b.self_likeness) if metric.distance else np.nan,
         noise_ceiling=ceiling,
         disattenuated=value / ceiling if metric.correlation_like else np.nan,
         note="; ".join(filter(None, (over_prompts.note, within.note))),
