@@ -159,7 +159,7 @@ def test_shards_share_the_work_without_gap_or_overlap():
     names = [f"measuring group seed {seed} step {step}" for seed in range(5) for step in range(40)]
     shards = [Shard.parse(f"{index}/3") for index in (1, 2, 3)]
     assert all(sum(shard.holds(name) for shard in shards) == 1 for name in names)
-    assert Shard.parse(None) == WHOLE
+    assert Shard.parse("1/1") == WHOLE
     for text in ("0/3", "4/3", "1", "a/b"):
-        with pytest.raises(HeadreuseError, match=f"--shard '{text}': not a part such as"):
+        with pytest.raises(HeadreuseError, match=f"'{text}' is no part such as 1/4"):
             Shard.parse(text)
