@@ -18,6 +18,7 @@ from itertools import product
 from typing import Any, get_args
 
 from headreuse.study import limits
+from headreuse.study.frozen import is_name
 from headreuse.study.one_group import (
     ARM,
     Raw,
