@@ -16,6 +16,7 @@ from headreuse.store.folder import RunFolder
 from headreuse.study import StudyError, parse_study
 from headreuse.study.runs import Source
 from headreuse.study.source_specs import SOURCE_SPECS, SourceSpec, source_spec
+from headreuse.tables import make
 from headreuse.tables.make import make_tables
 from headreuse.work.engines import run_here
 from headreuse.work.jobs import MeasureJob
@@ -102,6 +103,14 @@ def test_two_groups_with_one_model_are_measured_once(trained):
     for name in ("accuracy", "head_scores", "functional_overlap"):
         of_group = tables[name].groupby("group").size()
         assert of_group["one"] == of_group["two"] > 0
+
+
+def test_the_order_in_which_tables_are_registered_makes_none_anew(trained, monkeypatch):
+    assert done(trained) == []
+    before = make_tables(trained)
+    monkeypatch.setattr(make, "TABLES", dict(reversed(list(make.TABLES.items()))))
+    monkeypatch.setattr(make, "compute_tables", None)
+    assert set(make_tables(trained)) == set(before)
 
 
 def test_head_sets_are_ablated_at_the_last_checkpoint_that_the_run_will_have(trained):

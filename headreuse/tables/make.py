@@ -51,7 +51,7 @@ def compute_tables(results: Results) -> dict[str, pd.DataFrame]:
 def _inputs(results: Results) -> str:
     """Changes when anything does that the tables follow from: measurements, study, or the code of a table."""
     versions = {name: table.version for name, table in TABLES.items()}
-    return hashlib.sha256(json.dumps([results.key, versions]).encode()).hexdigest()
+    return hashlib.sha256(json.dumps([results.key, versions], sort_keys=True).encode()).hexdigest()
 
 
 def _placed(checkpoint: MeasuredCheckpoint, rows: pd.DataFrame) -> pd.DataFrame:
