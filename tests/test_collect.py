@@ -63,7 +63,7 @@ def test_the_study_with_its_versions_and_seeds_lies_beside_the_tables(tables, tm
     monkeypatch.setattr(collect, "make_tables", lambda _folder: tables)
     written = collect.collect(SimpleNamespace(study_record=record), tmp_path / "kept")
     assert sorted(path.name for path in written) == [
-        "accuracy.csv", "correlation.csv", "functional_overlap.csv", "study.json", "transfer.csv",
+        "accuracy.csv", "correlation.csv", "functional_overlap.csv", "overlap.csv", "study.json", "transfer.csv",
     ]  # fmt: skip
     assert sum(path.stat().st_size for path in written) < 300_000
     assert '"torch": "2.13.0"' in (tmp_path / "kept" / "study.json").read_text()
