@@ -61,7 +61,7 @@ def test_the_study_with_its_versions_and_seeds_lies_beside_the_tables(tables, tm
     study = small_study()
     record = {"study": study.model_dump(mode="json"), "versions": {"torch": "2.13.0"}}
     monkeypatch.setattr(collect, "make_tables", lambda _folder: tables)
-    written = collect.collect(SimpleNamespace(study_record=record), tmp_path / "kept")
+    written = collect.collect(SimpleNamespace(study_record=record, study=study), tmp_path / "kept")
     assert sorted(path.name for path in written) == [
         "accuracy.csv", "correlation.csv", "functional_overlap.csv", "overlap.csv", "study.json", "transfer.csv",
     ]  # fmt: skip
