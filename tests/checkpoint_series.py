@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from headreuse.correlation import Panel
-from headreuse.correlation.power import autoregressive
+from headreuse.correlation.simulated import autoregressive
 from headreuse.study import Group
 
 

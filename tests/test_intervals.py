@@ -82,6 +82,7 @@ def test_only_what_is_tested_has_a_p():
     assert {name for name, entry in STATISTICS.items() if np.isfinite(estimate(panel(x, y), entry).p)} == {
         "step_adjusted",
         "aligned",
+        "retimed",
         "conditional",
     }
 

@@ -12,7 +12,7 @@ from scipy import stats
 
 from headreuse.correlation import permutation_p, run_correlations, smallest_p
 from headreuse.correlation.paired import deviations, own, pairings
-from headreuse.correlation.power import autoregressive
+from headreuse.correlation.simulated import autoregressive
 
 
 def with_holes(values: np.ndarray, share: float, seed: int) -> np.ndarray:

@@ -151,7 +151,18 @@ def test_every_statistic_is_a_correlation_and_says_what_it_is(name):
     assert STATISTICS[name].summary.endswith(".")
 
 
-@pytest.mark.parametrize("name", [name for name, statistic in STATISTICS.items() if statistic.is_tested])
+def test_retimed_takes_out_what_an_error_of_a_clock_leaves_in_both_series():
+    x, y = series(6, 24, relation=0.0, trend=0)
+    main = learned(6, 24)
+    error = 0.1 * np.array([-2.0, -1.0, 0.0, 0.5, 1.0, 1.5])
+    rising, falling = 60 * learned(6, 24, error), -60 * learned(6, 24, error)  # timed apart from main's accuracy
+    assert value("aligned", x + rising, y + falling, main=main) < -0.8
+    assert abs(value("retimed", x + rising, y + falling, main=main)) < 0.35
+    x, y = series(6, 24, relation=0.95, trend=0)
+    assert value("retimed", x + rising, y + falling, main=main) > 0.5
+
+
+@pytest.mark.parametrize("name", ["step_adjusted", "aligned", "conditional"])
 def test_what_is_tested_knows_no_trend_that_all_runs_share(name):
     x, y = series(5, 12)
     trend = 5 * np.sin(np.arange(12) / 2)

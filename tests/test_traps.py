@@ -9,7 +9,7 @@ from scipy import stats
 
 from headreuse.correlation import correlation_table, permutation_p, run_correlations
 from headreuse.correlation.paired import deviations
-from headreuse.correlation.power import autoregressive
+from headreuse.correlation.simulated import autoregressive
 from headreuse.correlation.statistics import given_accuracies
 from headreuse.correlation.table import verdict_of
 from headreuse.errors import HeadreuseError

@@ -1,4 +1,6 @@
-"""Four verdicts from three tests that must agree: worked cases, and what each of the tests is there for."""
+"""Four verdicts from tests that must agree: worked cases, and what each of the tests is there for."""
+
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -6,7 +8,7 @@ from checkpoint_series import learned, panel, series
 
 from headreuse.correlation.estimate import Estimate
 from headreuse.correlation.table import verdict_of
-from headreuse.correlation.verdict import FOUND, NOT_FOUND, NOT_TESTABLE, PARTS, PROGRESS, verdict
+from headreuse.correlation.verdict import FOUND, NOT_FOUND, NOT_TESTABLE, PARTS, PROGRESS, RETIMED, verdict
 
 
 def parts(*values_and_p: tuple[float, float]) -> dict[str, Estimate]:
@@ -17,13 +19,13 @@ def parts(*values_and_p: tuple[float, float]) -> dict[str, Estimate]:
 @pytest.mark.parametrize(
     ("given", "expected", "value", "p"),
     [
-        (((-0.5, 0.01), (-0.4, 0.03), (-0.6, 0.02)), FOUND, -0.4, 0.04),
-        (((-0.5, 0.01), (-0.4, 0.04), (-0.6, 0.02)), PROGRESS, -0.4, 0.04 * 4 / 3),
-        (((-0.5, 0.05), (-0.4, 0.60), (-0.6, 0.02)), PROGRESS, -0.4, 0.8),
+        (((-0.5, 0.01), (-0.4, 0.03), (-0.6, 0.02)), FOUND, -0.4, 0.03),
+        (((-0.5, 0.01), (-0.4, 0.06), (-0.6, 0.02)), PROGRESS, -0.4, 0.06),
+        (((-0.5, 0.05), (-0.4, 0.60), (-0.6, 0.02)), PROGRESS, -0.4, 0.6),
         (((-0.5, 0.01), (0.4, 0.01), (-0.6, 0.01)), PROGRESS, -0.5, 1.0),
-        (((-0.5, 0.06), (-0.4, 0.01), (-0.6, 0.01)), NOT_FOUND, -0.5, 0.08),
+        (((-0.5, 0.06), (-0.4, 0.01), (-0.6, 0.01)), NOT_FOUND, -0.5, 0.06),
         (((0.5, 0.06), (-0.4, 0.01), (-0.6, 0.01)), NOT_FOUND, 0.5, 1.0),
-        (((-0.5, 0.9), (-0.4, 0.2), (-0.6, 0.2)), NOT_FOUND, -0.5, 1.0),
+        (((-0.5, 0.9), (-0.4, 0.2), (-0.6, 0.2)), NOT_FOUND, -0.5, 0.9),
     ],
 )
 def test_the_verdict_is_that_of_the_weakest_of_three_tests_that_agree(given, expected, value, p):
@@ -47,6 +49,22 @@ def test_the_direction_is_that_of_reuse_or_the_opposite(sign_of_reuse, value, di
     untested = verdict(parts((value, np.nan), (value, 0.001), (value, 0.001)), sign_of_reuse)
     assert (untested.verdict, untested.direction) == (NOT_TESTABLE, direction)
     assert np.isnan([untested.value, untested.p]).all()
+
+
+def test_under_progress_the_direction_is_that_at_the_same_step():
+    row = verdict(parts((-0.8, 0.001), (0.1, 0.9), (0.0, 0.8)), -1)
+    assert (row.verdict, row.value, row.direction) == (PROGRESS, 0.1, "reuse")
+
+
+def test_from_eight_runs_on_a_fourth_test_must_agree():
+    three = parts((-0.5, 0.01), (-0.4, 0.03), (-0.6, 0.02))
+    fourth = {RETIMED: Estimate(RETIMED, -0.3, p=0.04, n_runs=8)}
+    assert verdict(three | fourth, -1).p == 0.03  # of five runs
+    eight = {name: replace(part, n_runs=8) for name, part in three.items()}
+    row = verdict(eight | fourth, -1)
+    assert (row.verdict, row.value, row.p, row.test) == (FOUND, -0.3, 0.04, "the largest p of 4 tests")
+    assert verdict(eight | {RETIMED: replace(fourth[RETIMED], p=0.06)}, -1).verdict == PROGRESS
+    assert verdict(eight | {RETIMED: replace(fourth[RETIMED], value=0.3)}, -1).verdict == PROGRESS
 
 
 def test_a_similarity_should_fall_with_the_gap_and_a_distance_rise():

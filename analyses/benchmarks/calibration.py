@@ -13,6 +13,7 @@ import argparse
 import json
 import os
 from concurrent.futures import ProcessPoolExecutor
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -25,6 +26,12 @@ BOUNDS = {"rejection": (0.0, 0.07), "coverage": (0.92, 0.99)}
 def jobs(n: int) -> list[Job]:
     """Everything that is simulated."""
     return [*runs.jobs(n), *seeds.jobs(n), *maps.jobs(min(n, 1000))]
+
+
+def subject(job: Job) -> str:
+    """File and function of a job."""
+    function = job.func if isinstance(job, partial) else job
+    return f"{function.__module__}.{function.__name__}"
 
 
 def run(job: tuple[int, Job]) -> list[Number]:
@@ -58,9 +65,9 @@ def main() -> None:
     parser.add_argument("--json", type=Path, help="write a list of {name, value, unit} to this file")
     parser.add_argument("--simulations", type=int, default=2000, help="per setting")
     parser.add_argument("--processes", type=int, default=os.cpu_count())
-    parser.add_argument("--only", default="", help="subjects whose file or function has this in its name")
+    parser.add_argument("--only", default="", help="jobs with this in their name, such as runs, seeds.by_seed, maps")
     arguments = parser.parse_args()
-    work = [entry for entry in enumerate(jobs(arguments.simulations)) if arguments.only in str(entry[1])]
+    work = [entry for entry in enumerate(jobs(arguments.simulations)) if arguments.only in subject(entry[1])]
     with ProcessPoolExecutor(arguments.processes) as pool:
         numbers = [number for found in pool.map(run, work) for number in found]
     show(numbers)

@@ -156,6 +156,8 @@ def without_own_timing(
     typical curve (as in curve registration: Ramsay & Li 1998). It is left in overlap and in transfer alike.
     """
     left = deviations(series)
+    if len(grid) < 2:
+        return left
     level = np.nan_to_num(about_level(series) - left)
     typical = level.sum(axis=-2, keepdims=True) / np.maximum(np.isfinite(left).sum(axis=-2, keepdims=True), 1)
     slope = about_level(np.where(np.isfinite(left), np.gradient(typical, grid, axis=-1), np.nan))

@@ -30,8 +30,8 @@ def verdict(parts: Mapping[str, Estimate], sign_of_reuse: Sign) -> Estimate:
 
     Verdicts: `beyond progress` where all agree in sign and in p ≤ 5 %; `progress` where only the seeds' own
     speed of learning explains it, that is where seeds go together at the same step and the others do not agree;
-    `not found`; `not testable`. `direction` says whether the sign is that of `reuse` or `opposite`; where nothing can be
-    tested, of the correlation at the same step.
+    `not found`; `not testable`. `direction` says whether the sign is that of `reuse` or `opposite`; under `progress`
+    and where nothing can be tested that of the correlation at the same step.
     """
     chosen = [parts[name] for name in PARTS]
     if chosen[0].n_runs >= RETIMED_FROM:
@@ -52,7 +52,7 @@ def verdict(parts: Mapping[str, Estimate], sign_of_reuse: Sign) -> Estimate:
         n_runs=weakest.n_runs,
         n_points=weakest.n_points,
         verdict=found,
-        direction=_direction(weakest.value, sign_of_reuse),
+        direction=_direction((parts["step_adjusted"] if found == PROGRESS else weakest).value, sign_of_reuse),
         note=f"the weakest is {weakest.statistic}",
     )
 

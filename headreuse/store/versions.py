@@ -6,7 +6,7 @@ from importlib.metadata import PackageNotFoundError, version
 
 from headreuse import __version__
 
-LIBRARIES = ("torch", "transformers", "transformer-lens", "numpy", "scipy", "statsmodels", "pandas", "plotly")
+LIBRARIES = ("torch", "transformers", "transformer-lens", "numpy", "scipy", "pandas", "plotly")
 
 
 @cache

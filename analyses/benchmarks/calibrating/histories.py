@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from headreuse.correlation.power import autoregressive
+from headreuse.correlation.simulated import autoregressive
 
 N_STEPS = 10
 LAST = 10.0
