@@ -41,6 +41,7 @@ def headreuse(monkeypatch, capsys, *arguments: object) -> tuple[int, str, str]:
         (["run", "x", "--workers", 5000 * "9"], "'--workers'"),
         (["run", "x", "--engine", "procesess"], "(did you mean 'processes'?); give processes or ray"),
         (["status", 300 * "x"], "the path, or a name in it, is too long; give a shorter one"),
+        (["status", __file__], f"{__file__}: not a run folder (a file)"),
         (["status", "\x1b[2J"], r"\x1b[2J: not a run folder"),
         (["tasks", "copy", "--show", 10**12], "--show"),
         (["tasks", "copy", "--length", 10**9], "--length"),

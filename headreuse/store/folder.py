@@ -82,7 +82,7 @@ class RunFolder:
                 if inside
                 else "`headreuse run STUDY.toml` makes one"
             )
-            missing = "no study.json in it" if root.is_dir() else "no such folder"
+            missing = "no study.json in it" if root.is_dir() else "a file" if root.exists() else "no such folder"
             raise HeadreuseError(f"{root}: not a run folder ({missing}); {hint}")
         return folder
 

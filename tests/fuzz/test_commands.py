@@ -67,14 +67,14 @@ def check_here(line: list[str], folder: Path, monkeypatch, capsys) -> None:
     told = capsys.readouterr()
     assert time.process_time() - began < LONGEST_SECONDS
     assert ended.value.code in (0, 1, 2), told.err
-    check_told(ended.value.code, told.err)
+    check_told(ended.value.code, told.out, told.err)
     assert [path.name for path in folder.parent.iterdir() if path.name != "inside"] == ["beside"]
 
 
-def check_told(status: int, err: str) -> None:
+def check_told(status: int, out: str, err: str) -> None:
     assert "Traceback" not in err
     assert err == "" or status in (0, 1) or err.startswith("headreuse: ")
-    assert status == 0 or err
+    assert status == 0 or out or err
     assert all(char.isprintable() or char == "\n" for char in err)
 
 
@@ -101,7 +101,7 @@ def test_nonsense_in_a_process_of_its_own_ends_in_lines(seed, folder):
         env=os.environ | {"PYTHONIOENCODING": "ascii"},
     )
     assert done.returncode in (0, 1, 2)
-    check_told(done.returncode, done.stderr.decode())
+    check_told(done.returncode, done.stdout.decode(), done.stderr.decode())
 
 
 def test_the_lines_are_of_every_command_and_each_seed_gives_its_own():
