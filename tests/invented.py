@@ -6,14 +6,19 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from headreuse.correlation.primary import marked
+from headreuse.correlation.table import COLUMNS
+from headreuse.correlation.verdict import NAME, PARTS
 from headreuse.figures import RunPattern
 from headreuse.overlap import OVERLAP_METRICS
 from headreuse.records import MeanPattern
 from headreuse.report import ReportInputs
 from headreuse.study import Group, Study, read_study
+from headreuse.tables.clocks import clocks_table
 
 DEMO = Path(__file__).parent.parent / "analyses" / "demo.toml"
 OUTCOMES = {"exact_match": 1.0, "token_accuracy": 0.6, "log_prob": 6.0, "logit_diff": 9.0}
+DESCRIPTIVE = ("pooled_pearson", "pooled_spearman", "within_run")
 SIMILARITIES = {"cosine": 0.1, "spearman": 0.0, "top_k_jaccard": 0.3}
 
 
@@ -34,6 +39,7 @@ def report_inputs(study: Study | None = None, *, n_checkpoints: int = 15, **chan
         "functional_overlap": pd.concat([functional_overlap(*run) for run in runs], ignore_index=True),
         "correlation": pd.concat([correlation(group, study, generator) for group in study.groups], ignore_index=True),
     }
+    tables["clocks"] = clocks_table(tables["overlap"], study.groups)
     given = {
         "study": study,
         "versions": {"headreuse": "0.1.0", "torch": "2.13.0", "plotly": "7.1.0"},
@@ -116,7 +122,7 @@ def overlap(group, seed, generator, n_checkpoints) -> pd.DataFrame:
         alike = 0.2 + 0.7 * done * (group.kind == "related") + 0.05 * generator.random()
         usable = done >= 0.1
         for a, b in combinations([entry.task for entry in group.tasks], 2):
-            place = (group.name, seed, step, a, b, 8)
+            place = (group.name, seed, step, a, b, 8, done, done)
             for outcome, scale in OUTCOMES.items():
                 value = scale * 0.4 * (1 - alike) * done
                 at = (*place, "mean_ablation", outcome)
@@ -129,7 +135,8 @@ def overlap(group, seed, generator, n_checkpoints) -> pd.DataFrame:
             value = 40 * (1.2 - alike)
             at = (*place, "attention", "pattern", "attention_difference")
             rows.append((*at, value, np.nan, np.nan, np.nan, np.nan, np.nan, usable))
-    columns = ["group", "seed", "step", "task_a", "task_b", "length", "method", "outcome", "metric", "value", "ci_low"]
+    columns = ["group", "seed", "step", "task_a", "task_b", "length", "baseline_a", "baseline_b", "method", "outcome"]
+    columns += ["metric", "value", "ci_low"]
     return pd.DataFrame(rows, columns=[*columns, "ci_high", "chance", "p_chance", "noise_floor", "usable"])
 
 
@@ -147,20 +154,23 @@ def functional_overlap(group, seed, generator) -> pd.DataFrame:
 
 
 def correlation(group, study, generator) -> pd.DataFrame:
+    """As of too few seeds for any test."""
     measures = [(metric, outcome) for metric in ("ablation_map_difference", *SIMILARITIES) for outcome in OUTCOMES]
     rows = []
     for metric, outcome in [*measures, ("attention_difference", "pattern")]:
         method = "attention" if outcome == "pattern" else "mean_ablation"
         for measure in ("gap", "transfer_fraction"):
-            for statistic in ("pooled_pearson", "pooled_spearman", "within_run"):
-                sign = 1 if OVERLAP_METRICS[metric].distance == (measure == "gap") else -1
+            sign = 1 if OVERLAP_METRICS[metric].distance == (measure == "gap") else -1
+            for statistic in (*DESCRIPTIVE, *PARTS, NAME):
                 value = sign * (0.7 if group.kind == "related" else 0.1) + 0.05 * generator.normal()
-                interval = (value - 0.2, value + 0.15) if statistic == "within_run" else (np.nan, np.nan)
                 place = (group.name, group.kind, metric, method, outcome, measure, statistic)
+                verdict = ("not testable", "reuse") if statistic == NAME else ("", "")
+                value = np.nan if statistic == NAME else value
                 n = len(study.seeds)
-                rows.append((*place, value, *interval, np.nan, np.nan, n, 11 * n, "no p from two runs"))
-    columns = ["group", "kind", "overlap_metric", "method", "outcome", "transfer_metric", "statistic", "value"]
-    return pd.DataFrame(rows, columns=[*columns, "ci_low", "ci_high", "p", "q", "n_runs", "n_points", "note"])
+                rows.append((*place, value, np.nan, np.nan, "", np.nan, "", np.nan, n, 11 * n, *verdict))
+    table = pd.DataFrame(rows, columns=[name for name in COLUMNS if name not in ("primary", "note")])
+    table = table.assign(note="no p from two runs")
+    return table.assign(primary=marked(table, study.question, study.groups))[list(COLUMNS)]
 
 
 def patterns(group, seed, generator, study) -> list[RunPattern]:

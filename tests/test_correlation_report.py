@@ -1,6 +1,6 @@
-"""The correlation report: estimates with their intervals, what is said of the tests, and the files that are written.
+"""The correlation report: estimates with their intervals, and the files that are written.
 
-Covers `report/correlation_page.py`, `report/evidence.py`, `report/estimates.py`, `report/markdown.py`,
+What it says is in `test_answer.py`. Covers `report/correlation_page.py`, `report/estimates.py`, `report/markdown.py`,
 `report/publishing.py`, `tables/join.py`, `figures/forest.py`, `figures/rows.py`, `figures/specificity.py` and
 `figures/bands.py`.
 """
@@ -19,7 +19,8 @@ from headreuse.figures.bands import BANDS, medians_over_seeds
 from headreuse.figures.specificity import specificity_over_seeds
 from headreuse.figures.views import choices_of
 from headreuse.report import ReportInputs, correlation_page, markdown, render
-from headreuse.report.evidence import FOUND, NOT_FOUND, OPPOSITE, evidence, headline_rows, limits
+from headreuse.report import power as powers
+from headreuse.report.evidence import evidence
 from headreuse.report.markdown import plain
 from headreuse.report.publishing import write_correlation_report
 from headreuse.store.folder import RunFolder
@@ -27,6 +28,7 @@ from headreuse.study import Group
 from headreuse.tables import join
 from headreuse.tables.join import Joined
 
+PRIMARY = {"overlap_metric": "cosine", "outcome": "log_prob"}
 HOSTILE = "a|b\n<img src=x onerror=alert(1)>[c](javascript:x)"
 
 
@@ -55,8 +57,8 @@ def points_of(figure, frame) -> list[tuple[float, str]]:
 def estimate(group="g", kind="related", statistic="step_adjusted", **more) -> dict[str, object]:
     row = {"group": group, "kind": kind, "overlap_metric": "ablation_map_difference", "method": "mean_ablation"}
     row |= {"outcome": "exact_match", "transfer_metric": "gap", "statistic": statistic, "value": 0.5, "n_runs": 5}
-    row |= {"unit": "correlation", "ci_low": 0.1, "ci_high": 0.8, "interval": "jackknife over runs", "p": np.nan}
-    return row | {"q": np.nan, "test": "", "n_points": 60, "n_effective": 9.0, "note": ""} | more
+    row |= {"ci_low": 0.1, "ci_high": 0.8, "interval": "order statistics over runs", "p": np.nan, "test": ""}
+    return row | {"q": np.nan, "n_points": 60, "verdict": "", "direction": "", "primary": False, "note": ""} | more
 
 
 def sentences(inputs: ReportInputs, *rows: dict[str, object]) -> list[str]:
@@ -68,10 +70,13 @@ def sentences(inputs: ReportInputs, *rows: dict[str, object]) -> list[str]:
 
 @pytest.mark.parametrize("chosen", [{}, {"outcome": "log_prob", "transfer_metric": "transfer_fraction"}])
 def test_forest_points_and_lines_are_the_tables_values_and_intervals(inputs, chosen):
-    figure = figures.forest(inputs.correlation)
+    value = inputs.correlation["value"]
+    known = inputs.correlation.assign(ci_low=value - 0.2, ci_high=value + 0.1)
+    control = estimate("capitalize_reverse", statistic="aligned", overlap_metric="main_accuracy", value=0.99)
+    rows = pd.concat([known, pd.DataFrame([control | {"method": "negative control", "outcome": "accuracy"}])])
+    figure = figures.forest(rows)
     frame = frame_of(figure, **chosen)
-    rows = inputs.correlation
-    rows = rows[(rows["statistic"] == "within_run") & (rows["transfer_metric"] == chosen.get("transfer_metric", "gap"))]
+    rows = known[(known["statistic"] == "aligned") & (known["transfer_metric"] == chosen.get("transfer_metric", "gap"))]
     rows = rows[rows["outcome"].isin([chosen.get("outcome", "exact_match"), "pattern"])]
     assert len(rows) == 2 * 5
     assert sorted(value for value, _ in points_of(figure, frame)) == pytest.approx(sorted(rows["value"]), rel=1e-3)
@@ -88,11 +93,11 @@ def test_a_point_without_interval_is_hollow_and_tells_why(inputs):
 
 
 def test_the_contrast_stands_with_the_statistic_that_it_is_of():
-    rows = [estimate(statistic="within_run"), estimate(statistic="step_adjusted")]
+    rows = [estimate(statistic="aligned"), estimate(statistic="within_run")]
     contrast = estimate("related − control", "contrast", "related_minus_control", value=0.9)
     figure = figures.forest(pd.DataFrame([*rows, contrast]))
-    assert (0.9, "circle") in points_of(figure, frame_of(figure, statistic="within_run"))
-    assert (0.9, "circle") not in points_of(figure, frame_of(figure, statistic="step_adjusted"))
+    assert (0.9, "circle") in points_of(figure, frame_of(figure, statistic="aligned"))
+    assert (0.9, "circle") not in points_of(figure, frame_of(figure, statistic="within_run"))
 
 
 def test_labels_of_the_forest_tell_runs_and_points(inputs):
@@ -147,59 +152,32 @@ def test_a_band_of_the_median_is_offered_only_where_there_are_seeds_for_it(n_see
 # What is said
 
 
-def test_nothing_is_said_to_be_tested_where_no_seed_permutation_is(inputs):
-    first = evidence(inputs)[0]
-    assert first.startswith("Not tested:")
-    assert FOUND not in first
+@pytest.mark.parametrize(("low", "finding"), [(-0.2, "do not settle"), (0.1, "these groups differ")])
+def test_the_contrast_is_told_with_its_interval(inputs, low, finding):
+    row = estimate("related − control", "contrast", "related_minus_control", ci_low=low, ci_high=0.9, **PRIMARY)
+    said = " ".join(sentences(inputs, row))
+    assert finding in said
+    assert "less closely in related groups than in controls (related minus control 0.50" in said
 
 
-def test_where_the_published_difference_was_not_asked_for_it_is_said(inputs):
-    first = sentences(inputs, estimate(overlap_metric="cosine", p=0.01))[0]
-    assert first.startswith("Not tested: there is no correlation of the published ablation-map difference")
-
-
-@pytest.mark.parametrize(
-    ("value", "p", "finding"), [(0.6, 0.008, FOUND), (-0.6, 0.008, OPPOSITE), (0.6, 0.2, NOT_FOUND)]
-)
-def test_a_test_is_findingwith_its_p_and_no_more_than_that(inputs, value, p, finding):
-    first = sentences(inputs, estimate(value=value, p=p, q=0.3))[0]
-    assert first.startswith("Tested")
-    assert finding in first
-    assert all(other not in first for other in {FOUND, OPPOSITE, NOT_FOUND} - {finding})
-    assert f"p = {p:.2g}, q = 0.3 over all measures, 5 runs, 60 usable checkpoints" in first
-
-
-def test_many_groups_are_counted_beside_what_chance_gives(inputs):
-    rows = [estimate(f"g{number}", p=0.01 if number < 3 else 0.5, value=0.4) for number in range(10)]
-    assert "In 3 of 10 related groups" in sentences(inputs, *rows)[0]
-    assert "chance alone gives about 0.2 of each" in sentences(inputs, *rows)[0]
-
-
-@pytest.mark.parametrize(("low", "finding"), [(-0.2, "do not settle"), (0.1, "excludes 0")])
-def test_the_contrast_is_findingwith_its_interval(inputs, low, finding):
-    row = estimate("related − control", "contrast", "related_minus_control", ci_low=low, ci_high=0.9)
-    assert finding in sentences(inputs, row)[1]
-
-
-def test_power_is_findingfirst_among_the_limits(inputs):
-    assert limits(inputs)[0].startswith("Power, in capitalize_reverse alone: 2 runs describe and cannot test")
-    four = report_inputs(small_study(seeds=(0, 1, 2, 3)), n_checkpoints=8)
-    assert re.search(r"With 4 runs, \d+ checkpoints each", limits(four)[0])
-    assert limits(four) == limits(four)
-
-
-def test_headline_rows_are_of_the_published_difference_with_the_gap(inputs):
-    rows = headline_rows(inputs.correlation)
-    assert len(rows) == 2 * 3
-    assert set(rows["outcome"]) == {"exact_match"}
-    assert not len(headline_rows(pd.DataFrame()))
-
-
-def test_groups_as_the_unit_are_findingwhere_they_are_tested(inputs):
-    row = estimate("all groups", "all", "between_group", value=0.7, p=0.03, n_points=8)
+def test_groups_as_the_unit_are_told_where_they_are_tested(inputs):
+    row = estimate("all groups", "all", "between_group", value=0.7, p=0.03, q=0.06, n_points=8, **PRIMARY)
     assert "Over 8 groups" in sentences(inputs, row)[-1]
-    assert "p = 0.03 by permuting groups" in sentences(inputs, row)[-1]
+    assert "p = 0.03 by permuting groups, q = 0.06" in sentences(inputs, row)[-1]
     assert "Over 8 groups" not in " ".join(sentences(inputs, row | {"p": np.nan}))
+
+
+def test_power_is_told_first_among_the_limits(inputs, monkeypatch):
+    few = correlation_page(inputs).caveats[0]
+    assert few.startswith("Power, in capitalize_reverse alone: 2 seeds describe and cannot test; it takes 4 seeds")
+    monkeypatch.setattr(powers, "N_SIMULATIONS", 2)
+    powers.findable.cache_clear()
+    four = report_inputs(small_study(seeds=(0, 1, 2, 3)), n_checkpoints=8)
+    said = correlation_page(four).caveats[0]
+    assert re.search(r"With 4 runs and \d usable checkpoints each", said)
+    powers.findable.cache_clear()
+    assert correlation_page(four).caveats[0] == said
+    powers.findable.cache_clear()
 
 
 # The files
@@ -208,7 +186,8 @@ def test_groups_as_the_unit_are_findingwhere_they_are_tested(inputs):
 def test_markdown_has_a_row_for_each_headline_estimate(inputs):
     text = markdown(inputs, correlation_page(inputs), all_rows="correlation.csv")
     lines = [line for line in text.splitlines() if line.startswith("| ")]
-    assert len(lines) == 2 + 2 * 2  # two groups, two published differences, within runs
+    statistics = 1 + 3 + 1  # the verdict, its parts, within runs
+    assert len(lines) == 2 + 2 * 2 * statistics  # two groups, the primary and the published measures
     assert len({line.count(" | ") for line in lines}) == 1
     assert evidence(inputs)[0] in text
     assert f"All {len(inputs.correlation)} estimates: `correlation.csv`" in text
@@ -275,6 +254,6 @@ def test_several_folders_give_one_report_of_all_their_groups(joined, tmp_path):
     assert "<dt>two: torch</dt>" in whole
     text = (tmp_path / "correlation.md").read_text()
     assert text.startswith("# Head reuse and length transfer: one + two\n")
-    for section in ("estimates", "correlation", "bands", "sharing", "functional"):
+    for section in ("estimates", "correlation", "clocks", "bands", "sharing", "functional"):
         assert f'<section id="{section}">' in whole
     assert whole.count("Nothing to show") == 0

@@ -116,6 +116,7 @@ def test_the_page_has_every_part_in_order(page):
         "trajectories",
         "correlation",
         "estimates",
+        "clocks",
         "stability",
         "log",
         "study",
@@ -131,7 +132,7 @@ def test_plotly_is_in_the_page_once_and_data_beside_it_are_small(html):
 
 def test_every_figure_has_its_own_id_and_numbers_below(page):
     ids = [attributes["id"] for attributes in page.with_class("exhibit")]
-    assert len(set(ids)) == len(ids) == 6 * 2 + 3
+    assert len(set(ids)) == len(ids) == 6 * 2 + 4
     assert {attributes["id"] for attributes in page.with_class("plot")} == {f"plot-{name}" for name in ids}
     tables = [attributes["id"] for tag, attributes in page.elements if tag == "table" and "id" in attributes]
     assert {name.rsplit("-", 1)[0].removeprefix("table-") for name in tables} == set(ids)
@@ -185,10 +186,10 @@ def test_hostile_names_stay_text():
 
 
 def test_an_unfinished_study_gives_a_page_that_says_so(inputs):
-    names = ("accuracy", "head_scores", "transfer", "overlap", "functional_overlap")
+    names = ("accuracy", "head_scores", "transfer", "overlap", "functional_overlap", "clocks")
     empty = {name: getattr(inputs, name).iloc[:0] for name in names}
     page = Page(render(report_inputs(n_checkpoints=2, **empty, correlation=pd.DataFrame(), patterns=[])))
-    assert page.text.count("Nothing to show: this has not been measured.") == 10
+    assert page.text.count("Nothing to show: this has not been measured.") == 11
     assert "has not been measured at lengths 9 to 16" in page.text
 
 
@@ -247,33 +248,19 @@ def test_a_slider_keeps_first_and_last_of_many_checkpoints_and_says_how_many():
 
 
 def two_groups(**changes) -> ReportInputs:
-    """Last accuracies 0.7 and 0.9 in the related group, 0 and 0.01 in the control; correlations 0.8 and −0.1."""
+    """Last accuracies 0.7 and 0.9 in the related group, 0 and 0.01 in the control."""
     study = small_study()
     related, control = (group.name for group in study.groups)
     ends = [(related, 0, 200, 0.7), (related, 1, 200, 0.9), (control, 0, 90, 0.0), (control, 1, 90, 0.01)]
     columns = ["group", "seed", "step", "accuracy_transfer"]
     transfer = pd.DataFrame([(related, 0, 100, 0.0), *ends], columns=columns)
-    estimates = [(related, 0.8, 0.5, 0.95, 2, 20, ""), (control, -0.1, -0.4, 0.3, 2, 18, "")]
     given = {
         "transfer": transfer,
-        "correlation": correlations(estimates),
         "overlap": pd.DataFrame({"group": related, "seed": 0, "step": [1, 2, 3], "usable": [False, True, True]}),
     }
     blank = pd.DataFrame()
-    tables = {"accuracy": blank, "head_scores": blank, **given} | changes
+    tables = {"accuracy": blank, "head_scores": blank, "correlation": blank, **given} | changes
     return ReportInputs(**({"study": study, "versions": {}, "command": ""} | tables))
-
-
-def correlations(estimates) -> pd.DataFrame:
-    columns = ["group", "value", "ci_low", "ci_high", "n_runs", "n_points", "note"]
-    rows = pd.DataFrame(estimates, columns=columns).assign(
-        overlap_metric="ablation_map_difference", transfer_metric="gap", outcome="exact_match", statistic="within_run"
-    )
-    decoys = [
-        rows.assign(value=9.0, **{name: "another"})
-        for name in ("statistic", "outcome", "overlap_metric", "transfer_metric")
-    ]
-    return pd.concat([*decoys, rows], ignore_index=True)
 
 
 def test_the_question_names_every_group_and_its_lengths():
@@ -283,51 +270,14 @@ def test_the_question_names_every_group_and_its_lengths():
 
 
 def test_the_answer_gives_transfer_at_the_end_with_the_range_over_seeds():
-    said = answer(two_groups())[0].replace("\N{NO-BREAK SPACE}", " ")
+    said = answer(two_groups())[2].replace("\N{NO-BREAK SPACE}", " ")
     assert "(related) is right on 80 % of the prompts of lengths 9 to 16 (mean of 2 seeds, 70 % to 90 %)" in said
     assert "(control) is right on 0.5 % of the prompts of lengths 9 to 16 (mean of 2 seeds, 0 % to 1 %)" in said
 
 
-def test_the_answer_gives_the_published_correlation_within_runs_with_its_interval():
-    said = answer(two_groups())[1].replace("\N{NO-BREAK SPACE}", " ")
-    assert (
-        "is 0.80 in capitalize_reverse (related, 2 runs, 20 usable checkpoints, 95 % interval over runs 0.50 to 0.95) "
-        "and −0.10 in copy_control (control, 2 runs, 18 usable checkpoints, 95 % interval over runs −0.40 to 0.30)"
-    ) in said
-    assert said.endswith("The two intervals do not overlap.")
-
-
-def test_overlapping_intervals_settle_nothing():
-    wide = [("capitalize_reverse", 0.8, -1, 1, 2, 20, ""), ("copy_control", -0.1, -1, 1, 2, 18, "")]
-    assert "does not settle whether the groups differ" in answer(two_groups(correlation=correlations(wide)))[1]
-
-
-def test_intervals_that_are_missing_are_not_compared():
-    bare = [("capitalize_reverse", 0.8, np.nan, np.nan, 1, 9, ""), ("copy_control", -0.1, -0.2, 0.1, 2, 18, "")]
-    said = answer(two_groups(correlation=correlations(bare)))[1]
-    assert "0.80 in capitalize_reverse (related, 1 run, 9 usable checkpoints)" in said
-    assert "The two intervals" not in said
-
-
-def test_an_undefined_correlation_is_told_with_its_reason():
-    undefined = [
-        ("capitalize_reverse", 0.8, 0.5, 0.9, 2, 20, ""),
-        ("copy_control", np.nan, np.nan, np.nan, 2, 1, "too few"),
-    ]
-    said = answer(two_groups(correlation=correlations(undefined)))[1]
-    assert "in copy_control (control) it cannot be estimated (too few)" in said
-    assert "nan" not in said
-
-
-def test_without_any_correlation_the_answer_says_so():
-    undefined = [(name, np.nan, np.nan, np.nan, 2, 1, "too few") for name in ("capitalize_reverse", "copy_control")]
-    assert "could not be estimated: too few." in answer(two_groups(correlation=correlations(undefined)))[1]
-    assert "could not be estimated." in answer(two_groups(correlation=pd.DataFrame()))[1]
-
-
 def test_undefined_transfer_is_told():
     transfer = two_groups().transfer.assign(accuracy_transfer=np.nan)
-    assert "has not been measured at lengths 9 to 16" in answer(two_groups(transfer=transfer))[0]
+    assert "has not been measured at lengths 9 to 16" in answer(two_groups(transfer=transfer))[2]
 
 
 def test_many_groups_are_told_by_median_and_range():
@@ -336,14 +286,10 @@ def test_many_groups_are_told_by_median_and_range():
     transfer = pd.DataFrame(
         [(f"g{place}", 0, 1, place / 10) for place in range(9)], columns=["group", "seed", "step", "accuracy_transfer"]
     )
-    estimates = correlations([(f"g{place}", place / 10 - 0.3, -1, 1, 2, 9, "") for place in range(9)])
-    said = answer(
-        two_groups(study=study.model_copy(update={"groups": groups}), transfer=transfer, correlation=estimates)
-    )
-    said = [line.replace("\N{NO-BREAK SPACE}", " ") for line in said]
-    assert "40 % of the prompts" in said[0]
-    assert "in the median of 9 related groups (0 % to 80 %)" in said[0]
-    assert "is 0.10 in the median of 9 related groups (−0.30 to 0.50)." in said[1]
+    study = study.model_copy(update={"groups": groups})
+    said = answer(two_groups(study=study, transfer=transfer))[2].replace("\N{NO-BREAK SPACE}", " ")
+    assert "40 % of the prompts" in said
+    assert "in the median of 9 related groups (0 % to 80 %)" in said
 
 
 def test_seeds_say_what_they_can():

@@ -10,8 +10,8 @@ from headreuse.correlation.paired import own, run_correlations
 from headreuse.correlation.panels import Panel
 from headreuse.correlation.statistics import STATISTICS, UndefinedError
 
-CONTRASTED = "aligned"
-"""The statistic whose difference between related and control groups is given: its trend and clock are taken out."""
+CONTRASTED = "retimed"
+"""The statistic whose difference between the kinds of groups is given: trend, clock and own timing are out of it."""
 MIN_RUNS = 2
 """Runs of its own that a group needs to have a part in what is said of several."""
 
@@ -42,7 +42,7 @@ def _same_seeds(family: list[Panel]) -> list[Panel]:
 
 
 def contrast(related: Sequence[Panel], control: Sequence[Panel]) -> Estimate:
-    """By how much the runs' own correlations of related groups exceed those of controls, at the same progress.
+    """By how much the runs' own correlations of related groups exceed those of controls, by `CONTRASTED`.
 
     The Hodges–Lehmann shift, with the interval and p of the Mann–Whitney test over runs (Hodges & Lehmann 1963).
     """

@@ -9,8 +9,8 @@ STATISTIC_SUMMARIES = (
     | {
         "beyond_progress": "The verdict: the weakest of the tests at the same step, at the same progress and given the "
         "accuracies, which must agree.",
-        "related_minus_control": "By how much the runs' own correlations at the same progress are higher in related "
-        "groups than in controls.",
+        "related_minus_control": "By how much the runs' own correlations, at the same progress and without their own "
+        "timing, are higher in related groups than in controls.",
         "between_group": "Spearman's correlation, over groups, of overlap with transfer at the last checkpoints.",
     }
 )

@@ -7,6 +7,7 @@ views (by seed, outcome, checkpoint) holds each as a frame; `with_slider` steps 
 from headreuse.figures.ablation import ablation_maps
 from headreuse.figures.accuracy import accuracy_curves
 from headreuse.figures.bands import seed_bands
+from headreuse.figures.clocks import learning_clocks
 from headreuse.figures.correlation import overlap_against_transfer, overlap_points
 from headreuse.figures.forest import forest
 from headreuse.figures.matrices import overlap_matrices
@@ -28,6 +29,7 @@ __all__ = [
     "forest",
     "functional_specificity",
     "heads_that_matter",
+    "learning_clocks",
     "overlap_against_transfer",
     "overlap_and_gap",
     "overlap_matrices",

@@ -7,6 +7,8 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
+from headreuse.correlation.across import CONTRASTED
+from headreuse.correlation.panels import NO_OVERLAP
 from headreuse.correlation.wording import counted
 from headreuse.figures.measures import PUBLISHED
 from headreuse.figures.panels import Arrangement, panel_axes, panel_layout, panel_titles
@@ -25,10 +27,8 @@ from headreuse.figures.seeds import legend_entry
 from headreuse.figures.style import escaped
 from headreuse.figures.views import Choice, Key, View, add_views, choice, keys
 
-SHOWN = ("within_run", "step_adjusted", "first_differences", "partial", "between_run", "pooled_spearman")
-"""Statistics to choose from, the headline first; the others are only in the table."""
-CONTRAST_OF = "within_run"
-"""The statistic whose difference between related and control groups is the row `related − control`."""
+SHOWN = (CONTRASTED, "step_adjusted", "conditional", "within_run", "first_differences", "pooled_spearman")
+"""Statistics to choose from; the others are only in the table. The row `related − control` is of the first."""
 OF_PATTERNS = "pattern"
 """The outcome of metrics of attention patterns; they are shown with every outcome."""
 
@@ -72,12 +72,13 @@ def forest(correlation: pd.DataFrame) -> go.Figure:
 def shown_rows(correlation: pd.DataFrame) -> pd.DataFrame:
     """The rows that the figure shows, with the contrast under the statistic that it compares."""
     rows = contrast_with_its_statistic(correlation)
-    return rows[rows["statistic"].isin(SHOWN) & rows["kind"].isin(KIND_COLOURS)]
+    shown = rows["statistic"].isin(SHOWN) & rows["kind"].isin(KIND_COLOURS)
+    return rows[shown & (rows["method"] != NO_OVERLAP)]
 
 
 def contrast_with_its_statistic(correlation: pd.DataFrame) -> pd.DataFrame:
     """The table with the difference between related and control groups under the statistic that it compares."""
-    return correlation.assign(statistic=correlation["statistic"].where(correlation["kind"] != "contrast", CONTRAST_OF))
+    return correlation.assign(statistic=correlation["statistic"].where(correlation["kind"] != "contrast", CONTRASTED))
 
 
 def _groups(rows: pd.DataFrame) -> list[str]:

@@ -10,7 +10,7 @@ import plotly.graph_objects as go
 from headreuse.figures.panels import panel_axes
 from headreuse.figures.style import MUTED, escaped, rounded
 
-KIND_COLOURS = {"related": "#0072B2", "control": "#D55E00", "contrast": "#1f2933"}
+KIND_COLOURS = {"related": "#0072B2", "control": "#D55E00", "primary": "#009E73", "contrast": "#1f2933"}
 _LINE, _BELOW, _LIFT = 16, 14, 7
 """Pixels of a line of a label, below a point, and between a point and its label."""
 

@@ -2,11 +2,15 @@
 
 from headreuse.correlation.wording import counted
 from headreuse.report.inputs import ReportInputs
+from headreuse.report.power import SEEDS_TO_TEST, TO_TEST
 from headreuse.report.wording import listed
 
-SEEDS_TO_TEST = 4
-"""With fewer seeds the seed-permutation test cannot reach the 5 % level."""
 NUMBER_WORDS = {1: "One", 2: "Two", 3: "Three"}
+COUPLING = (
+    "The ablation-map difference of exact match contains main's accuracy, as the gap does: by the test at the same "
+    "step alone, unrelated heads look related in about a third of simulated studies with six seeds."
+)
+"""Said wherever that difference is shown."""
 
 
 def caveats(inputs: ReportInputs) -> list[str]:
@@ -18,8 +22,10 @@ def general_caveats(inputs: ReportInputs) -> list[str]:
     """Those that hold for any number of seeds."""
     return [
         "Checkpoints of one run are autocorrelated: nearly everything trends while a model trains, so two series move "
-        "together even if they are not related. No p-value over checkpoints is printed. An interval takes each run as "
-        "one observation, so with few runs it is wide.",
+        "together even if they are not related. No p-value over checkpoints is printed: seeds are compared with each "
+        "other. An interval takes each run as one observation, and it takes 6 of them.",
+        "Seeds that learn sooner have everything sooner, both heads alike and a small gap. So a relation at the same "
+        "step is no evidence by itself; it has to hold at the same progress and given both tasks' accuracies, too.",
         "Overlap is correlational: that two tasks need the same heads does not show that sharing them causes transfer.",
         *_unusable(inputs),
         *_problems(len(inputs.problems)),
@@ -32,7 +38,7 @@ def _seeds(n: int) -> str:
     verb = "describes, it does" if n == 1 else "describe, they do"
     return (
         f"{NUMBER_WORDS[n]} seed{'' if n == 1 else 's'} {verb} not test: the seed is the unit of replication, and at "
-        f"least {SEEDS_TO_TEST} are needed to distinguish a relation over training from chance."
+        f"least {TO_TEST} are needed to distinguish a relation over training from chance."
     )
 
 

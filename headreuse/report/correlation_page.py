@@ -1,15 +1,18 @@
 """The page of the correlation report: every estimate with its interval, and what it rests on."""
 
-from headreuse.report import estimates, heads, training
-from headreuse.report.evidence import evidence, limits
+from headreuse.report import clocks, estimates, heads, training
+from headreuse.report.answer import answer
+from headreuse.report.caveats import general_caveats
 from headreuse.report.inputs import ReportInputs
 from headreuse.report.page import Page, Section
+from headreuse.report.power import limits_of_power
 
 CORRELATION_SECTIONS = (
     Section("estimates", "How does transfer go with overlap in each group?", "Every estimate with its interval.",
             estimates.forest),
     Section("correlation", "What do the estimates rest on?", "Related and control groups side by side.",
             training.correlation),
+    Section("clocks", clocks.TITLE, clocks.ABOUT, clocks.learning),
     Section("bands", "Do overlap and transfer move together in all seeds?", "Medians over seeds with a band.",
             estimates.bands),
     Section("sharing", "Do two tasks need the same heads?", "How alike the tasks' head maps are within each model, "
@@ -21,4 +24,4 @@ CORRELATION_SECTIONS = (
 
 def correlation_page(inputs: ReportInputs) -> Page:
     """The page of one or several studies together."""
-    return Page(CORRELATION_SECTIONS, evidence(inputs), limits(inputs))
+    return Page(CORRELATION_SECTIONS, answer(inputs), [*limits_of_power(inputs), *general_caveats(inputs)])

@@ -9,15 +9,20 @@ from headreuse.figures.bands import medians_over_seeds
 from headreuse.figures.forest import contrast_with_its_statistic, shown_rows
 from headreuse.figures.measures import with_measure
 from headreuse.figures.specificity import specificity_over_seeds
+from headreuse.report.caveats import COUPLING
 from headreuse.report.exhibits import Exhibit, title
 from headreuse.report.inputs import ReportInputs
 from headreuse.report.tables import table
 
 ESTIMATES = [
-    *("measure", "transfer_metric", "statistic", "group", "kind", "value", "unit", "ci_low", "ci_high", "interval"),
-    *("n_runs", "n_points", "n_effective", "p", "q", "test", "note"),
+    *("measure", "transfer_metric", "statistic", "group", "kind", "value", "ci_low", "ci_high", "interval", "n_runs"),
+    *("n_points", "p", "q", "test", "verdict", "direction", "primary", "note"),
 ]
 MEDIANS = ["median_of", "step", "median", "low", "high", "ci_low", "ci_high", "confidence", "n_seeds"]
+OF_ESTIMATES = (
+    "Only the rows beyond progress have a verdict. Step adjusted, aligned, retimed and conditional are its parts, none "
+    "of them evidence by itself; every other statistic describes."
+)
 OF_SETS = (
     "p chance asks whether the target needs just these heads more than other sets with as many heads in each layer; it "
     "says nothing about transfer. The interval is over prompts. Where either is missing, the note says why."
@@ -37,10 +42,11 @@ def forest(inputs: ReportInputs) -> Iterator[Exhibit]:
         "forest",
         "Estimates by group",
         "Are related groups away from 0, on the side that means more alike where transfer is better, and are controls "
-        "near 0? A line is the 95 % interval that takes each run as one observation; a hollow point has none (hover "
-        "over it to read why). A smaller difference is more alike, so its sign is opposite to that of a similarity.",
+        "near 0? A point is the median over runs, its line the 96 % interval that takes each run as one observation; a "
+        "hollow point has none (hover over it to read why). A smaller difference is more alike, so its sign is "
+        f"opposite to that of a similarity. {COUPLING}",
         figures.forest(inputs.correlation),
-        (table(rows, ESTIMATES, title="Estimates", caption="The estimates of the figure, for every overlap measure."),),
+        (table(rows, ESTIMATES, title="Estimates", caption=OF_ESTIMATES),),
         is_wide=True,
     )
 

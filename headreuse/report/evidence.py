@@ -1,178 +1,164 @@
-"""Does transfer go with overlap? The answer of the correlation report, no stronger than its tests allow."""
+"""The numbers behind the answer, and what else the tables say: all of that exploratory."""
 
-from collections.abc import Hashable, Mapping
-from typing import Any
+from collections.abc import Iterator
 
 import numpy as np
 import pandas as pd
 
-from headreuse.correlation import detectable_correlation, panels, residual_autocorrelation, smallest_p
 from headreuse.correlation.estimate import ALPHA
-from headreuse.correlation.panels import Panel
-from headreuse.correlation.table import ALL_GROUPS, CONTRAST
+from headreuse.correlation.panels import sign_of_reuse
+from headreuse.correlation.table import CONTRAST
+from headreuse.correlation.verdict import FOUND, NOT_TESTABLE, RETIMED
 from headreuse.correlation.wording import counted
-from headreuse.report.answer import HEADLINE, KINDS, MAX_GROUPS_NAMED, OUTCOME, correlation_sentence
-from headreuse.report.caveats import SEEDS_TO_TEST, general_caveats
-from headreuse.report.inputs import ReportInputs
-from headreuse.report.wording import listed, signed
-from headreuse.study.streams import Stream
-
-TESTED = "step_adjusted"
-"""The statistic whose p the answer uses: what is left without the trend that all seeds share."""
-N_SIMULATIONS = 200
-"""Of the power; its Monte-Carlo error is then about 0.02, and a page does not take long."""
-FOUND = "a seed whose heads become more alike than other seeds' has a smaller gap than theirs"
-OPPOSITE = (
-    "a seed whose heads become more alike than other seeds' has a larger gap, the opposite of what reuse predicts"
+from headreuse.report.caveats import COUPLING
+from headreuse.report.findings import (
+    Entry,
+    Finding,
+    is_of,
+    measures_of,
+    negative_controls,
+    primary_finding,
+    published_finding,
+    verdicts,
 )
-NOT_FOUND = "no relation beyond the trend that all seeds share was found, which does not exclude a weak one"
+from headreuse.report.inputs import ReportInputs
+from headreuse.report.reversals import reversals
+from headreuse.report.verdicts import short
+from headreuse.report.wording import listed, signed
 
-Entry = Mapping[Hashable, Any]
-"""A row of the correlation table."""
+PARTS = {
+    "step_adjusted": "at the same step",
+    "aligned": "at the same progress",
+    "conditional": "given both tasks' accuracies",
+    RETIMED: "without what is left of each run's own timing",
+}
+"""The tests that a verdict rests on, in words."""
+MAX_NAMED = 3
 
 
 def evidence(inputs: ReportInputs) -> list[str]:
-    """What the tests say, related against control, then the estimates; of the published overlap with the gap."""
-    rows = headline_rows(inputs.correlation)
-    return [" ".join(_tested(rows)), *_contrasted(rows, inputs), correlation_sentence(inputs), *_over_groups(rows)]
+    """Numbers of the primary question, then the published measure, controls, everything else and what misleads."""
+    primary, published = primary_finding(inputs), published_finding(inputs)
+    found = [_numbers(primary)] if primary else []
+    if published:
+        found.append(f"Exploratory, with the published measure: {_exploratory(published)}")
+    controls = _controls(inputs, primary) if primary else []
+    rows = inputs.correlation
+    return [*found, *_contrasted(inputs), *controls, *_family(rows), *reversals(inputs), *_over_groups(inputs)]
 
 
-def limits(inputs: ReportInputs) -> list[str]:
-    """What could have been found, and the general caveats."""
-    return [*_power(inputs), *general_caveats(inputs)]
-
-
-def headline_rows(correlation: pd.DataFrame) -> pd.DataFrame:
-    """The rows of the published ablation-map difference with the gap, of every group and statistic."""
-    if not len(correlation):
-        return pd.DataFrame(columns=["group", "kind", "statistic", "value", "p", "q", "n_runs", "n_points", "note"])
-    wanted = {name: HEADLINE[name] for name in ("overlap_metric", "transfer_metric")}
-    if "outcome" in correlation:
-        wanted["outcome"] = OUTCOME
-    keep = np.logical_and.reduce([correlation[name] == value for name, value in wanted.items()])
-    return correlation[keep]
-
-
-def _tested(rows: pd.DataFrame) -> list[str]:
-    """What the seed-permutation tests say, related groups first; or that there are none."""
-    tests = rows[(rows["statistic"] == TESTED) & rows["p"].notna()]
-    together = rows[rows["group"].isin(ALL_GROUPS.values()) & rows["p"].notna()]
-    if not len(tests) and not len(together):
-        return [f"Not tested: {_why_untested(rows)}. What follows describes these runs and does not go beyond them."]
-    sentences = [f"Tested, beyond {_beyond()}:"]
-    for kind in KINDS:
-        sentences += [_together(row) for row in together[together["group"] == ALL_GROUPS[kind]].to_dict("records")]
-        of_kind = tests[tests["kind"] == kind]
-        if len(of_kind) > MAX_GROUPS_NAMED:
-            sentences.append(_many(of_kind, kind))
-        else:
-            sentences += [_one(row) for row in of_kind.to_dict("records")]
-    return sentences
-
-
-def _beyond() -> str:
-    return "what any other seed of the group would show, by pairing each seed's overlap with other seeds' gaps"
-
-
-def _why_untested(rows: pd.DataFrame) -> str:
-    if not len(rows):
-        return "there is no correlation of the published ablation-map difference with the gap"
-    of_groups = rows[rows["statistic"] == TESTED]
-    most = int(of_groups["n_runs"].max()) if len(of_groups) else 0
-    if most < SEEDS_TO_TEST:
-        return (
-            f"it takes {SEEDS_TO_TEST} seeds of a group (or several groups of 3) to distinguish a relation of transfer "
-            f"with head overlap from a common trend, and no group has more than {most} here"
-        )
-    reasons = list(dict.fromkeys(str(note) for note in of_groups["note"] if isinstance(note, str) and note))
-    return listed(reasons) or "no group has enough usable checkpoints"
-
-
-def _one(row: Entry) -> str:
-    return f"In {row['group']} ({row['kind']}), {_finding(row)} ({_numbers(row)})."
-
-
-def _together(row: Entry) -> str:
-    return f"Over {row['group']} together, {_finding(row)} ({_numbers(row)}, seeds permuted within each group)."
-
-
-def _finding(row: Entry) -> str:
-    if float(row["p"]) > ALPHA:
-        return NOT_FOUND
-    return FOUND if float(row["value"]) > 0 else OPPOSITE
-
-
-def _numbers(row: Entry) -> str:
-    value, p, q = (float(row[name]) for name in ("value", "p", "q"))
-    parts = [f"correlation {signed(value)}", f"p = {p:.2g}"]
-    if np.isfinite(q):
-        parts.append(f"q = {q:.2g} over all measures")
-    return ", ".join([*parts, counted(int(row["n_runs"]), "run"), counted(int(row["n_points"]), "usable checkpoint")])
-
-
-def _many(rows: pd.DataFrame, kind: str) -> str:
-    n_found = int(((rows["p"] <= ALPHA) & (rows["value"] > 0)).sum())
-    n_opposite = int(((rows["p"] <= ALPHA) & (rows["value"] < 0)).sum())
-    values = rows["value"].to_numpy(float)
-    whole = counted(len(rows), f"{kind} group")
+def _numbers(finding: Finding) -> str:
+    """The correlations and p of the primary question."""
+    towards = "negative" if _sign(finding.row) < 0 else "positive"
+    parts = listed([_part(finding, name, words) for name, words in PARTS.items() if name in finding.parts])
+    together = "" if finding.verdict == NOT_TESTABLE else f"; for all together p = {_p(finding.row)}"
+    points = counted(finding.n_points, "usable checkpoint")
+    runs = f"{counted(finding.n_runs, 'run')} and {points} in {finding.row['group']}"
+    mechanical = f" {COUPLING}" if finding.is_published else ""
     return (
-        f"In {n_found} of {whole} {FOUND} with p ≤ {ALPHA:g}, in {n_opposite} a larger one "
-        f"(chance alone gives about {ALPHA * len(rows) / 2:.1f} of each; median correlation "
-        f"{signed(float(np.median(values)))}, {signed(values.min())} to {signed(values.max())})."
+        f"In numbers: the correlation of {measures_of(finding.row)}, where {towards} is what reuse predicts, is "
+        f"{parts}{together}. Each is the median over runs ({runs}).{mechanical}"
     )
 
 
-def _contrasted(rows: pd.DataFrame, inputs: ReportInputs) -> list[str]:
-    """Related groups against controls, where the study has both."""
-    missing = [kind for kind in KINDS if kind not in {entry.kind for entry in inputs.study.groups if entry.auxiliary}]
-    if missing:
-        return [f"There is no {' and no '.join(missing)} group with an auxiliary, so kinds cannot be compared."]
-    found = rows[(rows["group"] == CONTRAST) & rows["value"].notna()]
-    if not len(found):
-        return ["Related groups cannot be compared with controls: the correlation is not defined in two runs of each."]
-    row = found.iloc[0]
-    apart = "higher" if row["value"] >= 0 else "lower"
-    finding = f"The correlation within runs is {abs(row['value']):.2f} {apart} in related groups than in controls"
+def _part(finding: Finding, name: str, words: str) -> str:
+    value, p = finding.value(name), finding.p(name)
+    if np.isnan(value):
+        return f"not defined {words}"
+    return f"{signed(value)} {words}" + ("" if np.isnan(p) else f" (p = {p:.2g})")
+
+
+def _exploratory(finding: Finding) -> str:
+    """A verdict with its numbers, and that the published difference is coupled with the gap."""
+    row, value = finding.row, finding.value("step_adjusted")
+    numbers = [f"correlation {signed(value)} at the same step"] if np.isfinite(value) else []
+    if np.isfinite(float(row["p"])):
+        numbers += [f"p = {_p(row)} for all tests", f"q = {float(row['q']):.2g}"]
+    told = f" ({', '.join(numbers)})" if numbers else ""
+    return f"{measures_of(finding.row)}, {row['group']}: {short(finding)}{told}." + (
+        f" {COUPLING}" if finding.is_published else ""
+    )
+
+
+def _p(row: Entry) -> str:
+    return f"{float(row['p']):.2g}"
+
+
+def _sign(row: Entry) -> int:
+    return sign_of_reuse(str(row["overlap_metric"]), str(row["transfer_metric"]))
+
+
+def _contrasted(inputs: ReportInputs) -> list[str]:
+    """Related groups against controls, of the primary measures, where the study has both."""
+    present = {entry.kind for entry in inputs.study.groups if entry.auxiliary}
+    if missing := [kind for kind in ("related", "control") if kind not in present]:
+        return [f"There is no {' and no '.join(missing)} group with an auxiliary, so the two kinds cannot be compared."]
+    row = next((row for row in _asked(inputs, "related_minus_control") if row["group"] == CONTRAST), None)
+    if row is None or np.isnan(row["value"]):
+        return [
+            "Related groups cannot be compared with controls: too few runs have a correlation at the same progress."
+        ]
+    closer = "more" if row["value"] * _sign(row) > 0 else "less"
+    finding = f"At the same progress, sharing goes with transfer {closer} closely in related groups than in controls"
+    shift = f"related minus control {signed(row['value'])}"
     if not np.isfinite([row["ci_low"], row["ci_high"]]).all():
-        return [f"{finding}; that describes these runs ({row['note'] or 'no interval can be given'})."]
-    ends = (
-        f"95\N{NO-BREAK SPACE}% interval of related minus control {signed(row['ci_low'])} to {signed(row['ci_high'])}"
-    )
+        return [f"{finding} ({shift}); that describes these runs and is not tested."]
+    ends = f"{shift}, 95\N{NO-BREAK SPACE}% interval {signed(row['ci_low'])} to {signed(row['ci_high'])}"
     if row["ci_low"] <= 0 <= row["ci_high"]:
-        return [f"{finding} ({ends}, which includes 0): these runs do not settle whether the two kinds differ."]
-    return [f"{finding} ({ends}, which excludes 0): these groups differ; other groups may not."]
+        return [f"{finding} ({ends}), but these runs do not settle whether the two kinds differ."]
+    return [f"{finding} ({ends}): these groups differ; other groups may not."]
 
 
-def _over_groups(rows: pd.DataFrame) -> list[str]:
-    """Whether groups that share more heads end with a smaller gap, where there are enough groups to test it."""
+def _asked(inputs: ReportInputs, statistic: str) -> Iterator[Entry]:
+    """The rows of a statistic that are of the primary measures."""
+    rows = inputs.correlation
+    chosen = rows[rows["statistic"] == statistic] if len(rows) else rows
+    return (row for row in chosen.to_dict("records") if is_of(row, inputs.study.question))
+
+
+def _family(rows: pd.DataFrame) -> list[str]:
+    """How many of the exploratory verdicts are found, with one correction for the whole report."""
+    tested = verdicts(rows)
+    tested = tested[tested["q"].notna()] if len(tested) else tested
+    if not len(tested):
+        return []
+    found = tested[(tested["q"] <= ALPHA) & (tested["verdict"] == FOUND)].to_dict("records")
+    reuse = sum(row["direction"] == "reuse" for row in found)
+    named = [f"{measures_of(row)} in {row['group']}" for row in found]
+    names = f": {listed(named)}" if len(named) <= MAX_NAMED else ""
+    counts = f" ({reuse} as reuse predicts, {len(found) - reuse} the opposite{names})" if found else ""
+    have = f"{len(found) or 'none'} {'has' if len(found) < 2 else 'have'}"
     return [
-        f"Over {int(row['n_points'])} groups, the ablation-map difference and the gap at the end have the rank "
-        f"correlation {signed(row['value'])} (p = {row['p']:.2g} by permuting groups)."
-        for row in rows[(rows["statistic"] == "between_group") & rows["p"].notna()].to_dict("records")
+        f"Everything else is exploratory: of {counted(len(tested), 'further verdict')}, all corrected together, {have} "
+        f"q ≤ 5\N{NO-BREAK SPACE}%{counts}."
     ]
 
 
-def _power(inputs: ReportInputs) -> list[str]:
-    """What could have been detected in the group with the most runs; empty where no group has any."""
-    if not (len(inputs.overlap) and len(inputs.transfer)):
-        return []
-    overlap = inputs.overlap[inputs.overlap["metric"] == HEADLINE["overlap_metric"]]
-    overlap = overlap[overlap["outcome"] == OUTCOME] if "outcome" in overlap else overlap
+def _controls(inputs: ReportInputs, primary: Finding) -> list[str]:
+    """Whether what holds no head passes the first two tests in the same runs."""
     found = [
-        panel
-        for panel in panels(overlap, inputs.transfer, inputs.study.groups)
-        if panel.transfer_metric == HEADLINE["transfer_metric"] and len(panel.seeds)
+        finding
+        for finding in negative_controls(inputs, transfer=str(primary.row["transfer_metric"]))
+        if finding.row["group"] == primary.row["group"] and np.isfinite(finding.p("step_adjusted"))
     ]
     if not found:
         return []
-    largest = max(found, key=lambda panel: (len(panel.seeds), len(panel.common().steps)))
-    return [f"Power, in {largest.group} alone: {_power_of(largest, inputs.study.data_seed)}"]
+    names = listed([str(finding.row["overlap_metric"]).replace("_", " ") for finding in found])
+    parts = [_passing(found, name, PARTS[name]) for name in ("step_adjusted", "aligned")]
+    return [f"Negative controls: of what holds no head ({names}), {listed(parts)}."]
 
 
-def _power_of(panel: Panel, seed: int) -> str:
-    n_runs, n_steps = len(panel.seeds), len(panel.common().steps)
-    autocorrelation = residual_autocorrelation(panel)
-    if smallest_p(n_runs) <= ALPHA and np.isnan(autocorrelation):
-        return f"{counted(n_runs, 'run')}, but too few steps count in every one of them to say what could be detected."
-    generator = Stream.POWER.generator(seed)
-    return str(detectable_correlation(n_runs, n_steps, autocorrelation, generator, n_simulations=N_SIMULATIONS))
+def _passing(found: list[Finding], name: str, words: str) -> str:
+    passing = [str(finding.row["overlap_metric"]).replace("_", " ") for finding in found if finding.p(name) <= ALPHA]
+    verb = "goes" if len(passing) < 2 else "go"
+    return f"{listed(passing) or 'none'} {verb} with transfer {words}"
+
+
+def _over_groups(inputs: ReportInputs) -> list[str]:
+    """Whether groups that share more heads end with more transfer, where there are enough groups to test it."""
+    return [
+        f"Over {int(row['n_points'])} groups, each group one point, the rank correlation of {measures_of(row)} at the "
+        f"end is {signed(row['value'])} (p = {_p(row)} by permuting groups, q = {float(row['q']):.2g})."
+        for row in _asked(inputs, "between_group")
+        if np.isfinite(row["p"])
+    ]

@@ -25,6 +25,22 @@ TERMS = {
     "p chance": "How often such shuffles give at least as much likeness: whether two maps rest on the same heads. It "
     "says nothing about transfer. None is given where heads are so few that it could not be below 5 % (`least p`).",
     "noise floor": "A difference between two maps of the same true effects, from sampling noise alone.",
+    "seed": "One of the models of a group, which differ in their random start alone; also called a run.",
+    "checkpoint": "A saved state of a model in training.",
+    "primary": "The one question of a study that its study file fixes before anything is run; all else is exploratory.",
+    "same step": "Seeds are compared at the same number of training steps. One that learns sooner is then further on.",
+    "same progress": "Seeds are compared where main's accuracy has come as far: log steps are shifted, and stretched "
+    "where that fits better, so that all seeds cross the same accuracies together.",
+    "verdict": "Beyond progress: at the same step, at the same progress and given both tasks' accuracies, seeds that "
+    "share more transfer otherwise, with the same sign and p ≤ 5 %. Progress: at the same step alone. Otherwise not "
+    "found, or not testable.",
+    "direction": "Reuse where more sharing goes with more transfer; opposite where it goes with less.",
+    "seed permutation": "Where p comes from: how often the overlap of one seed fits the transfer of another seed as "
+    "well as its own. It assumes that seeds are exchangeable, and that nothing of a seed's own moves both.",
+    "q": "p, corrected for all exploratory tests of the report at once: among those with q ≤ 5 %, about 5 % are found "
+    "by chance. Parts of a verdict, and what only describes, have none.",
+    "negative control": "An accuracy or the training loss in the place of overlap: it holds no head, so what is found "
+    "with it comes from learning.",
 }
 """In the order in which a reader meets them."""
 

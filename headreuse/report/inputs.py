@@ -30,6 +30,8 @@ class ReportInputs:
     """What ablating one task's top heads costs another."""
     training_log: pd.DataFrame = field(default_factory=pd.DataFrame)
     """Accuracy while each model was trained."""
+    clocks: pd.DataFrame = field(default_factory=pd.DataFrame)
+    """When each run reaches each level of accuracy."""
     studies: Mapping[str, Study] = field(default_factory=dict)
     """Where several studies are joined: each by its label; `study` then has the groups of all."""
 

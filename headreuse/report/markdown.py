@@ -1,4 +1,4 @@
-"""The correlation report as Markdown: the answer, its caveats, and the headline estimates as a table."""
+"""The correlation report as Markdown: the question, the answer, its caveats, and the headline estimates as a table."""
 
 import html
 import re
@@ -6,30 +6,32 @@ import re
 import numpy as np
 import pandas as pd
 
-from headreuse.figures.measures import PUBLISHED
-from headreuse.report.answer import HEADLINE, OUTCOME
+from headreuse.correlation.verdict import NAME, PARTS, RETIMED
+from headreuse.report.answer import asked
+from headreuse.report.findings import PUBLISHED, is_of
 from headreuse.report.inputs import ReportInputs
 from headreuse.report.page import Page
 from headreuse.report.wording import signed
 
-STATISTICS = ("within_run", "step_adjusted", "related_minus_control")
-COLUMNS = ("group", "kind", "overlap", "statistic", "effect", "95 % interval", "runs", "points", "method", "p", "q",
-           "note")  # fmt: skip
+STATISTICS = (NAME, *PARTS, RETIMED, "within_run", "related_minus_control")
+COLUMNS = ("group", "kind", "overlap", "statistic", "median", "interval", "runs", "points", "method", "p", "q",
+           "verdict", "note")  # fmt: skip
 _SPECIAL = re.compile(r"([\\`*\[\]|~])")
 
 
 def markdown(inputs: ReportInputs, page: Page, *, all_rows: str) -> str:
     """The report as text; `all_rows` is the file that holds every estimate."""
     lines = [f"# Head reuse and length transfer: {plain(inputs.study.name)}", ""]
-    for sentence in page.answer:
+    for sentence in [asked(inputs.study)[0], *page.answer]:
         lines += [plain(sentence), ""]
     lines += ["## What these numbers cannot say", "", *(f"- {plain(line)}" for line in page.caveats), ""]
-    rows = headline_estimates(inputs.correlation)
+    rows = headline_estimates(inputs)
     lines += ["## Headline estimates", "", _row(COLUMNS), _row(["---"] * len(COLUMNS))]
     lines += [_row(_cells(row)) for _, row in rows.iterrows()]
     lines += [
         "",
-        f"Correlations of overlap with the generalization gap. All {len(inputs.correlation)} estimates: `{all_rows}`.",
+        "The primary question's measures, and the published difference of ablation maps with the gap. All "
+        f"{len(inputs.correlation)} estimates: `{all_rows}`.",
         "",
     ]
     lines += ["## How this was made", "", f"- {plain(inputs.command)}"]
@@ -42,15 +44,14 @@ def plain(text: object) -> str:
     return _SPECIAL.sub(r"\\\1", html.escape(" ".join(str(text).split()), quote=False))
 
 
-def headline_estimates(correlation: pd.DataFrame) -> pd.DataFrame:
-    """The rows of the published overlap measures with the gap, for the statistics that the answer uses."""
-    if not len(correlation):
-        return correlation
-    keep = correlation["overlap_metric"].isin(PUBLISHED) & correlation["statistic"].isin(STATISTICS)
-    keep &= correlation["transfer_metric"] == HEADLINE["transfer_metric"]
-    if "outcome" in correlation:
-        keep &= correlation["outcome"].isin((OUTCOME, "pattern"))
-    return correlation[keep]
+def headline_estimates(inputs: ReportInputs) -> pd.DataFrame:
+    """The rows of the primary and of the published measures, for the statistics that the answer uses."""
+    rows = inputs.correlation
+    if not len(rows):
+        return rows
+    shown = rows[rows["statistic"].isin(STATISTICS)]
+    questions = inputs.study.question, PUBLISHED
+    return shown[[any(is_of(row, question) for question in questions) for row in shown.to_dict("records")]]
 
 
 def _cells(row: pd.Series) -> list[str]:
@@ -63,8 +64,21 @@ def _cells(row: pd.Series) -> list[str]:
         str(int(row["n_points"])),
         plain(method) or "–",
         *(f"{row[name]:.2g}" if np.isfinite(row[name]) else "–" for name in ("p", "q")),
+        _verdict(row),
         plain(row["note"]) if _has_text(row.get("note")) else "",
     ]
+
+
+def _verdict(row: pd.Series) -> str:
+    """The verdict with its direction, and whether it answers the study's question."""
+    if not _has_text(row["verdict"]):
+        return ""
+    parts = [
+        row["verdict"],
+        *([row["direction"]] if row["direction"] else []),
+        *(["primary"] if row["primary"] else []),
+    ]
+    return plain(", ".join(parts))
 
 
 def _number(value: float) -> str:

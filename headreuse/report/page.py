@@ -12,7 +12,7 @@ from plotly.offline import get_plotlyjs
 
 from headreuse.figures.style import THEME
 from headreuse.figures.views import Choice, choices_of
-from headreuse.report import estimates, heads, training
+from headreuse.report import clocks, estimates, heads, training
 from headreuse.report.answer import answer, asked
 from headreuse.report.caveats import caveats
 from headreuse.report.exhibits import Exhibit
@@ -48,6 +48,7 @@ SECTIONS = (
     Section("correlation", "Does transfer go with overlap?", "Related and control groups side by side.",
             training.correlation),
     Section("estimates", "How certain is that, group by group?", "Every estimate with its interval.", estimates.forest),
+    Section("clocks", clocks.TITLE, clocks.ABOUT, clocks.learning),
     Section("stability", "How stable is training?", "Main's accuracy in three ranges of length.", training.stability),
     Section("log", "How does accuracy come and go?", "Accuracy on a few examples while each model was trained.",
             training.training_log),

@@ -108,6 +108,7 @@ def correlation_inputs(joined: Joined) -> ReportInputs:
     whole = {
         "name": " + ".join(joined.labels) if several else first.name,
         "groups": joined.groups,
+        "primary": joined.question,
         "seeds": tuple(sorted({seed for study in studies.values() for seed in study.seeds})),
     }
     return ReportInputs(

@@ -5,6 +5,8 @@ from collections.abc import Iterator
 from headreuse import figures
 from headreuse.figures.measures import with_measure
 from headreuse.figures.trajectories import REGIMES, pairs_of_main
+from headreuse.report.caveats import COUPLING
+from headreuse.report.estimates import ESTIMATES, OF_ESTIMATES
 from headreuse.report.exhibits import Exhibit, on_slider, tasks, title
 from headreuse.report.inputs import ReportInputs
 from headreuse.report.tables import Table, table
@@ -15,10 +17,6 @@ OVERLAPS = [
 ]
 LOG_LINES = ["seed", "step", "task", "role", "length", "regime", "n", "accuracy", "loss"]
 POINTS = ["measure", "group", "seed", "step", "overlap", "gap", "transfer_fraction", "usable"]
-ESTIMATES = [
-    *("measure", "transfer_metric", "group", "kind", "statistic", "value", "ci_low", "ci_high", "interval"),
-    *("p", "q", "test", "n_runs", "n_points", "n_effective", "unit", "note"),
-]
 
 
 def accuracy(inputs: ReportInputs) -> Iterator[Exhibit]:
@@ -90,7 +88,7 @@ def correlation(inputs: ReportInputs) -> Iterator[Exhibit]:
             "correlation",
             "Every checkpoint of every run",
             "Do the points of a run lie along a line in the related group, and not in the control? Thin lines join "
-            "consecutive checkpoints; hollow points are not usable and are not part of any estimate.",
+            f"consecutive checkpoints; hollow points are not usable and are not part of any estimate. {COUPLING}",
             figures.overlap_against_transfer(points, kinds={group.name: group.kind for group in groups}),
             (
                 *_estimates(inputs),
@@ -104,10 +102,7 @@ def _estimates(inputs: ReportInputs) -> Iterator[Table]:
     """The correlation table, which shows the rows of the measure and the transfer metric that are chosen."""
     if len(inputs.correlation):
         rows = with_measure(inputs.correlation.rename(columns={"overlap_metric": "metric"}))
-        caption = (
-            "Compare related with control groups, and pooled with within-run estimates. An estimate is not a test."
-        )
-        yield table(rows, ESTIMATES, title="Correlations", caption=caption, is_open=True)
+        yield table(rows, ESTIMATES, title="Correlations", caption=OF_ESTIMATES, is_open=True)
 
 
 def stability(inputs: ReportInputs) -> Iterator[Exhibit]:
