@@ -55,8 +55,8 @@ def contrast(related: Sequence[Panel], control: Sequence[Panel]) -> Estimate:
     shift = float(np.median(np.subtract.outer(a, b)))
     least = 2 / _orders(len(a), len(b))
     if least > ALPHA:
-        runs = f"{len(a)} and {len(b)} runs"
-        return Estimate(name, shift, note=f"no interval and no p from {runs}: p could not be less than {least:.2g}", **counts)
+        note = f"no interval and no p from {len(a)} and {len(b)} runs: p could not be less than {least:.2g}"
+        return Estimate(name, shift, note=note, **counts)
     low, high = _shift_interval(a, b)
     p = float(stats.mannwhitneyu(a, b, method="exact" if len({*a, *b}) == len(a) + len(b) else "asymptotic").pvalue)
     return Estimate(name, shift, low, high, "Mann–Whitney, inverted", p, "Mann–Whitney over runs", **counts)

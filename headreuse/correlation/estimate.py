@@ -112,7 +112,8 @@ def _p(matrices: Sequence[Sequence[Matrix]]) -> tuple[float, str]:
 
 
 def _why_nothing(pairs: Sequence[Pair]) -> str:
-    most = max((int((np.isfinite(p.overlap) & np.isfinite(p.transfer)).sum(axis=-1).max(initial=0)) for p in pairs))
+    known = [np.isfinite(pair.overlap) & np.isfinite(pair.transfer) for pair in pairs]
+    most = max(int(here.sum(axis=-1).max(initial=0)) for here in known)
     if most < MIN_POINTS:
         return f"no run has {MIN_POINTS} usable checkpoints (the most is {most})"
     return "overlap or transfer does not vary within any run"

@@ -96,8 +96,8 @@ def panels(
             yield from _pairings(group.name, tuple(map(str, measure)), means, gaps, accuracies)
         if counting:
             usable = pd.concat(counting, axis=1).notna().any(axis=1)
-            loss = _training_loss(training_log, group)
-            for name, series in zip(NEGATIVE_CONTROLS, (accuracies["main"], accuracies["auxiliary"], loss), strict=True):
+            instead = accuracies["main"], accuracies["auxiliary"], _training_loss(training_log, group)
+            for name, series in zip(NEGATIVE_CONTROLS, instead, strict=True):
                 shown = series.reindex(usable.index).where(usable)
                 if shown.notna().any():
                     measure = (name, NO_OVERLAP, "loss" if name == "training_loss" else "accuracy")

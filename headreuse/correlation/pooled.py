@@ -52,9 +52,7 @@ def _series(panel: Panel) -> tuple[np.ndarray, np.ndarray]:
     return panel.overlap, panel.transfer
 
 
-def _one(
-    name: str, correlate: Correlate, x: np.ndarray, y: np.ndarray, unit: str, counts: dict[str, int]
-) -> Estimate:
+def _one(name: str, correlate: Correlate, x: np.ndarray, y: np.ndarray, unit: str, counts: dict[str, int]) -> Estimate:
     if len(x) < MIN_POINTS:
         note = f"{counted(len(x), unit)}; it takes {MIN_POINTS}"
         return Estimate(name, np.nan, **counts, note=note)

@@ -238,7 +238,10 @@ def kinds(spread: float, n: int, generator: np.random.Generator) -> Iterator[Num
 def jobs(n: int) -> list[Job]:
     """Everything that is simulated."""
     designs = [replace(setting, n_runs=n_runs) for setting in settings() for n_runs in N_RUNS]
-    designs += [Setting("slopes2", slopes, 2.0, clock=0.0, n_runs=8), Setting("scale1", scale, 1.0, clock=0.0, n_runs=5)]
+    designs += [
+        Setting("slopes2", slopes, 2.0, clock=0.0, n_runs=8),
+        Setting("scale1", scale, 1.0, clock=0.0, n_runs=5),
+    ]
     designs += [replace(setting, n_runs=n_runs) for setting in related_settings() for n_runs in (6, 12)]
     designs += [Setting("plain", clock=0.2, n_runs=n_runs, relation=r) for n_runs in (6, 12) for r in (0.35, 0.5)]
     found: list[Job] = [partial(evidence, design, n) for design in designs]
