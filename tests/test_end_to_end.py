@@ -339,6 +339,7 @@ def test_a_full_disk_costs_only_what_could_not_be_written(study_file, undisturbe
     assert len(list(folder.glob(f"measurements/{first}/*.parquet"))) == 6
     assert len(list(folder.glob(f"measurements/{second}/*.parquet"))) == 4
     assert not list(folder.glob("measurements/**/.*"))
-    status, _, err = headreuse("run", folder, "--workers", 0)
-    assert status == 0, err
+    for command in (["score", folder, "--workers", 0], ["export", folder, "--out", tmp_path / "exported"]):
+        status, _, err = headreuse(*command)
+        assert status == 0, err
     assert tables(folder) == tables(undisturbed)

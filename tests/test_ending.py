@@ -179,6 +179,7 @@ def test_a_signal_ends_the_command_with_one_line_and_all_its_workers(number, to_
     )
     wait_until(lambda: len(list(tmp_path.glob("pid-*"))) == 2)
     workers = [int(path.name.removeprefix("pid-")) for path in tmp_path.glob("pid-*")]
+    assert all(blocks(worker, signal.SIGINT) and not blocks(worker, signal.SIGTERM) for worker in workers)
     (os.killpg if to_all else os.kill)(process.pid, number)
     _, err = process.communicate(timeout=20)
     assert process.returncode == status
@@ -193,6 +194,11 @@ def wait_until(happened, seconds: float = 20) -> None:
     while not happened():
         assert time.monotonic() < deadline, "it does not happen"
         time.sleep(0.01)
+
+
+def blocks(process: int, number: signal.Signals) -> bool:
+    status = Path(f"/proc/{process}/status").read_text()
+    return bool(int(status.split("SigBlk:")[1].split()[0], 16) & 1 << (number - 1))
 
 
 def lives(process: int) -> bool:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from functools import partial
 from importlib.metadata import version
 from importlib.util import find_spec
+from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from threading import Thread
@@ -255,6 +256,8 @@ def _without_signals() -> Iterator[None]:
     So this process knows every process that it has started when it is told to end, and Ctrl-C, which a terminal sends
     to all of them, is answered by this one alone.
     """
+    # The first process of all would start it, and starting it lets both signals through again.
+    resource_tracker.ensure_running()
     before = signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGINT, signal.SIGTERM))
     try:
         yield
