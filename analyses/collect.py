@@ -2,16 +2,17 @@
 
 python -m analyses.collect RUN_FOLDER --out analyses/results/NAME
 
-writes study.json, transfer.csv, accuracy.csv, correlation.csv, functional_overlap.csv and accuracy.png. A table that is
-too large is kept at the last step of each group; of the correlation, the gap with exact match, log probability and
-pattern. The picture, of the section on accuracy in the study's report, needs the extra `browser` and a Chromium;
-without them, give `--no-picture`.
+writes study.json, transfer.csv, accuracy.csv, overlap.csv, correlation.csv, functional_overlap.csv and accuracy.png. A
+table that is too large is kept at the last step of each group; of the correlation, the gap with exact match, log
+probability and pattern. Of the overlap, what the correlation is made of is kept, so that it can be made again from
+these tables: main with its auxiliaries, each value with whether it is usable, and the accuracies. The picture, of the
+section on accuracy in the study's report, needs the extra `browser` and a Chromium; without them, give `--no-picture`.
 """
 
 import argparse
 import json
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -20,12 +21,18 @@ from headreuse.errors import HeadreuseError
 from headreuse.report.publishing import write_report
 from headreuse.store.folder import RunFolder
 from headreuse.store.writing import written_whole
+from headreuse.study.config import Group
 from headreuse.tables.make import make_tables
 
-KEPT = ("transfer", "accuracy", "correlation", "functional_overlap")
+KEPT = ("transfer", "accuracy", "overlap", "correlation", "functional_overlap")
 MAX_BYTES = 100_000
-"""Of one table; so a study stays below 300 kB."""
+"""Of one table, the overlap apart; so a study stays below about 500 kB."""
 DECIMALS = 5
+OF_OVERLAP = [
+    *("group", "seed", "step", "task_a", "task_b", "length", "method", "outcome", "metric"),
+    *("value", "baseline_a", "baseline_b", "usable"),
+]
+"""The columns of the overlap table that the correlation is made of."""
 HEADLINE_OUTCOMES = ("exact_match", "log_prob", "pattern")
 """Of a correlation table that is too large these are kept, and of the measures of transfer the gap."""
 PICTURE = "#accuracy"
@@ -34,10 +41,15 @@ ARGS = ["--no-sandbox", "--disable-gpu"]
 """The page is our own and fetches nothing; as root a Chromium starts only without its sandbox."""
 
 
-def kept_tables(tables: dict[str, pd.DataFrame]) -> Iterator[tuple[str, str]]:
+def kept_tables(tables: dict[str, pd.DataFrame], groups: Sequence[Group]) -> Iterator[tuple[str, str]]:
     """Names and CSV texts of the tables that are kept, each whole or, where that is too large, at the last step."""
+    mains = {group.name: group.main.task for group in groups}
     for name in KEPT:
         table = tables[name].round(DECIMALS)
+        if name == "overlap":
+            of_main = table["task_a"] == table["group"].map(mains)
+            yield name, table[of_main & table["outcome"].isin(HEADLINE_OUTCOMES)][OF_OVERLAP].to_csv(index=False)
+            continue
         text = table.to_csv(index=False)
         if len(text.encode()) > MAX_BYTES and "step" in table:
             last = table.groupby("group")["step"].transform("max")
@@ -51,7 +63,9 @@ def kept_tables(tables: dict[str, pd.DataFrame]) -> Iterator[tuple[str, str]]:
 def collect(folder: RunFolder, out: Path) -> list[Path]:
     """Write study.json and the small tables; returns what was written."""
     record = json.dumps(folder.study_record, indent=2) + "\n"
-    texts = {"study.json": record} | {f"{name}.csv": text for name, text in kept_tables(make_tables(folder))}
+    texts = {"study.json": record} | {
+        f"{name}.csv": text for name, text in kept_tables(make_tables(folder), folder.study.groups)
+    }
     for name, text in texts.items():
         with written_whole(out / name) as draft:
             draft.write_text(text, encoding="utf-8")

@@ -16,7 +16,6 @@ from headreuse.errors import HeadreuseError
 from headreuse.prompts import Vocabulary
 from headreuse.store.folder import RunFolder
 from headreuse.study import Group, Study, TaskRange, parse_study
-from headreuse.study.reading import as_it_was_trained
 from headreuse.tables.make import make_tables
 from headreuse.tables.transfer import curves
 
@@ -119,8 +118,8 @@ def _kept(path: Path) -> tuple[Study, Tables]:
         raw = json.loads((path / "study.json").read_text(encoding="utf-8"))["study"]
     except (OSError, ValueError, KeyError) as error:
         raise HeadreuseError(f"{path / 'study.json'}: not what analyses.collect writes ({error!r})") from None
-    groups = [_with_one_meaning(group) for group in raw["groups"]]
-    study = parse_study(as_it_was_trained(raw | {"groups": groups}), str(path / "study.json"))
+    groups = [{"twins": None} | _with_one_meaning(group) for group in raw["groups"]]
+    study = parse_study(raw | {"groups": groups}, str(path / "study.json"))
     return study, {name: pd.read_csv(path / f"{name}.csv") for name in ("accuracy", "transfer")}
 
 

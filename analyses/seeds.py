@@ -10,6 +10,7 @@ of 5, and for pairs 0.25 and 0.0625.
 """
 
 from dataclasses import dataclass
+from functools import cache
 from math import comb
 
 import numpy as np
@@ -104,6 +105,7 @@ def rank_of_difference(n: int, m: int) -> int:
     return min(usual, one_varies if n == m else int(UNEQUAL * one_varies))
 
 
+@cache
 def u_at_most(n: int, m: int) -> np.ndarray:
     """P(U ≤ u), u from 0 to n·m, of the Mann-Whitney U of n and m seeds that are distributed alike, without ties.
 

@@ -1,115 +1,143 @@
 """The command line. Read this first: `run` is the whole path, the other commands are its stages one by one.
 
-Errors that a user can mend end with one clear line on stderr and exit status 2; work that failed with status 1.
-Heavy libraries are imported inside the commands that need them, so that help and lists are quick.
+`ending.py` says how a command ends. Heavy libraries are imported inside the commands that need them, so that help and
+lists are quick.
 """
 
 import sys
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from headreuse.errors import HeadreuseError
+from headreuse import __version__
+from headreuse.ending import run_and_exit, say
+from headreuse.errors import HeadreuseError, NothingMeasuredError
+from headreuse.options import (
+    WHOLE,
+    EngineName,
+    ExportOut,
+    Folder,
+    Folders,
+    Json,
+    Out,
+    OwnTasks,
+    PartOfWork,
+    ReportOut,
+    Resources,
+    Series,
+    StudyOrFolder,
+    TrustTasks,
+    Workers,
+)
 
 if TYPE_CHECKING:
     from pandas import DataFrame
 
     from headreuse.store.folder import RunFolder
 
+MOST_LINES = 20
+"""About damage, before the rest is only counted."""
+
 app = typer.Typer(
     help="Do two tasks use the same attention heads, and does that predict how well one extrapolates?",
-    no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-StudyOrFolder = Annotated[Path, typer.Argument(metavar="STUDY", help="A study file (TOML), or the run folder of one.")]
-Folder = Annotated[Path, typer.Argument(metavar="FOLDER", help="A run folder, for example runs/demo.")]
-Folders = Annotated[list[Path], typer.Argument(metavar="FOLDER...", help="One run folder, or several together.")]
-Out = Annotated[Path | None, typer.Option(help="The run folder; runs/NAME where none is given.", show_default=False)]
-Workers = Annotated[
-    int | None,
-    typer.Option(min=0, help="Processes side by side; 0 works in this one. [default: one per core, 4 per GPU]"),
-]
-EngineName = Annotated[str, typer.Option(help="`processes` on this machine, or `ray` (extra `ray`) on a cluster.")]
-Shard = Annotated[str | None, typer.Option(metavar="I/N", help="Do only the I-th of N parts of the work (1/4 … 4/4).")]
+
+@app.callback(invoke_without_command=True)
+def headreuse(
+    context: typer.Context,
+    version: Annotated[bool, typer.Option("--version", help="Print the version and exit.")] = False,
+) -> None:
+    """Do two tasks use the same attention heads, and does that predict how well one extrapolates?"""
+    if version:
+        print(f"headreuse {__version__}")
+    elif context.invoked_subcommand is None:
+        print(context.get_help())
 
 
-@dataclass(frozen=True)
-class Resources:
-    """What the work may use."""
-
-    workers: int | None
-    engine: str
-    shard: str | None
-
-
-@app.command()
+@app.command(epilog="Example: headreuse run my_study.toml --out runs/first")
 def run(
     study: StudyOrFolder,
     out: Out = None,
     workers: Workers = None,
     engine: EngineName = "processes",
-    shard: Shard = None,
+    shard: PartOfWork = None,
+    trust_tasks: TrustTasks = False,
 ) -> None:
     """Train, measure, analyse and report; what is done already is not done again."""
     folder = _begin(study, out)
-    problems = _work(folder, Resources(workers, engine, shard), train=True, measure=True)
-    _analyse(folder)
-    _report(folder, problems)
+    resources = Resources(workers, engine, shard or WHOLE, trust_tasks or study.is_file())
+    problems = _work(folder, resources, train=True, measure=True)
+    try:
+        _analyse(folder)
+    except NothingMeasuredError:
+        if not (shard or problems):
+            raise
+        _end(problems, folder.root)
+    else:
+        _report(folder, problems)
 
 
-@app.command()
+@app.command(epilog="Example: headreuse train my_study.toml --shard 1/4")
 def train(
     study: StudyOrFolder,
     out: Out = None,
     workers: Workers = None,
     engine: EngineName = "processes",
-    shard: Shard = None,
+    shard: PartOfWork = None,
+    trust_tasks: TrustTasks = False,
 ) -> None:
     """Train the models of a study and keep their checkpoints."""
     folder = _begin(study, out)
-    _end(_work(folder, Resources(workers, engine, shard), train=True, measure=False), folder.root)
+    resources = Resources(workers, engine, shard or WHOLE, trust_tasks or study.is_file())
+    _end(_work(folder, resources, train=True, measure=False), folder.root)
 
 
-@app.command()
-def score(folder: Folder, workers: Workers = None, engine: EngineName = "processes", shard: Shard = None) -> None:
+@app.command(epilog="Example: headreuse score runs/demo --workers 2")
+def score(
+    folder: Folder,
+    workers: Workers = None,
+    engine: EngineName = "processes",
+    shard: PartOfWork = None,
+    trust_tasks: TrustTasks = False,
+) -> None:
     """Measure accuracy, attention patterns and head scores at every checkpoint."""
     opened = _open(folder)
-    _end(_work(opened, Resources(workers, engine, shard), train=False, measure=True), opened.root)
+    _end(_work(opened, Resources(workers, engine, shard or WHOLE, trust_tasks), train=False, measure=True), opened.root)
 
 
-@app.command()
+@app.command(epilog="Example: headreuse overlap runs/demo > overlap.csv")
 def overlap(folders: Folders) -> None:
     """How alike two tasks' heads are at each checkpoint: the overlap table of one run folder or several together."""
     from headreuse.tables.join import join
 
+    _say_faults([_open(folder) for folder in folders])
     _print_table(join(folders).tables["overlap"])
 
 
-@app.command()
-def correlate(
-    folders: Folders,
-    out: Annotated[
-        Path | None, typer.Option(help="Folder for the report; nothing is written where none is given.")
-    ] = None,
-) -> None:
+@app.command(epilog="Example: headreuse correlate runs/a runs/b --out both")
+def correlate(folders: Folders, out: ReportOut = None) -> None:
     """Does transfer go with overlap? The correlation table, and with --out a report as HTML, Markdown and CSV."""
     from headreuse.report.publishing import write_correlation_report
+    from headreuse.store.writing import make_folder
     from headreuse.tables.join import join
 
+    if out:
+        make_folder(out)
+    _say_faults([_open(folder) for folder in folders])
     joined = join(folders)
     if out is None:
         _print_table(joined.tables["correlation"])
         return
-    for path in write_correlation_report(joined, out):
-        print(path)
+    for file in write_correlation_report(joined, out):
+        print(file)
 
 
-@app.command()
+@app.command(epilog="Example: headreuse report runs/demo")
 def report(folder: Folder) -> None:
     """Write the report from what has been measured so far."""
     opened = _open(folder)
@@ -117,13 +145,17 @@ def report(folder: Folder) -> None:
     _report(opened, [])
 
 
-@app.command()
+@app.command(epilog="Example: headreuse status runs/demo")
 def status(folder: Folder) -> None:
-    """What is done, what is missing, what failed."""
-    from headreuse.work.progress import progress
+    """What is done, what is missing, what failed, what is damaged."""
+    from headreuse.tables.results import Results
+    from headreuse.tables.verifying import out_of_date
 
     opened = _open(folder)
-    for entry in progress(opened):
+    _say_faults([opened])
+    for line in out_of_date(results := Results(opened)):
+        say(line)
+    for entry in results.progress:
         n_there, n_units = len(entry.checkpoints), len(entry.done) + len(entry.missing)
         done = f"{len(entry.done)} of {n_units} measurements of those"
         print(f"{entry.run}: {n_there} of {entry.n_steps} checkpoints, {done}")
@@ -131,7 +163,7 @@ def status(folder: Folder) -> None:
         print(f"failed: {line}")
 
 
-@app.command()
+@app.command(epilog="Example: headreuse plan my_study.toml --effect 0.5")
 def plan(
     study: StudyOrFolder,
     effect: Annotated[float, typer.Option(min=0.05, max=0.95, help="Correlation beyond progress to be found.")] = 0.35,
@@ -148,12 +180,24 @@ def plan(
     from headreuse.study.reading import read_study
 
     folder = _open(study) if study.is_dir() else None
-    made = plan_of(folder.study if folder else read_study(study), folder, Wanted(effect, power, workers), _say)
+    made = plan_of(folder.study if folder else read_study(study), folder, Wanted(effect, power, workers), say)
     for line in [dumps(as_json(made), indent=1)] if json else lines(made):
         print(line)
 
 
-@app.command()
+@app.command(epilog="Example: headreuse verify runs/demo")
+def verify(folder: Folder, json: Json = False) -> None:
+    """Read every file of a run folder; say what is damaged or missing and what mends it (then with status 1)."""
+    from headreuse.tables.verifying import all_faults, as_json
+
+    lines = all_faults(_open(folder))
+    for line in [as_json(folder, lines)] if json else lines or [f"{folder}: whole"]:
+        print(line)
+    if lines:
+        raise typer.Exit(1)
+
+
+@app.command(epilog="Example: headreuse tasks reverse --length 8 --show 5")
 def tasks(
     name: Annotated[str | None, typer.Argument(help="A task; all are listed where none is given.")] = None,
     length: Annotated[
@@ -164,9 +208,7 @@ def tasks(
     seed: Annotated[int, typer.Option(min=0, help="Seed of the examples.")] = 0,
     alphabet_size: Annotated[int, typer.Option(min=2, max=26, help="Letters of the string tasks.")] = 26,
     grid_size: Annotated[int, typer.Option(min=2, max=16, help="Side of the mazes' grid.")] = 8,
-    own: Annotated[
-        list[Path] | None, typer.Option("--from", help="A Python file of tasks of your own; checked, and listed last.")
-    ] = None,
+    own: OwnTasks = None,
 ) -> None:
     """List the tasks, or print examples of one; into a pipe, one a line as `prompt<TAB>answer`."""
     from headreuse.study.listing import choices, example_lines, task_lines
@@ -180,10 +222,8 @@ def tasks(
         print(line)
 
 
-@app.command()
-def checkpoints(
-    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="A folder of checkpoint-<step> folders.")],
-) -> None:
+@app.command(epilog="Example: headreuse checkpoints runs/demo/checkpoints/reverse/seed-0")
+def checkpoints(folder: Series) -> None:
     """List a series of checkpoints, and say of each that cannot be used why."""
     from headreuse.models.checkpoints import discover
 
@@ -191,24 +231,26 @@ def checkpoints(
     for checkpoint in series.checkpoints:
         print(f"{checkpoint.step}\t{checkpoint.path}\t{checkpoint.fingerprint[:12]}")
     for skipped in series.skipped:
-        _say(f"skipped {skipped.path}: {skipped.reason}")
+        say(f"skipped {skipped.path}: {skipped.reason}")
 
 
-@app.command()
+@app.command(epilog="Example: headreuse export runs/demo --out tables")
 def export(
     folder: Folder,
-    out: Annotated[Path, typer.Option(help="Folder for the files.")],
+    out: ExportOut,
     netcdf: Annotated[
         bool, typer.Option("--netcdf", help="Also head_scores.nc, per example (extra `netcdf`).")
     ] = False,
 ) -> None:
     """Copy the tables of a run folder out as CSV, with the study, versions and seeds that they came from."""
     from headreuse.report.publishing import export_netcdf, export_tables
+    from headreuse.store.writing import make_folder
 
     opened = _open(folder)
+    make_folder(out)
     _analyse(opened)
-    for path in export_tables(opened, out):
-        print(path)
+    for file in export_tables(opened, out):
+        print(file)
     if netcdf:
         print(export_netcdf(opened, out))
 
@@ -234,30 +276,61 @@ def _open(folder: Path) -> "RunFolder":
 
 def _work(folder: "RunFolder", resources: Resources, *, train: bool, measure: bool) -> list[str]:
     """Do what is missing of these stages; one line for each piece that failed."""
+    from headreuse.store.writing import drop_drafts
     from headreuse.training.torchrun import n_ranks
     from headreuse.work.engines import choose_engine
+    from headreuse.work.mending import damaged_checkpoints, set_aside_damaged
     from headreuse.work.progress import missing, progress
     from headreuse.work.schedule import train_together, work
-    from headreuse.work.shards import Shard
 
-    shard, found = Shard.parse(resources.shard), progress(folder)
+    drop_drafts(folder.root)
+    shard, found = resources.shard, progress(folder)
+    damaged = list(damaged_checkpoints(folder, found)) if measure else []
+    for line in [*(set_aside_damaged(folder, found) if measure else []), *damaged]:
+        say(line)
+    lacking = missing(found, train=train, measure=measure)
+    if lacking and not resources.trust_tasks:
+        _refuse_kept_tasks(folder)
     if n_ranks() > 1:
         if measure or resources.engine != "processes":
             raise HeadreuseError("processes started by torchrun only train: use `train`, then `run` without torchrun")
         train_together(folder, found, shard=shard)
         return []
     engine = choose_engine(resources.engine, n_workers=resources.workers, n_runs=len(found))
-    lacking = missing(found, train=train, measure=measure)
     if not lacking:
-        return []
-    _say(f"{folder.root}: {lacking}")
-    return work(folder, found, engine, shard=shard, train=train, measure=measure)
+        return damaged
+    say(f"{folder.root}: {lacking}")
+    return damaged + work(folder, found, engine, shard=shard, train=train, measure=measure)
+
+
+def _refuse_kept_tasks(folder: "RunFolder") -> None:
+    """A run folder may be somebody else's: the code that it keeps is executed only where the user says so."""
+    if folder.study.tasks:
+        kept = ", ".join(file.file for file in folder.study.tasks)
+        raise HeadreuseError(
+            f"{folder.root}: the missing work would execute its kept copy of {kept}; "
+            "run the study file instead, or read the copy in study.json and add --trust-tasks"
+        )
 
 
 def _analyse(folder: "RunFolder") -> None:
     from headreuse.tables.make import make_tables
 
+    _say_faults([folder])
     make_tables(folder)
+
+
+def _say_faults(folders: list["RunFolder"]) -> None:
+    """What of the results is damaged or missing, before anything is made of them."""
+    from headreuse.tables.results import Results
+    from headreuse.tables.verifying import faults
+
+    for folder in folders:
+        lines = faults(Results(folder))
+        for line in lines[:MOST_LINES]:
+            say(line)
+        if len(lines) > MOST_LINES:
+            say(f"{folder.root}: {len(lines) - MOST_LINES} more; `headreuse verify {folder.root}` lists all")
 
 
 def _report(folder: "RunFolder", problems: list[str]) -> None:
@@ -279,26 +352,13 @@ def _end(problems: list[str], result: Path) -> None:
     """Print where the result lies; status 1 where something failed."""
     print(result)
     if problems:
-        _say(f"{len(problems)} of the pieces failed (above, and `headreuse status`); run again to try them again")
+        say(f"{len(problems)} of the pieces failed, as said above and by `headreuse status`; `run` tries them again")
         raise typer.Exit(1)
-
-
-def _say(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)
 
 
 def main() -> None:
     """The `headreuse` command."""
-    try:
-        app()
-    except HeadreuseError as error:
-        _say(f"headreuse: {error}")
-        sys.exit(2)
-    except KeyboardInterrupt:
-        _say("stopped; nothing finished is lost: the same command goes on from here")
-        sys.exit(130)
-    except BrokenPipeError:
-        sys.exit(0)
+    run_and_exit(app)
 
 
 if __name__ == "__main__":

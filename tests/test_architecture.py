@@ -1,6 +1,6 @@
 """The house: the README's tree is true and the order of imports, torch stays in its rooms, every module has its tests.
 
-Covers `__init__.py` and `cli.py`, whose commands `test_end_to_end.py` runs.
+Covers `__init__.py`, `__main__.py` and `cli.py`, whose commands `test_end_to_end.py` runs.
 """
 
 import ast
@@ -24,7 +24,7 @@ def tree() -> list[str]:
 
 
 def modules() -> set[str]:
-    files = {path.stem for path in PACKAGE.glob("*.py")} - {"__init__"}
+    files = {path.stem for path in PACKAGE.glob("*.py")} - {"__init__", "__main__"}
     return files | {path.parent.name for path in PACKAGE.glob("*/__init__.py")}
 
 
@@ -69,7 +69,7 @@ def test_an_import_of_a_row_below_would_be_seen(tmp_path):
 
 
 def test_the_house_has_few_rooms_and_its_tree_fits_on_one_screen():
-    names = [path.name for path in PACKAGE.iterdir() if path.name != "__pycache__"]
+    names = {path.name for path in PACKAGE.iterdir()} - {"__pycache__", "__init__.py", "__main__.py", "py.typed"}
     assert len(names) <= 24
     assert len(tree()) <= 24
     assert all(about.strip() for _, _, about in ENTRY.findall((ROOT / "README.md").read_text()))
@@ -141,3 +141,41 @@ def test_every_module_has_its_tests():
     docstrings = "".join(ast.get_docstring(ast.parse(path.read_text())) or "" for path in TESTS.glob("test_*.py"))
     assert modules_without_tests(docstrings) == []
     assert "store/units.py" in modules_without_tests("")
+
+
+WRITES = {"write_text", "write_bytes", "touch", "to_csv", "to_json", "to_parquet", "to_netcdf"}
+WRITES |= {"savefig", "save_pretrained", "write_html", "write_image", "savez", "savez_compressed"}
+
+
+def files_written_beside(source: str) -> list[str]:
+    """Calls that write a file and are given no draft of `store/writing.py` for it."""
+    found = []
+    for node in ast.walk(ast.parse(source)):
+        if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute | ast.Name)):
+            continue
+        name = node.func.attr if isinstance(node.func, ast.Attribute) else node.func.id
+        owner = getattr(node.func, "value", None)
+        values = [*node.args, *(keyword.value for keyword in node.keywords)]
+        texts = [value.value for value in values if isinstance(value, ast.Constant) and isinstance(value.value, str)]
+        is_open = name == "open" and any(re.fullmatch(r"[rbt+]*[wax+][rbt+]*", text) for text in texts)
+        to_a_file = (name in WRITES or ast.unparse(node.func) == "pq.write_table") and (
+            isinstance(owner, ast.expr) and not (name.startswith("to_") and not node.args)
+        )
+        into_a_draft = any(isinstance(part, ast.Name) and part.id == "draft" for part in [owner, *values])
+        if (is_open or to_a_file) and not into_a_draft:
+            found.append(ast.unparse(node))
+    return found
+
+
+def test_every_file_is_written_by_the_helper_that_names_it_in_errors():
+    files = set(PACKAGE.rglob("*.py")) - {PACKAGE / "store" / "writing.py", PACKAGE / "ending.py"}
+    assert {file.name: found for file in sorted(files) if (found := files_written_beside(file.read_text()))} == {}
+
+
+@pytest.mark.parametrize(
+    "statement",
+    ["path.write_text(x)", "open(path, 'w')", "path.open(mode='ab')", "table.to_csv(path)", "pq.write_table(t, path)"],
+)
+def test_a_file_that_is_written_beside_it_would_be_seen(statement):
+    assert files_written_beside(f"def f():\n    {statement}") == [statement]
+    assert files_written_beside("draft.write_text(x); table.to_csv(draft); table.to_csv(index=False); open(path)") == []

@@ -1,6 +1,6 @@
 """One entry of a study file gives many groups, and each is what it would be if it were written out.
 
-Covers `study/unfolding.py`.
+Covers `study/unfolding.py` and `study/one_group.py`.
 """
 
 import pytest

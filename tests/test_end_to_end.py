@@ -7,6 +7,7 @@ Covers `tables/make.py`, `tables/results.py`, `tables/accuracy.py`, `tables/head
 import errno
 import multiprocessing
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -20,11 +21,13 @@ import pytest
 import torch
 from command_line import headreuse
 
+from headreuse.cli import main
 from headreuse.store.folder import RunFolder
 from headreuse.store.notes import noted_checkpoint
 from headreuse.tables.make import compute_tables
 from headreuse.tables.results import Results
 from headreuse.work.engines import usable_cores
+from headreuse.work.shards import Shard
 
 TABLES = {
     "accuracy": "group seed step task role length n accuracy ci_low ci_high",
@@ -56,6 +59,7 @@ kind = "control"
 main = { task = "copy", max_length = 2 }
 auxiliary = [{ task = "reverse", max_length = 4 }]
 """
+RUNS = ("related seed 0", "related seed 1", "unrelated seed 0", "unrelated seed 1")
 
 
 def started(*arguments: object) -> subprocess.Popen:
@@ -207,7 +211,7 @@ def test_a_truncated_checkpoint_is_told_in_one_line_and_the_rest_is_measured(stu
         (["status", "nowhere"], "nowhere: not a run folder (no such folder)"),
         (["tasks", "revers"], "unknown task 'revers' (did you mean 'reverse'?)"),
         (["tasks", "copy", "--length", "0"], "--length"),
-        (["run", "none.toml", "--shard", "5/4"], "no such file"),
+        (["run", "none.toml", "--shard", "5/4"], "'5/4' is no part such as 1/4"),
         (["checkpoints", "nowhere"], "nowhere"),
     ],
 )
@@ -217,6 +221,57 @@ def test_a_wrong_input_gets_one_clear_line_and_status_2(arguments, told, tmp_pat
     assert status == 2
     assert told in err
     assert "Traceback" not in err
+
+
+def ended(monkeypatch, capsys, *arguments: object) -> tuple[int, str, str]:
+    """Exit status, stdout and stderr of a command in this process."""
+    monkeypatch.setattr(sys, "argv", ["headreuse", *map(str, arguments)])
+    with pytest.raises(SystemExit) as caught:
+        main()
+    told = capsys.readouterr()
+    return caught.value.code, told.out, told.err
+
+
+@pytest.mark.parametrize("command", ["run", "train", "correlate", "export"])
+def test_a_place_for_results_that_cannot_be_written_to_is_told_in_one_line(
+    command, study_file, undisturbed, tmp_path, monkeypatch, capsys
+):
+    (tmp_path / "file").touch()
+    (tmp_path / "dangling").symlink_to("nowhere")
+    source = study_file if command in ("run", "train") else undisturbed
+    for place, reason in (
+        (tmp_path / "file", f"{tmp_path / 'file'} is a file; give another path"),
+        (tmp_path / "file" / "below", f"{tmp_path / 'file'} is a file; give another path"),
+        (tmp_path / "dangling", f"{tmp_path / 'dangling'} is a link to nothing; give another path"),
+        (tmp_path / (300 * "x"), "the path, or a name in it, is too long; give a shorter one"),
+        ("/proc/headreuse", "no such file or folder; give a path that is there and is not deleted meanwhile"),
+    ):
+        status, out, err = ended(monkeypatch, capsys, command, source, "--out", place)
+        assert (status, out) == (2, "")
+        assert re.fullmatch(rf"headreuse: {place}.*: could not be (used|written): {re.escape(reason)}\n", err), err
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["dangling", "file"]
+
+
+def test_a_part_without_work_of_its_own_ends_well_and_says_so(study_file, tmp_path, monkeypatch, capsys):
+    empty = [
+        f"{index}/9" for index in range(1, 10) if not any(Shard(index, 9).holds(f"training {name}") for name in RUNS)
+    ]
+    for command in ("run", "train"):
+        folder = tmp_path / command
+        status, out, err = ended(monkeypatch, capsys, command, study_file, "--out", folder, "--shard", empty[0])
+        assert (status, out) == (0, f"{folder}\n")
+        assert f"part {empty[0]}: all that is missing is in the other parts" in err
+
+
+def test_a_run_folder_that_is_deleted_before_its_report_is_written_is_told_in_one_line(
+    undisturbed, tmp_path, monkeypatch, capsys
+):
+    folder = tmp_path / "tiny"
+    shutil.copytree(undisturbed, folder)
+    monkeypatch.setattr("headreuse.cli._analyse", lambda _folder: shutil.rmtree(folder))
+    status, out, err = ended(monkeypatch, capsys, "report", folder)
+    assert (status, out, err.count("\n")) == (2, "", 1)
+    assert not folder.exists()
 
 
 def run_here(study: str, folder: Path) -> None:
@@ -284,6 +339,7 @@ def test_a_full_disk_costs_only_what_could_not_be_written(study_file, undisturbe
     assert len(list(folder.glob(f"measurements/{first}/*.parquet"))) == 6
     assert len(list(folder.glob(f"measurements/{second}/*.parquet"))) == 4
     assert not list(folder.glob("measurements/**/.*"))
-    status, _, err = headreuse("run", folder, "--workers", 0)
-    assert status == 0, err
+    for command in (["score", folder, "--workers", 0], ["export", folder, "--out", tmp_path / "exported"]):
+        status, _, err = headreuse(*command)
+        assert status == 0, err
     assert tables(folder) == tables(undisturbed)

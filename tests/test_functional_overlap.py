@@ -60,6 +60,14 @@ def test_an_interval_ends_where_a_t_test_would_tell_the_loss_from_that_share():
         assert stats.ttest_1samp(0.4 * whole + apart - end * whole, 0).pvalue == pytest.approx(0.05)
 
 
+def test_where_few_prompts_lose_anything_the_interval_reaches_further_up():
+    """10 of 50 prompts, each all of its 1: third moment 0.096, variance 8/49, t = 2.0096 (Johnson 1978)."""
+    found = paired_ratio((np.arange(50) < 10).astype(float), np.ones(50))
+    shift = 0.096 / (8 / 49) * (1 + 2 * 2.0096**2) / (6 * 50)
+    assert (found.low + found.high) / 2 == pytest.approx(0.2 + shift, abs=1e-5)
+    assert (found.high - found.low) / 2 == pytest.approx(2.0096 * np.sqrt(8 / 49 / 50), abs=1e-5)
+
+
 @pytest.mark.parametrize(
     ("part", "whole", "reason"),
     [

@@ -17,6 +17,7 @@ from shapes import unchecked
 from headreuse.cli import main
 from headreuse.errors import HeadreuseError
 from headreuse.store.folder import RunFolder
+from headreuse.store.sealing import write_sealed
 from headreuse.study import StudyError, parse_study, read_study
 from headreuse.study.own_tasks import check_files, read_files
 from headreuse.study.own_tasks.checking import check_declared, check_shown, check_task
@@ -352,7 +353,8 @@ def test_reading_a_run_folder_executes_nothing_that_it_holds(finished, tmp_path,
     planted = f"open({str(marker)!r}, 'w').close()  # </script><b>planted</b>\n"
     record = json.loads((folder / "study.json").read_text())
     record["study"]["tasks"][0]["source"] += planted
-    (folder / "study.json").write_text(json.dumps(record))
+    del record["sha256"]
+    write_sealed(folder / "study.json", record)
     for name in ("my_tasks.py", "__init__.py", "conftest.py", "sitecustomize.py", "tasks/my_tasks.py"):
         (folder / name).parent.mkdir(exist_ok=True)
         (folder / name).write_text(planted)
@@ -363,14 +365,22 @@ def test_reading_a_run_folder_executes_nothing_that_it_holds(finished, tmp_path,
         assert not marker.exists(), command
     assert "<b>planted" not in (folder / "report.html").read_text()
     next(folder.glob("measurements/**/evaluation-double-*.parquet")).unlink()
-    assert headreuse(monkeypatch, "score", folder, "--workers", "0") == 0, capsys.readouterr().err
+    for command in ("run", "train", "score"):
+        status, told = headreuse(monkeypatch, command, folder, "--workers", "0"), capsys.readouterr().err
+        assert (status, marker.exists()) == (0 if command == "train" else 2, False), told
+    assert told == (
+        f"headreuse: {folder}: the missing work would execute its kept copy of my_tasks.py; "
+        "run the study file instead, or read the copy in study.json and add --trust-tasks\n"
+    )
+    assert headreuse(monkeypatch, "score", folder, "--workers", "0", "--trust-tasks") == 0, capsys.readouterr().err
     assert marker.exists(), "the plant would not have shown itself"
 
 
 def test_a_run_folder_that_names_a_file_in_place_of_its_text_is_refused(finished, tmp_path, monkeypatch, capsys):
     record = json.loads((finished / "run" / "study.json").read_text())
     record["study"]["tasks"] = ["my_tasks.py"]
-    (tmp_path / "study.json").write_text(json.dumps(record))
+    del record["sha256"]
+    write_sealed(tmp_path / "study.json", record)
     (tmp_path / "my_tasks.py").write_text("raise SystemExit(7)")
     assert headreuse(monkeypatch, "status", tmp_path) == 2
     assert 'tasks[0]: "my_tasks.py" should be a table' in capsys.readouterr().err

@@ -328,15 +328,14 @@ def test_what_was_kept_of_a_study_is_read_like_its_run_folder(tmp_path):
 def write_folder(root, study, far):
     """A run folder whose tables are up to date."""
     folder = RunFolder.create(root, study, command="")
-    for name, table in make_tables(study, far).items():
-        folder.write_table(name, table, "")
+    folder.tables.write(make_tables(study, far), "")
 
 
 @pytest.fixture(autouse=True)
 def tables_as_written(monkeypatch):
     monkeypatch.setattr(
         "analyses.measured_arms.make_tables",
-        lambda folder: {name: folder.read_table(name) for name in ("accuracy", "transfer")},
+        lambda folder: folder.tables.read(("accuracy", "transfer"), ""),
     )
 
 

@@ -15,11 +15,10 @@ import torch
 
 from headreuse.measurements.base import MEASUREMENTS
 from headreuse.models.architectures import build_model
-from headreuse.models.checkpoints import fingerprint_of
+from headreuse.models.checkpoints import note_whole
 from headreuse.models.tokenizer import build_tokenizer
 from headreuse.prompts import Vocabulary
 from headreuse.store.folder import RunFolder
-from headreuse.store.notes import CheckpointNote, write_note
 from headreuse.study import parse_study
 from headreuse.tables.base import TABLES
 from headreuse.tables.make import compute_tables
@@ -62,8 +61,7 @@ def measured_folder(root: Path) -> RunFolder:
                     parameter.copy_(torch.as_tensor(generator.normal(size=tuple(parameter.shape)) / 2))
             model.save_pretrained(path)
             build_tokenizer(vocabulary).save_pretrained(path)
-            size = (path / "model.safetensors").stat().st_size
-            write_note(path, CheckpointNote("g", seed, step, fingerprint_of(path), size))
+            note_whole(path, "g", seed, step)
     problems = work(folder, progress(folder), run_here, shard=Shard(1, 1), train=False, measure=True)
     assert problems == []
     return folder

@@ -16,6 +16,7 @@ from headreuse.store.folder import RunFolder
 from headreuse.study import StudyError, parse_study
 from headreuse.study.runs import Source
 from headreuse.study.source_specs import SOURCE_SPECS, SourceSpec, source_spec
+from headreuse.tables import make
 from headreuse.tables.make import make_tables
 from headreuse.work.engines import run_here
 from headreuse.work.jobs import MeasureJob
@@ -104,6 +105,14 @@ def test_two_groups_with_one_model_are_measured_once(trained):
         assert of_group["one"] == of_group["two"] > 0
 
 
+def test_the_order_in_which_tables_are_registered_makes_none_anew(trained, monkeypatch):
+    assert done(trained) == []
+    before = make_tables(trained)
+    monkeypatch.setattr(make, "TABLES", dict(reversed(list(make.TABLES.items()))))
+    monkeypatch.setattr(make, "compute_tables", None)
+    assert set(make_tables(trained)) == set(before)
+
+
 def test_head_sets_are_ablated_at_the_last_checkpoint_that_the_run_will_have(trained):
     kinds = {
         (at.checkpoint.step, unit.kind)
@@ -159,7 +168,7 @@ def test_shards_share_the_work_without_gap_or_overlap():
     names = [f"measuring group seed {seed} step {step}" for seed in range(5) for step in range(40)]
     shards = [Shard.parse(f"{index}/3") for index in (1, 2, 3)]
     assert all(sum(shard.holds(name) for shard in shards) == 1 for name in names)
-    assert Shard.parse(None) == WHOLE
+    assert Shard.parse("1/1") == WHOLE
     for text in ("0/3", "4/3", "1", "a/b"):
-        with pytest.raises(HeadreuseError, match=f"--shard '{text}': not a part such as"):
+        with pytest.raises(HeadreuseError, match=f"'{text}' is no part such as 1/4"):
             Shard.parse(text)

@@ -23,7 +23,8 @@ from transformers import PreTrainedModel, Trainer
 from headreuse.errors import HeadreuseError
 from headreuse.models.checkpoints import fingerprint_of, load_model
 from headreuse.prompts import Vocabulary, make_prompts
-from headreuse.store.notes import CheckpointNote, read_note
+from headreuse.store.fingerprints import sha256_of
+from headreuse.store.notes import RESUME_FILES, read_note
 from headreuse.store.training_log import Logbook
 from headreuse.study import CheckpointSchedule, Group, ModelSpec, Study, TaskRange, TrainingSpec
 from headreuse.tasks import TASKS
@@ -164,8 +165,12 @@ def test_a_finished_series_has_the_scheduled_checkpoints_with_notes_and_no_pickl
     assert sorted(weights(undisturbed)) == list(SAVED)
     for step in SAVED:
         folder = undisturbed / f"checkpoint-{step}"
-        content = (folder / "model.safetensors").read_bytes()
-        assert read_note(folder) == CheckpointNote("pair", 0, step, fingerprint_of(folder), len(content))
+        note = read_note(folder)
+        assert (note.group, note.label, note.step, note.fingerprint) == ("pair", 0, step, fingerprint_of(folder))
+        kept = {path.name for path in folder.iterdir()} - {"headreuse.json"}
+        assert set(note.files) - set(RESUME_FILES) == kept
+        assert note.files["model.safetensors"] == sha256_of(folder / "model.safetensors")
+        assert note.log == Logbook(undisturbed / "training_log.csv").checksum(step)
         assert (folder / "tokenizer.json").exists()
     assert not [path for suffix in ("bin", "pt", "pth") for path in undisturbed.rglob(f"*.{suffix}")]
     assert not list(undisturbed.glob(".*"))

@@ -74,7 +74,7 @@ def test_a_line_that_a_kill_left_half_written_is_not_read(tmp_path):
 
 
 def test_a_log_that_cannot_be_written_raises_one_line(tmp_path):
-    with pytest.raises(HeadreuseError, match=r"gone/log\.csv: could not be written: No such file"):
+    with pytest.raises(HeadreuseError, match=r"gone/log\.csv: could not be written: no such file or folder"):
         Logbook(tmp_path / "gone" / "log.csv").add([line(1)])
 
 

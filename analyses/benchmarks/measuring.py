@@ -26,13 +26,12 @@ import torch
 from transformers import LlamaForCausalLM
 
 from headreuse.models.architectures import build_model
-from headreuse.models.checkpoints import fingerprint_of
+from headreuse.models.checkpoints import note_whole
 from headreuse.models.tokenizer import build_tokenizer
 from headreuse.prompts import Vocabulary
 from headreuse.sources import Run, runs_of
 from headreuse.sources.trained import scheduled
 from headreuse.store.folder import RunFolder
-from headreuse.store.notes import CheckpointNote, write_note
 from headreuse.study import read_study
 from headreuse.work.jobs import MeasureJob
 from headreuse.work.progress import run_progress
@@ -80,8 +79,7 @@ def untrained_run(root: Path, n_checkpoints: int) -> tuple[RunFolder, Run]:
         model = build_model(study.model_of(run.group), vocab_size=len(vocabulary), max_positions=1024, seed=step)
         model.save_pretrained(path)
         build_tokenizer(vocabulary).save_pretrained(path)
-        size = (path / "model.safetensors").stat().st_size
-        write_note(path, CheckpointNote(run.group.name, run.label, step, fingerprint_of(path), size))
+        note_whole(path, run.group.name, run.label, step)
     return folder, run
 
 

@@ -1,11 +1,12 @@
-"""How long does it take to compare all tasks at all checkpoints, with resamples and chance levels, and in what memory?
+"""How long does it take to compare all tasks at all checkpoints, with noise and chance levels, and in what memory?
 
 python analyses/benchmarks/overlap.py [--json FILE] [--checkpoints N]
 
-100 checkpoints × 10 tasks × 144 heads (12 × 12) × 1,024 examples, every pair of tasks, each with 1,000 resamples of the
-examples and 1,000 rearrangements of the heads within layers and over all layers: once by the headline metrics of maps,
-which a study computes by default, and once by every metric of maps except those of pairs of heads (Kendall, weighted
-τ). Scores are drawn one checkpoint at a time, as a study reads them; drawing them is not counted.
+100 checkpoints × 10 tasks × 144 heads (12 × 12) × 1,024 examples, every pair of tasks, each with 32 groups of examples
+left out in turn, 50 halves, and 1,000 rearrangements of the heads within layers and over all layers: once by the
+headline metrics of maps, which a study computes by default, and once by every metric of maps except those of pairs of
+heads (Kendall, weighted τ). Scores are drawn one checkpoint at a time, as a study reads them; drawing them is not
+counted.
 """
 
 import argparse

@@ -1,6 +1,7 @@
 """Several groups together: their runs as one sample, and related groups against controls."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 from scipy import stats
@@ -46,20 +47,21 @@ def contrast(related: Sequence[Panel], control: Sequence[Panel]) -> Estimate:
 
     The Hodges–Lehmann shift, with the interval and p of the Mann–Whitney test over runs (Hodges & Lehmann 1963).
     """
-    name = "related_minus_control"
-    values = [np.concatenate([_own_correlations(panel) for panel in side] or [[]]) for side in (related, control)]
-    counts = {"n_runs": sum(map(len, values)), "n_points": sum(int(p.present.sum()) for p in [*related, *control])}
-    if not all(map(len, values)):
-        return Estimate(name, np.nan, note=f"{CONTRASTED} is not defined in any run of one of the two kinds", **counts)
-    a, b = values
-    shift = float(np.median(np.subtract.outer(a, b)))
+    sides = [np.concatenate([np.empty(0), *map(_own_correlations, side)]) for side in (related, control)]
+    points = sum(int(panel.present.sum()) for panel in (*related, *control))
+    row = Estimate("related_minus_control", np.nan, n_runs=sum(map(len, sides)), n_points=points)
+    if not all(map(len, sides)):
+        return replace(row, note=f"{CONTRASTED} is not defined in any run of one of the two kinds")
+    a, b = sides
+    row = replace(row, value=float(np.median(np.subtract.outer(a, b))))
     least = 2 / _orders(len(a), len(b))
     if least > ALPHA:
         note = f"no interval and no p from {len(a)} and {len(b)} runs: p could not be less than {least:.2g}"
-        return Estimate(name, shift, note=note, **counts)
+        return replace(row, note=note)
     low, high = _shift_interval(a, b)
     p = float(stats.mannwhitneyu(a, b, method="exact" if len({*a, *b}) == len(a) + len(b) else "asymptotic").pvalue)
-    return Estimate(name, shift, low, high, "Mann–Whitney, inverted", p, "Mann–Whitney over runs", **counts)
+    test = "Mann–Whitney over runs"
+    return replace(row, ci_low=low, ci_high=high, interval="Mann–Whitney, inverted", p=p, test=test)
 
 
 def _own_correlations(panel: Panel) -> np.ndarray:

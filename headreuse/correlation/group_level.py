@@ -1,6 +1,7 @@
 """The group as the unit: do groups whose tasks share heads end up transferring? And tests of task × task matrices."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 from jaxtyping import Float
@@ -24,11 +25,11 @@ def over_groups(panels: Sequence[Panel], *, seed: int = 0) -> Estimate:
     name = "between_group"
     ends = np.array([_end(panel) for panel in panels if panel.present.any()]).reshape(-1, 2)
     n_groups = len(ends)
-    counts = {"n_runs": sum(len(panel.seeds) for panel in panels), "n_points": n_groups}
+    row = Estimate(name, np.nan, n_runs=sum(len(panel.seeds) for panel in panels), n_points=n_groups)
     if n_groups < MIN_POINTS:
-        return Estimate(name, np.nan, note=f"{n_groups} groups; a correlation over groups needs at least {MIN_POINTS}")
+        return replace(row, note=f"{n_groups} groups; a correlation over groups needs at least {MIN_POINTS}")
     if np.ptp(ends, axis=0).min() == 0:
-        return Estimate(name, np.nan, note="overlap or transfer is the same in all groups")
+        return replace(row, note="overlap or transfer is the same in all groups")
     overlap, transfer = stats.rankdata(ends, axis=0).T
 
     def correlation(order: np.ndarray) -> float:
@@ -36,9 +37,9 @@ def over_groups(panels: Sequence[Panel], *, seed: int = 0) -> Estimate:
 
     value, p = _permuted(np.arange(n_groups), correlation, seed)
     if n_groups < MIN_GROUPS:
-        return Estimate(name, value, **counts, note=f"no p from {n_groups} groups: it takes {MIN_GROUPS} to reach 5 %")
+        return replace(row, value=value, note=f"no p from {n_groups} groups: it takes {MIN_GROUPS} to reach 5 %")
     test = f"permutation of {n_groups} groups"
-    return Estimate(name, value, p=p, test=test, **counts, note="no interval from so few groups")
+    return replace(row, value=value, p=p, test=test, note="no interval from so few groups")
 
 
 def mantel(

@@ -5,6 +5,7 @@ they have neither interval nor p, and may have the opposite sign of what holds w
 """
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 from jaxtyping import Float
@@ -41,21 +42,20 @@ SUMMARIES = {name: summary for name, (_, summary) in _COEFFICIENTS.items()} | {
 def pooled(panel: Panel) -> list[Estimate]:
     """All of them, of one panel."""
     here = panel.present
-    points = panel.overlap[here], panel.transfer[here]
-    means = tuple(np.array([row[there].mean() for row, there in zip(s, here, strict=True)]) for s in _series(panel))
-    counts = {"n_runs": len(panel.seeds), "n_points": int(here.sum())}
-    of_points = [_one(name, correlate, *points, "checkpoint", counts) for name, (correlate, _) in _COEFFICIENTS.items()]
-    return [*of_points, _one(BETWEEN_RUN, _COEFFICIENTS["pooled_pearson"][0], *means, "run", counts)]
+    x, y = panel.overlap[here], panel.transfer[here]
+    means = [np.array([row[there].mean() for row, there in zip(series, here, strict=True)]) for series in _both(panel)]
+    found = [_one(name, correlate, x, y, "checkpoint") for name, (correlate, _) in _COEFFICIENTS.items()]
+    found.append(_one(BETWEEN_RUN, _COEFFICIENTS["pooled_pearson"][0], means[0], means[1], "run"))
+    return [replace(row, n_runs=len(panel.seeds), n_points=int(here.sum())) for row in found]
 
 
-def _series(panel: Panel) -> tuple[np.ndarray, np.ndarray]:
+def _both(panel: Panel) -> tuple[np.ndarray, np.ndarray]:
     return panel.overlap, panel.transfer
 
 
-def _one(name: str, correlate: Correlate, x: np.ndarray, y: np.ndarray, unit: str, counts: dict[str, int]) -> Estimate:
+def _one(name: str, correlate: Correlate, x: np.ndarray, y: np.ndarray, unit: str) -> Estimate:
     if len(x) < MIN_POINTS:
-        note = f"{counted(len(x), unit)}; it takes {MIN_POINTS}"
-        return Estimate(name, np.nan, **counts, note=note)
+        return Estimate(name, np.nan, note=f"{counted(len(x), unit)}; it takes {MIN_POINTS}")
     if np.ptp(x) == 0 or np.ptp(y) == 0:
-        return Estimate(name, np.nan, **counts, note="overlap or transfer does not vary")
-    return Estimate(name, float(correlate(x, y)), **counts, note="for comparison alone: neither interval nor p")
+        return Estimate(name, np.nan, note="overlap or transfer does not vary")
+    return Estimate(name, float(correlate(x, y)), note="for comparison alone: neither interval nor p")

@@ -128,7 +128,7 @@ def _row(group: str, kind: str, panel: Panel, entry: Estimate) -> Row:
 
 
 def _with_q(table: pd.DataFrame) -> pd.DataFrame:
-    """q of all that is exploratory, in one family: verdicts and what compares groups; parts of a verdict are no tests."""
+    """q of all that is exploratory, one family: verdicts and what compares groups; parts of a verdict are no tests."""
     whole = table["statistic"].isin([NAME, "related_minus_control", "between_group"])
     family = table.loc[whole & ~table["primary"] & (table["method"] != NO_OVERLAP), "p"].dropna().astype(float)
     if not len(family):

@@ -27,9 +27,8 @@ class Loaded:
         # Only measuring needs torch; reading results imports this room too.
         import torch
 
-        from headreuse.models.checkpoints import load_model, verify_files
+        from headreuse.models.checkpoints import load_model
 
-        verify_files(checkpoint.path)
         self.units = units
         self.study = study.loaded()
         self.source = source

@@ -2,8 +2,9 @@
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +15,9 @@ from transformers import AutoModelForCausalLM, PreTrainedModel
 from headreuse.errors import HeadreuseError
 from headreuse.models.architectures import quiet_transformers
 from headreuse.records import Checkpoint
-from headreuse.store.fingerprints import fingerprint
-from headreuse.store.notes import NOTE, noted_checkpoint, read_note
+from headreuse.store.fingerprints import fingerprint, sha256_of
+from headreuse.store.notes import NOTE, CheckpointNote, again, check_files, noted_checkpoint, read_note, write_note
+from headreuse.store.sealing import DamagedError
 
 STEP = re.compile(r"checkpoint-(\d+)")
 WEIGHTS = "model.safetensors"
@@ -53,22 +55,24 @@ def discover(folder: Path) -> Series:
     for path in paths:
         try:
             verify(path)
+            checkpoints.append(noted_checkpoint(path) or Checkpoint(path, _step(path), fingerprint_of(path)))
         except CheckpointError as error:
             skipped.append(Skipped(path, str(error).removeprefix(f"{path}: ")))
-        else:
-            checkpoints.append(noted_checkpoint(path) or Checkpoint(path, _step(path), fingerprint_of(path)))
     return Series(tuple(checkpoints), tuple(skipped))
 
 
 def verify(path: Path) -> None:
-    """Raise `CheckpointError` unless all weights of the model are there, and no others; reads none of them."""
+    """Raise `CheckpointError` unless all weights of the model are there, and no others, as they were noted."""
     verify_files(path)
-    # On the meta device all names and shapes are compared and no weight is read.
+    # On the meta device all names and shapes are compared and no weight is kept.
     _load(path, device_map="meta")
 
 
-def verify_files(path: Path) -> None:
-    """Raise `CheckpointError` unless the files of a checkpoint are whole; whether they fit, loading them says."""
+def verify_files(path: Path, *, sha256: Callable[[Path], str] = sha256_of) -> None:
+    """Raise `CheckpointError` unless the files of a checkpoint are whole; whether they fit, loading them says.
+
+    Of one that was trained here, every file is the one that training wrote; `sha256` gives that of a file.
+    """
     _check_folder(path)
     for file in _weight_files(path):
         try:
@@ -79,12 +83,30 @@ def verify_files(path: Path) -> None:
             raise CheckpointError(
                 f"{path}: {file.name} ({size}) is truncated or damaged ({error}); copy it again or delete the folder"
             ) from None
-    _verify_note(path)
+    _compare_with_note(path, sha256)
 
 
-def fingerprint_of(path: Path) -> str:
+def verify_same(checkpoint: Checkpoint, *, sha256: Callable[[Path], str] = sha256_of) -> None:
+    """Raise `CheckpointError` unless a checkpoint is whole and still the model that its fingerprint is of."""
+    sha256 = cache(sha256)
+    verify_files(checkpoint.path, sha256=sha256)
+    if fingerprint_of(checkpoint.path, sha256=sha256) != checkpoint.fingerprint:
+        raise CheckpointError(f"{checkpoint.path}: it is another model than when it was found; copy it again")
+
+
+def note_whole(path: Path, group: str, label: int | str, step: int, *, log: str = "") -> None:
+    """Note that the checkpoint in a folder is whole, with the checksums of its files."""
+    files = {file.name: sha256_of(file) for file in sorted(path.iterdir()) if file.is_file() and file.name != NOTE}
+    model = fingerprint(path, _weight_files(path), sha256=lambda file: files[file.name])
+    write_note(path, CheckpointNote(group, label, step, model, files, log))
+
+
+def fingerprint_of(path: Path, *, sha256: Callable[[Path], str] = sha256_of) -> str:
     """SHA-256 of a checkpoint's weights, configuration and tokenizer: equal where the model and its tokens are."""
-    return fingerprint(path, _weight_files(path))
+    try:
+        return fingerprint(path, _weight_files(path), sha256=sha256)
+    except DamagedError as error:
+        raise CheckpointError(f"{path}: {error.path.name} is damaged ({error.reason}); {error.mend}") from None
 
 
 def load_model(path: Path, *, device: str | torch.device = "cpu", attn_implementation: str = "sdpa") -> PreTrainedModel:
@@ -130,8 +152,9 @@ def _load(path: Path, **settings: Any) -> PreTrainedModel:
                 dtype=torch.float32,
                 **settings,
             )
-    except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
-        reason = str(error).strip().splitlines()[0]
+    # What a damaged or unusual configuration makes Transformers raise is of any kind.
+    except Exception as error:
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise CheckpointError(f"{path}: cannot be loaded ({reason}); is it a whole causal language model?") from error
     model, found = loaded
     for kind in ("missing", "unexpected", "mismatched"):
@@ -146,10 +169,7 @@ def _weight_files(path: Path) -> list[Path]:
     if (path / WEIGHTS).is_file():
         return [path / WEIGHTS]
     if (path / INDEX).is_file():
-        try:
-            return [path / name for name in sorted(set(json.loads((path / INDEX).read_text())["weight_map"].values()))]
-        except (ValueError, KeyError):
-            raise CheckpointError(f"{path}: {INDEX} is damaged; save the model again with save_pretrained") from None
+        return _indexed(path)
     if pickles := sorted([*path.glob("*.bin"), *path.glob("*.pt"), *path.glob("*.pth")]):
         raise CheckpointError(
             f"{path}: {pickles[0].name} is a pickle, which may run code when read; "
@@ -158,18 +178,28 @@ def _weight_files(path: Path) -> list[Path]:
     raise CheckpointError(f"{path}: {WEIGHTS} is missing; copy it again or delete the folder")
 
 
-def _verify_note(path: Path) -> None:
+def _indexed(path: Path) -> list[Path]:
+    """The weight files that an index names."""
+    try:
+        index = json.loads((path / INDEX).read_text(encoding="utf-8"))
+        return [path / Path(name).name for name in sorted(set(index["weight_map"].values()))]
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        raise CheckpointError(f"{path}: {INDEX} is damaged; save the model again with save_pretrained") from None
+
+
+def _compare_with_note(path: Path, sha256: Callable[[Path], str]) -> None:
     """Compare a checkpoint that was trained here with what training noted of it."""
-    if not (path / WEIGHTS).is_file():
-        return
     try:
         note = read_note(path)
-    except (ValueError, KeyError, TypeError):
-        raise CheckpointError(f"{path}: {NOTE} is damaged; copy it again or delete the folder") from None
-    size = (path / WEIGHTS).stat().st_size
-    if note is not None and size != note.weights_bytes:
+        if note is None:
+            return
+        check_files(path, note, sha256)
+    except DamagedError as error:
+        raise CheckpointError(f"{path}: {error.path.name} is damaged ({error.reason}); {error.mend}") from None
+    # Files that were added may make another tokenizer.
+    if fingerprint_of(path, sha256=sha256) != note.fingerprint:
         raise CheckpointError(
-            f"{path}: {WEIGHTS} has {size} bytes where training wrote {note.weights_bytes}; copy it again"
+            f"{path}: it has files that training did not write, so it is another model; {again(path)}"
         )
 
 

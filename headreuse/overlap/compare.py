@@ -102,6 +102,8 @@ class PreparedMap:
     over_layers: Float[np.ndarray, "_ entry"] | Bool[np.ndarray, "_ entry"]
     self_likeness: float
     """The metric between halves of the examples, mean over splits."""
+    n_moved: int
+    """Examples in which the map's strongest head has any effect."""
 
     def by_layer(self) -> Bool[np.ndarray, "layer head"]:
         """The set of heads that a set metric compares, layer by layer."""
@@ -142,6 +144,7 @@ def prepare(metric: MapMetric, maps: ResampledMaps, draws: Draws, *, k: int) -> 
         rearranged(draws.within_layers),
         rearranged(draws.over_layers),
         float(halves.mean()) if not np.isnan(halves).any() else np.nan,
+        maps.n_moved,
     )
 
 
@@ -149,10 +152,14 @@ def overlap(metric: MapMetric, a: PreparedMap, b: PreparedMap, draws: Draws) -> 
     """How alike two prepared maps are."""
     value = float(metric.compare(a.point, b.point))
     within, over = _chances(metric, value, a, b, draws)
-    floor = _floor(a.self_likeness, b.self_likeness) if metric.distance else np.nan
     ceiling = _ceiling(metric, a.self_likeness, b.self_likeness)
-    noise = floor if metric.distance else min(a.self_likeness, b.self_likeness)
-    over_prompts = interval(metric, value, metric.compare(a.without, b.without), noise)
+    over_prompts = interval(
+        metric,
+        value,
+        metric.compare(a.without, b.without),
+        self_likeness=min(a.self_likeness, b.self_likeness),
+        n_moved=min(a.n_moved, b.n_moved),
+    )
     return Overlap(
         metric=metric.name,
         value=value,
@@ -162,7 +169,7 @@ def overlap(metric: MapMetric, a: PreparedMap, b: PreparedMap, draws: Draws) -> 
         p_chance=within.p,
         least_p=within.least_p,
         chance_all_layers=over.level,
-        noise_floor=floor,
+        noise_floor=_floor(a.self_likeness, b.self_likeness) if metric.distance else np.nan,
         noise_ceiling=ceiling,
         disattenuated=value / ceiling if metric.correlation_like else np.nan,
         note="; ".join(filter(None, (over_prompts.note, within.note))),

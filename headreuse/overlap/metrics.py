@@ -59,7 +59,7 @@ def threshold_set(maps: Maps, _k: int) -> Sets:
     return (maps > 0) & (maps >= THRESHOLD * maps.max(axis=-1, keepdims=True))
 
 
-@map_metric(of=as_measured, high=np.inf, distance=True, interval_holds=True, absolute_too=False)
+@map_metric(of=as_measured, high=np.inf, distance=True, absolute_too=False)
 def ablation_map_difference(a: Maps, b: Maps) -> Values:
     """D_abl as published: the mean over heads of |a − b|, in units of the outcome; a distance, 0 for equal maps.
 

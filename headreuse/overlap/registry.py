@@ -59,7 +59,7 @@ class MapMetric(OverlapMetric):
     correlation_like: bool
     """Whether sampling noise attenuates it as it does a correlation, so that Spearman–Brown applies."""
     interval_holds: bool
-    """Whether its interval over prompts holds in simulation, where the maps are clear of noise; else it has none."""
+    """Whether its interval over prompts holds in simulation for maps that are clear of noise; it lies within ±1."""
     exact_chance: ExactChance | None
     """Its chance level and p from two prepared maps (`layer head`), where that needs no rearranging."""
 
@@ -139,7 +139,7 @@ def map_metric(
                 absolute=absolute,
                 over_heads=over_heads,
                 correlation_like=correlation_like,
-                interval_holds=interval_holds,
+                interval_holds=interval_holds and not absolute,
                 exact_chance=exact_chance,
             )
             OVERLAP_METRICS.add(form, metric)

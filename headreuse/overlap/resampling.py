@@ -35,6 +35,8 @@ class ResampledMaps:
     without: Float[np.ndarray, "group layer*head"]
     first_half: Float[np.ndarray, "split layer*head"]
     second_half: Float[np.ndarray, "split layer*head"]
+    n_moved: int
+    """Prompts in which the head with the largest mean effect, of either sign, has any effect."""
 
 
 def draw_weights(n_examples: int, generator: np.random.Generator, *, n_splits: int = N_SPLITS) -> Weights:
@@ -59,4 +61,6 @@ def resample(effects: Effects, weights: Weights) -> ResampledMaps:
     by_head = effects.reshape(-1, effects.shape[-1]).astype(np.float32, copy=False)
     stacked = np.concatenate([weights.without, weights.first_half, weights.second_half])
     without, first, second = np.split(stacked @ by_head.T, np.cumsum([len(weights.without), len(weights.first_half)]))
-    return ResampledMaps(effects.mean(axis=-1, dtype=np.float64), without, first, second)
+    point = effects.mean(axis=-1, dtype=np.float64)
+    n_moved = int(np.count_nonzero(by_head[np.abs(point).argmax()]))
+    return ResampledMaps(point, without, first, second, n_moved)

@@ -7,7 +7,8 @@ from pathlib import Path
 from headreuse.errors import HeadreuseError
 from headreuse.records import Checkpoint
 from headreuse.store.folder import RunFolder
-from headreuse.store.notes import noted_checkpoint
+from headreuse.store.notes import NOTE, again, read_note
+from headreuse.store.sealing import DamagedError
 from headreuse.store.writing import alone_in
 from headreuse.study.config import Group, Study
 from headreuse.study.runs import Label, OnProgress, Run, Source
@@ -27,8 +28,13 @@ class Trained(Source):
 
     def checkpoints(self, run: Run) -> tuple[Checkpoint, ...]:
         """Those of the schedule that training has completed."""
-        found = (noted_checkpoint(self._series(run) / f"checkpoint-{step}") for step in scheduled(run.group))
-        return tuple(checkpoint for checkpoint in found if checkpoint is not None)
+        found = (self._noted(run, step) for step in scheduled(run.group))
+        return tuple(checkpoint for checkpoint in found if isinstance(checkpoint, Checkpoint))
+
+    def problems(self, run: Run) -> tuple[str, ...]:
+        """Notes that are damaged or belong to another checkpoint."""
+        found = (self._noted(run, step) for step in scheduled(run.group))
+        return tuple(str(error) for error in found if isinstance(error, DamagedError))
 
     def missing(self, run: Run) -> tuple[int, ...]:
         """The steps of the schedule that training has not completed."""
@@ -59,6 +65,20 @@ class Trained(Source):
         spec, tasks = run.group.training, run.group.tasks
         mean_length = sum(entry.min_length + entry.max_length for entry in tasks) / len(tasks)
         return 3.0 * spec.steps * spec.batch_size * (mean_length + 4)
+
+    def _noted(self, run: Run, step: int) -> Checkpoint | DamagedError | None:
+        """The checkpoint of a step as its note has it, or what is wrong with the note."""
+        folder = self._series(run) / f"checkpoint-{step}"
+        try:
+            note = read_note(folder)
+        except DamagedError as error:
+            return error
+        if note is None:
+            return None
+        if (note.group, note.label, note.step) != (run.group.name, run.label, step):
+            whose = f"it is the note of {note.group} {note.label} step {note.step}"
+            return DamagedError(folder / NOTE, whose, again(folder))
+        return Checkpoint(folder, step, note.fingerprint)
 
     def _series(self, run: Run) -> Path:
         return RunFolder(self.root).series_folder(run.group.name, run.label)

@@ -1,27 +1,61 @@
 """The run folder of a study: checkpoints, measurements, tables, report. Every file is written whole or not at all."""
 
-import csv
+import contextlib
 import hashlib
-import json
+import itertools
+import os
 from collections.abc import Collection, Iterator
+from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
 from pydantic import BaseModel
 
-from headreuse.errors import HeadreuseError
+from headreuse.errors import HeadreuseError, one_line
+from headreuse.store.remembered import Remembered, this_machine
+from headreuse.store.sealing import ENTRY, DamagedError, parsed, read_content, read_sealed, seal_of, write_sealed
+from headreuse.store.table_files import TableFiles
 from headreuse.store.units import UnitFiles
 from headreuse.store.versions import versions
-from headreuse.store.writing import read_json, write_json, write_text, written_whole
 from headreuse.study.config import Group, Study
-from headreuse.study.reading import as_it_was_trained, parse_study
+from headreuse.study.reading import parse_study
 
-FORMAT = 2
+FORMAT = 3
 """Of run folders; raised when an older folder's checkpoints or measurements can no longer be read."""
 TRAINING_LOG = "training_log.csv"
 """In a series of checkpoints: the accuracy while it was trained."""
+RESTORE = "restore it, or run the study file into a new folder with --out"
+
+
+@dataclass(frozen=True)
+class StudyRecord:
+    """What study.json holds."""
+
+    format: int
+    study: dict[str, Any]
+    versions: dict[str, str]
+    command: str
+    hash: str
+
+
+@dataclass(frozen=True)
+class Failure:
+    """Why a piece of work failed."""
+
+    what: str
+    reason: str
+
+    def __str__(self) -> str:
+        return f"{self.what}: {self.reason}"
+
+
+@dataclass(frozen=True)
+class EarlierRecord:
+    """What study.json of every version holds."""
+
+    study: dict[str, Any]
+    format: int = 1
 
 
 class RunFolder:
@@ -29,7 +63,11 @@ class RunFolder:
 
     def __init__(self, root: Path) -> None:
         self.root = root
-        self.units = UnitFiles(root / "measurements")
+        memory = root / ".checked" / this_machine()
+        self.units = UnitFiles(root / "measurements", Remembered(memory / "measurements", root))
+        self.checkpoint_files = Remembered(memory / "checkpoints", root)
+        """The SHA-256 of files of checkpoints."""
+        self.tables = TableFiles(root / "tables")
 
     @classmethod
     def open(cls, root: Path) -> "RunFolder":
@@ -44,7 +82,7 @@ class RunFolder:
                 if inside
                 else "`headreuse run STUDY.toml` makes one"
             )
-            missing = "no study.json in it" if root.is_dir() else "no such folder"
+            missing = "no study.json in it" if root.is_dir() else "a file" if root.exists() else "no such folder"
             raise HeadreuseError(f"{root}: not a run folder ({missing}); {hint}")
         return folder
 
@@ -73,7 +111,7 @@ class RunFolder:
             "command": command,
             "hash": hashlib.sha256(study.model_dump_json().encode()).hexdigest()[:16],
         }
-        write_json(folder.study_file, contents)
+        write_sealed(folder.study_file, contents)
         return cls(root)
 
     @property
@@ -89,26 +127,25 @@ class RunFolder:
     @cached_property
     def study_record(self) -> dict[str, Any]:
         """All of study.json: format, study, versions, command, hash. Read once."""
-        try:
-            record = read_json(self.study_file)
-        except (json.JSONDecodeError, UnicodeDecodeError) as error:
-            raise HeadreuseError(
-                f"{self.study_file}: not valid JSON ({error}); restore it or start a new folder"
-            ) from None
-        if not isinstance(record, dict) or "study" not in record:
-            raise HeadreuseError(f"{self.study_file}: holds no study; restore it or start a new folder")
-        if (found := record.get("format", 1)) != FORMAT:
-            other = "an earlier" if found == 1 else "another"
+        content = read_content(self.study_file, RESTORE)
+        if f'"{ENTRY}"'.encode() not in content:
+            self._refuse_other_format(parsed(self.study_file, content, EarlierRecord, RESTORE).format)
+        seal_of(self.study_file, content, RESTORE)
+        self._refuse_other_format(parsed(self.study_file, content, EarlierRecord, RESTORE).format)
+        return asdict(parsed(self.study_file, content, StudyRecord, RESTORE))
+
+    def _refuse_other_format(self, found: int) -> None:
+        if found != FORMAT:
+            other = "an earlier" if found < FORMAT else "another"
             raise HeadreuseError(
                 f"{self.root}: made by {other} version of headreuse (format {found}, this version reads {FORMAT}); "
                 "run its study into a new folder with --out, or read this one with the version that made it"
             )
-        return record
 
     @cached_property
     def study(self) -> Study:
         """The study that this folder holds, parsed once and handed on."""
-        return parse_study(as_it_was_trained(self.study_record["study"]), str(self.study_file))
+        return parse_study(self.study_record["study"], str(self.study_file))
 
     def series_folder(self, group: str, label: int | str) -> Path:
         """Where the `checkpoint-<step>` folders of a run that is trained here lie."""
@@ -124,42 +161,44 @@ class RunFolder:
 
     def write_error(self, key: str, what: str, reason: str) -> None:
         """Say why a piece of work failed; it is tried again on the next run."""
-        write_json(self.error_file(key), {"what": what, "reason": reason})
+        write_sealed(self.error_file(key), asdict(Failure(what, reason)))
 
     def clear_error(self, key: str) -> None:
         """Forget a failure that has been mended."""
-        self.error_file(key).unlink(missing_ok=True)
+        file = self.error_file(key)
+        try:
+            file.unlink(missing_ok=True)
+        except OSError:
+            self.set_aside(file)
 
     def errors(self) -> list[str]:
-        """One line for each piece of work that failed and has not been done since."""
-        files = sorted(self.root.glob("errors/*.json"))
-        return [f"{entry['what']}: {entry['reason']}" for entry in map(read_json, files)]
+        """One line for each piece of work that failed and has not been done since; a damaged note is one, too."""
+        return [str(failure) for failure in self._failures()]
 
-    def table_file(self, name: str) -> Path:
-        """Where a table lies."""
-        return self.root / "tables" / f"{name}.csv"
+    def damaged_errors(self) -> list[DamagedError]:
+        """Notes of failures that cannot be read; they stop nothing."""
+        return [failure for failure in self._failures() if isinstance(failure, DamagedError)]
 
-    def write_table(self, name: str, frame: pd.DataFrame, inputs: str) -> None:
-        """Keep a table, and `inputs`, the key of what it was made from."""
-        with written_whole(self.table_file(name)) as draft:
-            frame.to_csv(draft, index=False, quoting=csv.QUOTE_MINIMAL)
-        write_text(self._table_inputs(name), inputs + "\n")
+    def _failures(self) -> Iterator[Failure | DamagedError]:
+        for file in sorted(self.root.glob("errors/*.json")):
+            try:
+                yield read_sealed(file, Failure, "a note of a failure; delete it")
+            except DamagedError as error:
+                yield error
+            except FileNotFoundError:
+                # Another process has mended what failed, just now.
+                continue
 
-    def read_table(self, name: str) -> pd.DataFrame:
-        """A table that has been made."""
-        if not self.table_file(name).exists():
-            raise HeadreuseError(
-                f"{self.root}: has no {name} table yet; `headreuse run {self.root}` makes what is missing"
-            )
-        return pd.read_csv(self.table_file(name))
-
-    def has_table(self, name: str, inputs: str) -> bool:
-        """Whether the table is there and was made from these inputs."""
-        made_from = self._table_inputs(name)
-        return self.table_file(name).exists() and made_from.exists() and made_from.read_text().strip() == inputs
-
-    def _table_inputs(self, name: str) -> Path:
-        return self.root / "tables" / f".{name}.inputs"
+    def set_aside(self, path: Path) -> None:
+        """Move a damaged file of this folder under `damaged/`, where it keeps its place and name."""
+        place = self.root / "damaged" / path.relative_to(self.root)
+        places = itertools.chain([place], (place.with_name(f"{place.name}.{number}") for number in itertools.count(2)))
+        try:
+            place.parent.mkdir(parents=True, exist_ok=True)
+            with contextlib.suppress(FileNotFoundError):
+                os.rename(path, next(free for free in places if not os.path.lexists(free)))
+        except OSError as error:
+            raise HeadreuseError(one_line(error, path, verb="set aside")) from error
 
 
 def _training_differences(earlier: Study, later: Study) -> Iterator[str]:
@@ -177,8 +216,7 @@ def _group_differences(earlier: Study, group: Group, later: Study, now: Group) -
     yield from _changed(f"{group.name}.model", earlier.model_of(group), later.model_of(now))
     yield from _changed(f"{group.name}.training", group.training, now.training, but={"log_every"})
     if group.source is None and group.twins != now.twins:
-        there, later_ones = (each.twins or "all groups" for each in (group, now))
-        yield f"{group.name}.twins: initial weights are those of {there} there, of {later_ones} now"
+        yield f"{group.name}.twins: {group.twins} there, {now.twins} now"
     if group.tasks != now.tasks:
         yield f"{group.name}: other tasks or lengths"
     if group.source != now.source:

@@ -1,18 +1,23 @@
 """What training notes of a checkpoint when it is whole."""
 
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from headreuse.records import Checkpoint
-from headreuse.store.writing import read_json, write_json
+from headreuse.store.sealing import DamagedError, read_sealed, write_sealed
 
 NOTE = "headreuse.json"
 """Written last into a checkpoint, so that one which has it is whole."""
 
 
+RESUME_FILES = ("optimizer.pt", "scheduler.pt")
+"""Needed to go on from a checkpoint, so kept for the last alone."""
+
+
 @dataclass(frozen=True)
 class CheckpointNote:
-    """Which checkpoint of which run this is."""
+    """Which checkpoint of which run this is, and what its files hold."""
 
     group: str
     label: int | str
@@ -20,21 +25,44 @@ class CheckpointNote:
     step: int
     fingerprint: str
     """See `store/fingerprints.py`."""
-    weights_bytes: int
+    files: dict[str, str]
+    """SHA-256 of every file beside the note, by its name; some are deleted when training has gone on."""
+    log: str = ""
+    """Checksum of the lines of the training log up to this step; empty where there is no log."""
 
 
 def write_note(folder: Path, note: CheckpointNote) -> None:
     """Note that the checkpoint in this folder is whole."""
-    write_json(folder / NOTE, asdict(note))
+    write_sealed(folder / NOTE, asdict(note))
 
 
 def read_note(folder: Path) -> CheckpointNote | None:
-    """The note in this folder; None where training has not completed a checkpoint here."""
-    file = folder / NOTE
-    return CheckpointNote(**read_json(file)) if file.is_file() else None
+    """The note in this folder; None where training has not completed a checkpoint here; raises `DamagedError`."""
+    try:
+        return read_sealed(folder / NOTE, CheckpointNote, again(folder))
+    except FileNotFoundError:
+        return None
 
 
 def noted_checkpoint(folder: Path) -> Checkpoint | None:
     """The checkpoint that training completed in this folder, or None; its weights are not looked at."""
     note = read_note(folder)
     return None if note is None else Checkpoint(folder, note.step, note.fingerprint)
+
+
+def check_files(folder: Path, note: CheckpointNote, sha256: Callable[[Path], str]) -> None:
+    """Raise `DamagedError` unless the files of a checkpoint are those that it was noted with; `sha256` is of a file."""
+    for name, noted in note.files.items():
+        file = folder / name
+        try:
+            if sha256(file) != noted:
+                raise DamagedError(file, "it is not what training wrote", again(folder))
+        except OSError as error:
+            if name not in RESUME_FILES:
+                reason = "it is gone" if isinstance(error, FileNotFoundError) else str(error.strerror)
+                raise DamagedError(file, reason, again(folder)) from None
+
+
+def again(folder: Path) -> str:
+    """What to do about a damaged checkpoint that was trained here."""
+    return f"copy it from elsewhere, or delete {folder.parent} to train again"

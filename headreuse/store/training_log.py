@@ -1,9 +1,12 @@
 """Accuracy while a model trains: looks at a few examples, more often than checkpoints are kept.
 
-Lines are appended whole after their step. Training that resumes from a checkpoint first drops the lines of later steps,
-so each step stands there once. On one machine's CPU the numbers are those of an uninterrupted training.
+Lines are appended whole after their step, each with its checksum; a checkpoint notes that of all lines up to its step,
+so that lost lines are noticed, too. Training that resumes from a checkpoint first drops the lines of later steps, so
+each step stands there once. On one machine's CPU the numbers are those of an uninterrupted training.
 """
 
+import hashlib
+import zlib
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, fields
 from io import StringIO
@@ -11,8 +14,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from headreuse.errors import HeadreuseError
-from headreuse.store.writing import written_whole
+from headreuse.store.sealing import DamagedError, read_content
+from headreuse.store.writing import append_text, written_whole
 from headreuse.study.config import Group
 
 REGIMES = ("in_distribution", "transfer", "beyond")
@@ -37,6 +40,7 @@ class LogLine:
 
 
 COLUMNS = tuple(field.name for field in fields(LogLine))
+HEADER = ",".join((*COLUMNS, "crc32")) + "\n"
 
 
 def regime_of(group: Group, task: str, length: int) -> str:
@@ -52,27 +56,58 @@ class Logbook:
     path: Path
 
     def read(self) -> pd.DataFrame:
-        """All whole lines, columns of `LogLine`; none where nothing has been logged."""
-        return pd.read_csv(StringIO(",".join(COLUMNS) + "\n" + "".join(self._lines())))
+        """All whole lines, columns of `LogLine`; none where nothing has been logged; raises `DamagedError`."""
+        return as_frame(self._lines())
+
+    def checksum(self, last_step: int) -> str:
+        """Of the lines up to that step; empty where there are none."""
+        lines = "".join(self._lines(last_step))
+        return hashlib.sha256(lines.encode()).hexdigest() if lines else ""
+
+    def check(self, last_step: int, checksum: str) -> None:
+        """Raise `DamagedError` unless the lines up to a step are those that had this checksum."""
+        if self.checksum(last_step) != checksum:
+            raise DamagedError(self.path, f"lines up to step {last_step} are gone or are others", self._mend)
 
     def cut(self, last_step: int) -> None:
         """Drop what lies after that step, and what a kill left half written."""
         if self.path.exists():
-            kept = [line for line in self._lines() if int(line.split(",", 1)[0]) <= last_step]
+            kept = self._lines(last_step)
             with written_whole(self.path) as draft:
-                draft.write_text("".join([",".join(COLUMNS) + "\n", *kept]), encoding="utf-8")
+                draft.write_text("".join([HEADER, *kept]), encoding="utf-8")
 
     def add(self, lines: Iterable[LogLine]) -> None:
         """Add lines at the end."""
         frame = pd.DataFrame([asdict(line) for line in lines], columns=list(COLUMNS))
-        text = frame.to_csv(index=False, header=not self.path.exists(), float_format="%.6g", lineterminator="\n")
-        try:
-            with self.path.open("a", encoding="utf-8") as file:
-                file.write(text)
-        except OSError as error:
-            raise HeadreuseError(f"{self.path}: could not be written: {error.strerror}; free some space") from error
+        text = frame.to_csv(index=False, header=False, float_format="%.6g", lineterminator="\n")
+        checked = "".join(f"{line},{_check(line)}\n" for line in text.splitlines())
+        append_text(self.path, checked if self.path.exists() else HEADER + checked)
 
-    def _lines(self) -> list[str]:
-        """Whole lines below the header."""
-        text = self.path.read_text(encoding="utf-8") if self.path.exists() else ""
-        return [line for line in text.splitlines(keepends=True)[1:] if line.endswith("\n")]
+    def _lines(self, last_step: float = float("inf")) -> list[str]:
+        """Whole lines below the header, up to a step."""
+        try:
+            text = read_content(self.path, self._mend).decode(errors="replace")
+        except FileNotFoundError:
+            return []
+        header, *lines = text.split("\n")[:-1] or [HEADER.strip()]
+        if f"{header}\n" != HEADER:
+            raise DamagedError(self.path, "line 1 names other columns", self._mend)
+        for number, line in enumerate(lines, 2):
+            values, _, check = line.rpartition(",")
+            if check != _check(values):
+                raise DamagedError(self.path, f"line {number} does not fit its checksum", self._mend)
+        return [f"{line}\n" for line in lines if int(line.partition(",")[0]) <= last_step]
+
+    @property
+    def _mend(self) -> str:
+        return f"tables are made without it; delete {self.path.parent} to train again"
+
+
+def as_frame(lines: Iterable[str]) -> pd.DataFrame:
+    """Whole lines of a log as a table, columns of `LogLine`."""
+    return pd.read_csv(StringIO(HEADER + "".join(lines))).drop(columns="crc32")
+
+
+def _check(line: str) -> str:
+    # Digits alone would be read as a number, with their zeros in front gone.
+    return f"x{zlib.crc32(line.encode()):08x}"

@@ -1,4 +1,7 @@
-"""Units: one measurement of one task at one checkpoint each, the smallest piece of work that is kept."""
+"""Units: one measurement of one task at one checkpoint each, the smallest piece of work that is kept.
+
+A unit's file is sealed (`sealing.py`), and says whose result it is: a damaged file is never read, nor another's.
+"""
 
 import hashlib
 import json
@@ -12,8 +15,9 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from headreuse.errors import HeadreuseError
 from headreuse.records import Checkpoint
+from headreuse.store.remembered import Remembered
+from headreuse.store.sealing import ENTRY, OPEN, DamagedError, read_content, seal_of, sealed
 from headreuse.store.versions import versions
 from headreuse.store.writing import written_whole
 
@@ -49,18 +53,32 @@ class UnitFiles:
     """The results of a run folder: Parquet files by the fingerprint of the model, so that none is made twice."""
 
     folder: Path
+    remembered: Remembered
+    """The seals of files that were found whole."""
 
     def file(self, unit: Unit) -> Path:
         """Where a unit's result lies."""
         name = f"{unit.kind}-{unit.task}-{unit.key}.parquet"
         return self.folder / unit.checkpoint.fingerprint[:SHORT] / name
 
-    def __contains__(self, unit: Unit) -> bool:
-        return self.file(unit).exists()
+    def seal(self, unit: Unit) -> str | None:
+        """The checksum of a unit's result; None where there is none; raises `DamagedError`.
+
+        The file is read whole unless it has been found whole on this machine and has not changed since.
+        """
+        file = self.file(unit)
+        try:
+            return self.remembered.get(file, lambda file: self._whole(file, unit)[1])
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        except OSError as error:
+            raise DamagedError(file, f"it cannot be read: {error.strerror}", self._mend) from None
 
     def write(self, unit: Unit, frame: pd.DataFrame) -> None:
         """Keep a unit's result, for good, with the settings and versions that it came from."""
         origin = {
+            ENTRY: OPEN,
+            "key": unit.key,
             "kind": unit.kind,
             "version": unit.version,
             "task": unit.task,
@@ -78,10 +96,21 @@ class UnitFiles:
         encoding: Any = dict.fromkeys(floats, "BYTE_STREAM_SPLIT")
         with written_whole(self.file(unit)) as draft:
             pq.write_table(table, draft, compression="zstd", use_dictionary=others, column_encoding=encoding)
+            draft.write_bytes(sealed(draft.read_bytes()))
 
     def read(self, unit: Unit) -> pd.DataFrame:
-        """A unit's result."""
-        try:
-            return pq.read_table(self.file(unit)).to_pandas()
-        except pa.ArrowInvalid as error:
-            raise HeadreuseError(f"{self.file(unit)}: damaged ({error}); delete it and run again") from None
+        """A unit's result, checked; raises `DamagedError`."""
+        content, _ = self._whole(self.file(unit), unit)
+        return pq.read_table(pa.BufferReader(content)).to_pandas()
+
+    def _whole(self, file: Path, unit: Unit) -> tuple[bytes, str]:
+        """The content of a unit's file, and its seal."""
+        content = read_content(file, self._mend)
+        seal = seal_of(file, content, self._mend)
+        if f'"{ENTRY}": "{seal}", "key": "{unit.key}"'.encode() not in content:
+            raise DamagedError(file, "it holds another measurement", self._mend)
+        return content, seal
+
+    @property
+    def _mend(self) -> str:
+        return f"`headreuse run {self.folder.parent}` sets it aside and measures it again"

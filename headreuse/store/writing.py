@@ -1,42 +1,74 @@
-"""Files that are written whole or not at all, and folders in which one process works at a time."""
+"""Files that are written whole or not at all, and folders in which one process works at a time.
+
+Every file that this package writes is written here, so every error of the disk becomes one line with its path.
+"""
 
 import contextlib
-import errno
 import fcntl
 import json
 import os
+import re
+import socket
 import time
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from headreuse.errors import HeadreuseError
+from headreuse.errors import HeadreuseError, one_line
 
 SECONDS_BETWEEN_TRIES = 0.2
+DRAFT = re.compile(r"\..+\.([0-9a-f]{8})-(\d+)")
+"""The name of a draft: that of the file, the machine, and the process that writes it."""
 
 
 @contextlib.contextmanager
 def written_whole(path: Path) -> Iterator[Path]:
     """Within the block, write to the path given; `path` changes only when the block ends well.
 
-    A kill leaves at most a dot-named file behind. An error of the disk names the file that could not be written.
+    A kill leaves at most a draft behind, which `drop_drafts` deletes. An error of the disk names the file.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        yield draft
-        os.replace(draft, path)
-    except OSError as error:
-        reason = "the disk is full" if error.errno == errno.ENOSPC else str(error.strerror or error)
-        raise HeadreuseError(f"{path}: could not be written: {reason}; free some space and run again") from error
-    finally:
-        draft.unlink(missing_ok=True)
+    draft = path.with_name(f".{path.name}.{_machine()}-{os.getpid()}")
+    with _told(path):
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            yield draft
+            os.replace(draft, path)
+        finally:
+            with contextlib.suppress(OSError):
+                draft.unlink(missing_ok=True)
+
+
+def make_folder(folder: Path) -> None:
+    """A folder in which files can be written; raises where it is none, before work is done whose results go there."""
+    draft = folder / f".folder.{_machine()}-{os.getpid()}"
+    with _told(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        draft.touch()
+        draft.unlink()
+
+
+def drop_drafts(folder: Path) -> None:
+    """Delete the drafts anywhere in a folder that processes of this machine left when they were killed."""
+    for parent, _, names in os.walk(folder):
+        for name in names:
+            match = DRAFT.fullmatch(name)
+            if match and match[1] == _machine() and not _lives(int(match[2])):
+                with _told(Path(parent, name)):
+                    Path(parent, name).unlink(missing_ok=True)
+
+
+def append_text(path: Path, text: str) -> None:
+    """Add to the end of a text file."""
+    with _told(path), path.open("a", encoding="utf-8") as file:
+        file.write(text)
 
 
 def write_text(path: Path, text: str) -> None:
     """A text file, whole or not at all."""
     with written_whole(path) as draft:
-        draft.write_text(text, encoding="utf-8")
+        # A path that is no valid text, as a study's command can hold, has characters that UTF-8 has not.
+        draft.write_text(text, encoding="utf-8", errors="backslashreplace")
 
 
 def write_json(path: Path, content: Any) -> None:
@@ -56,9 +88,11 @@ def alone_in(folder: Path, patience: float = 20.0) -> Iterator[None]:
     Waits up to `patience` seconds, since the workers of a killed command take a moment to end; the system takes a
     killed process's lock away by itself.
     """
-    folder.mkdir(parents=True, exist_ok=True)
+    with _told(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = (folder / ".lock").open("a")
     deadline = time.monotonic() + patience
-    with (folder / ".lock").open("a") as lock:
+    with lock:
         while not _locked(lock.fileno()):
             if time.monotonic() > deadline:
                 raise HeadreuseError(f"{folder}: another process is at work here; wait for it or end it")
@@ -71,4 +105,29 @@ def _locked(file: int) -> bool:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         return False
+    return True
+
+
+@contextlib.contextmanager
+def _told(path: Path) -> Iterator[None]:
+    """Within the block, an error of the disk becomes one line with this path."""
+    try:
+        yield
+    except OSError as error:
+        raise HeadreuseError(one_line(error, path, verb="written")) from error
+
+
+def _machine() -> str:
+    """Eight digits that tell the machines apart which share a folder."""
+    return f"{zlib.crc32(socket.gethostname().encode()):08x}"
+
+
+def _lives(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:
+        # Of another user.
+        return True
     return True

@@ -8,11 +8,12 @@ from pydantic import Field, ValidationInfo, field_serializer, field_validator, m
 from headreuse.errors import nearest
 from headreuse.study import limits
 from headreuse.study.frozen import Frozen, Name, check_unique
+from headreuse.study.one_group import longest_training
 from headreuse.study.own_tasks import TaskFile
 from headreuse.study.primary import DEFAULT_OUTCOME, DEFAULT_OVERLAP, Primary
 from headreuse.study.source_specs import SOURCE_SPECS, SourceSpec, read_source, under_source
 from headreuse.study.specs import Length, MeasureSpec, ModelSpec, TaskRange, TrainingSpec, is_of_patterns
-from headreuse.study.unfolding import UNFOLDING, longest_training
+from headreuse.study.unfolding import UNFOLDING
 from headreuse.tasks import TASKS, Task
 
 

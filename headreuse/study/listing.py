@@ -11,6 +11,11 @@ from headreuse.registry import Registry
 from headreuse.study.own_tasks import check_files, read_files
 from headreuse.tasks import TASKS, Task
 
+LONGEST = 10_000
+"""Length of examples that are shown."""
+MOST_SYMBOLS = 1_000_000
+"""Of all examples together that are shown at once."""
+
 
 def choices(task_files: Sequence[Path], *, alphabet_size: int, grid_size: int) -> Registry[Task]:
     """All tasks of the package, then those of the user's files, which are executed and checked."""
@@ -41,7 +46,12 @@ def example_lines(task: Task, *, length: int | None, n: int, seed: int, plain: b
     """Examples of one task: only `prompt<TAB>answer` if `plain`, else with a heading and their corrupted prompts."""
     if length is not None and not task.min_length <= length <= (task.max_length or length):
         raise HeadreuseError(f"--length {length}: {task.name} has {_lengths(task)}; give one of these")
-    rows = _examples(task, _usual_length(task) if length is None else length, n, seed)
+    length = _usual_length(task) if length is None else length
+    if length > LONGEST:
+        raise HeadreuseError(f"--length {length}: too long to show; at most {LONGEST}")
+    if n * length > MOST_SYMBOLS:
+        raise HeadreuseError(f"--show {n}: too many of length {length}; at most {MOST_SYMBOLS // length}")
+    rows = _examples(task, length, n, seed)
     if plain:
         yield from (f"{prompt}\t{answer}" for prompt, answer, _ in rows)
         return

@@ -17,11 +17,12 @@ from headreuse.study.drawing import problems_of_drawing
 from headreuse.study.explaining import StudyError, explain
 from headreuse.study.feasible import problems_of_lengths, problems_of_size
 from headreuse.study.frozen import is_name
+from headreuse.study.one_group import Unfolded
 from headreuse.study.own_tasks import check_files, read_files
 from headreuse.study.showing import Place, place_shown, shown
 from headreuse.study.specs import ModelSpec, TrainingSpec
 from headreuse.study.texts import UnreadableError, parsed_toml, read_text
-from headreuse.study.unfolding import TooManyGroupsError, Unfolded, unfolded
+from headreuse.study.unfolding import TooManyGroupsError, unfolded
 
 
 @dataclass(frozen=True)
@@ -57,14 +58,6 @@ def read_study(path: Path) -> Study:
     if problems := problems or list(problems_of_drawing(study, checked.origin)):
         raise StudyError(str(path), problems)
     return study
-
-
-def as_it_was_trained(raw: dict[str, Any]) -> dict[str, Any]:
-    """A study as a run folder keeps it; its groups shared their initial weights where it does not name twins."""
-    groups = raw.get("groups")
-    if not isinstance(groups, list):
-        return raw
-    return raw | {"groups": [{"twins": None} | group if isinstance(group, dict) else group for group in groups]}
 
 
 def _checked(raw: dict[str, Any], source: str) -> Checked:

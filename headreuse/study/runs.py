@@ -30,6 +30,10 @@ class Source(ABC):
         """The steps whose checkpoints are still to be made; none of a series that is given."""
         return ()
 
+    def problems(self, run: "Run") -> tuple[str, ...]:
+        """What is wrong with checkpoints that are left out, one line each."""
+        return ()
+
     def make(self, study: Study, run: "Run", on_progress: OnProgress) -> None:
         """Make the checkpoints that are missing."""
         raise NotImplementedError(f"{type(self).__name__} makes no checkpoints")

@@ -12,14 +12,25 @@ gives `reverse_add-4-8-rope`, `reverse_add-4-8-rope-no_carry`, `reverse_add-4-8-
 asked for leaves no part in the name, and `joint` never does. All of them are twins: they start alike at each seed.
 """
 
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator
+from dataclasses import replace
 from itertools import product
 from typing import Any, get_args
 
 from headreuse.study import limits
 from headreuse.study.frozen import is_name
-from headreuse.study.showing import Place, shown
+from headreuse.study.one_group import (
+    ARM,
+    Raw,
+    Step,
+    Unfolded,
+    as_given,
+    auxiliaries,
+    with_any_lengths,
+    with_lengths,
+    with_position,
+)
+from headreuse.study.showing import shown
 from headreuse.study.specs import Position
 
 ARMS = ("joint", "each", "alone")
@@ -27,41 +38,10 @@ POSITIONS: tuple[str, ...] = get_args(Position)
 PAIRS = "give pairs such as [[8, 16], [16, 32]], or lists such as { main = [4, 8], auxiliary = [8, 16] }"
 UNFOLDING = ("lengths", "positions", "arms")
 """Keys of a group that ask for several."""
-Raw = dict[str, Any]
 
 
 class TooManyGroupsError(ValueError):
     """A study's groups, unfolded, are more than a study may have."""
-
-
-@dataclass(frozen=True)
-class Unfolded:
-    """One group of those that an entry gives."""
-
-    raw: Any
-    index: int
-    """Of the entry in the user's file."""
-    moved: Mapping[Place, Place] = field(default_factory=dict)
-    """Places in `raw` that come from another place in the entry."""
-    entry_name: str | None = None
-    """The name of the entry, where it gives several groups."""
-
-    def origin(self, place: Place) -> Place:
-        """Where in the user's file a place in this group comes from."""
-        start = next((start for start in self.moved if place[: len(start)] == start), ())
-        return ("groups", self.index, *self.moved.get(start, ()), *place[len(start) :])
-
-    def with_(self, **changed: Any) -> "Unfolded":
-        """This group with other entries."""
-        return replace(self, raw=self.raw | changed)
-
-    def named(self, ending: object) -> "Unfolded":
-        """This group with an ending to its name; a name that is none stays as it is, to be told."""
-        name = self.raw.get("name")
-        return self.with_(name=f"{name}-{ending}") if is_name(name) else self
-
-
-Step = Callable[[Unfolded], Iterator[Unfolded]]
 
 
 def unfolded(groups: list[Any]) -> tuple[list[Unfolded], list[str]]:
@@ -104,11 +84,10 @@ def _steps(group: Raw, problems: list[str], place: str) -> tuple[list[Step], int
         if group.get(key) is None:
             continue
         try:
-            step, n = reader(group[key], len(_auxiliaries(group)))
+            step, n = reader(group[key], len(auxiliaries(group)))
         except ValueError as error:
             problems.append(f"{place}.{key}: {error}")
-            # Lengths that are given wrongly are not missed in the tasks as well.
-            step, n = _with_any_lengths if key == "lengths" else _as_given, 1
+            step, n = with_any_lengths if key == "lengths" else as_given, 1
         steps.append(step)
         n_groups *= n
     return steps, n_groups
@@ -132,12 +111,12 @@ def _read_lengths(lengths: Any, _n_auxiliaries: int) -> tuple[Step, int]:
     if wrong := [value for value in values if not 1 <= value <= limits.LENGTH]:
         raise ValueError(f"{shown(wrong[0])} is no length; lengths go from 1 to {limits.LENGTH}")
     kept = list(pairs) if n <= limits.GROUPS else []
-    return (lambda one: (_with_lengths(one, *pair) for pair in kept)), n
+    return (lambda one: (with_lengths(one, *pair) for pair in kept)), n
 
 
 def _read_positions(positions: Any, _n_auxiliaries: int) -> tuple[Step, int]:
     chosen = _chosen(positions, POSITIONS)
-    return (lambda one: (_with_position(one, position) for position in chosen)), len(chosen)
+    return (lambda one: (with_position(one, position) for position in chosen)), len(chosen)
 
 
 def _read_arms(arms: Any, n_auxiliaries: int) -> tuple[Step, int]:
@@ -145,7 +124,7 @@ def _read_arms(arms: Any, n_auxiliaries: int) -> tuple[Step, int]:
     if not n_auxiliaries and chosen != ["alone"]:
         raise ValueError("a group without auxiliary tasks has no arms; give it some, or leave arms out")
     n_groups = sum(n_auxiliaries if name == "each" else 1 for name in chosen)
-    return (lambda one: (arm for name in ARMS if name in chosen for arm in _ARM[name](one))), n_groups
+    return (lambda one: (arm for name in ARMS if name in chosen for arm in ARM[name](one))), n_groups
 
 
 _READERS = dict(zip(UNFOLDING, (_read_lengths, _read_positions, _read_arms), strict=True))
@@ -164,69 +143,3 @@ def _check_unique(values: list[Any]) -> None:
         if text in seen:
             raise ValueError(f"{text} is listed twice; list it once")
         seen.add(text)
-
-
-def _with_lengths(one: Unfolded, main: int, auxiliary: int) -> Unfolded:
-    return _of_lengths(one, main, auxiliary).named(f"{main}-{auxiliary}")
-
-
-def _of_lengths(one: Unfolded, main: int, auxiliary: int) -> Unfolded:
-    changed: Raw = {"main": _of_length(one.raw["main"], main)} if "main" in one.raw else {}
-    if isinstance(one.raw.get("auxiliary"), list):
-        changed["auxiliary"] = [_of_length(entry, auxiliary) for entry in one.raw["auxiliary"]]
-    return one.with_(**changed)
-
-
-def _with_any_lengths(one: Unfolded) -> Iterator[Unfolded]:
-    raw = {key: value for key, value in one.raw.items() if key not in ("transfer_to", "evaluate_to")}
-    yield _of_lengths(replace(one, raw=raw), limits.LENGTH, limits.LENGTH)
-
-
-def _as_given(one: Unfolded) -> Iterator[Unfolded]:
-    yield one
-
-
-def _of_length(entry: Any, max_length: int) -> Any:
-    return entry | {"max_length": max_length} if isinstance(entry, dict) else entry
-
-
-def _with_position(one: Unfolded, position: str) -> Unfolded:
-    model = one.raw.get("model", {})
-    changed = model | {"position": position} if isinstance(model, dict) else model
-    return one.with_(model=changed).named(position)
-
-
-def _one_at_a_time(one: Unfolded) -> Iterator[Unfolded]:
-    for index, entry in enumerate(_auxiliaries(one.raw)):
-        task = entry.get("task") if isinstance(entry, dict) else None
-        ending = task if is_name(task) else index
-        moved = {**one.moved, ("auxiliary", 0): ("auxiliary", index)}
-        yield replace(one.with_(auxiliary=[entry], **_same_range(one.raw)).named(ending), moved=moved)
-
-
-def _alone(one: Unfolded) -> Iterator[Unfolded]:
-    without = {key: value for key, value in one.raw.items() if key not in ("auxiliary", "kind")}
-    yield replace(one, raw=without | _same_range(one.raw)).named("alone")
-
-
-_ARM: dict[str, Step] = {"joint": _as_given, "each": _one_at_a_time, "alone": _alone}
-
-
-def _auxiliaries(group: Raw) -> list[Any]:
-    auxiliary = group.get("auxiliary", [])
-    return auxiliary if isinstance(auxiliary, list) else []
-
-
-def _same_range(group: Raw) -> Raw:
-    """The transfer range of all of a group's tasks together, so that its arms are compared over the same lengths."""
-    return {} if group.get("transfer_to") is not None else {"transfer_to": longest_training(group)}
-
-
-def longest_training(group: Raw) -> int | None:
-    """The longest `max_length` of a group's tasks that can be one, from tables or records; None where none can."""
-    auxiliary = group.get("auxiliary")
-    entries = [group.get("main"), *(auxiliary if isinstance(auxiliary, (list, tuple)) else [])]
-    lengths = [
-        entry.get("max_length") if isinstance(entry, dict) else getattr(entry, "max_length", None) for entry in entries
-    ]
-    return max((length for length in lengths if type(length) is int and 0 < length <= limits.LENGTH), default=None)

@@ -24,7 +24,7 @@ class Design:
 
     groups: Sequence[Group]
     """Under the names that the tables use."""
-    primary: Primary = Primary()
+    primary: Primary
     """The question that is tested; everything else is exploratory."""
 
 

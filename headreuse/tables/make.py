@@ -6,20 +6,30 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from headreuse.errors import HeadreuseError
+from headreuse.errors import NothingMeasuredError
 from headreuse.store.folder import RunFolder
 from headreuse.tables.base import TABLES, CheckpointTable, Design, StudyTable, derive
 from headreuse.tables.results import MeasuredCheckpoint, Results
 
 
 def make_tables(folder: RunFolder) -> dict[str, pd.DataFrame]:
-    """All tables of a run folder by name; read where they are up to date, else made and kept."""
+    """All tables of a run folder by name; read where they are whole and up to date, else made and kept.
+
+    A damaged one is set aside.
+    """
     results = Results(folder)
     inputs = _inputs(results)
-    if not all(folder.has_table(name, inputs) for name in TABLES):
-        for name, table in compute_tables(results).items():
-            folder.write_table(name, table, inputs)
-    return {name: folder.read_table(name) for name in TABLES}
+    if (found := folder.tables.read(TABLES, inputs)) is not None:
+        return found
+    made = compute_tables(results)
+    for error in folder.tables.damaged():
+        folder.set_aside(error.path)
+    return folder.tables.write(made, inputs)
+
+
+def up_to_date(results: Results) -> bool:
+    """Whether the tables are whole and made from what is there."""
+    return results.folder.tables.read(TABLES, _inputs(results)) is not None
 
 
 def compute_tables(results: Results) -> dict[str, pd.DataFrame]:
@@ -31,7 +41,7 @@ def compute_tables(results: Results) -> dict[str, pd.DataFrame]:
         for table in of_checkpoints:
             rows[table.name].append(_placed(checkpoint, table.rows(checkpoint)))
     if not all(any(map(len, rows[name])) for name in ("accuracy", "head_scores")):
-        raise HeadreuseError("nothing has been measured yet; `headreuse run` trains and measures what is missing")
+        raise NothingMeasuredError("nothing has been measured yet; `headreuse run` trains and measures what is missing")
     tables = {name: _stacked(frames) for name, frames in rows.items()}
     tables |= {table.name: table.make(results) for table in TABLES.values() if isinstance(table, StudyTable)}
     tables = derive(tables, Design(results.study.groups, results.study.question))
@@ -41,7 +51,7 @@ def compute_tables(results: Results) -> dict[str, pd.DataFrame]:
 def _inputs(results: Results) -> str:
     """Changes when anything does that the tables follow from: measurements, study, or the code of a table."""
     versions = {name: table.version for name, table in TABLES.items()}
-    return hashlib.sha256(json.dumps([results.key, versions]).encode()).hexdigest()
+    return hashlib.sha256(json.dumps([results.key, versions], sort_keys=True).encode()).hexdigest()
 
 
 def _placed(checkpoint: MeasuredCheckpoint, rows: pd.DataFrame) -> pd.DataFrame:

@@ -12,7 +12,9 @@ import pandas as pd
 from headreuse.measurements.base import MEASUREMENTS, Measurement
 from headreuse.records import Checkpoint
 from headreuse.store.folder import RunFolder
-from headreuse.store.training_log import COLUMNS, Logbook
+from headreuse.store.notes import read_note
+from headreuse.store.sealing import DamagedError
+from headreuse.store.training_log import COLUMNS, Logbook, as_frame
 from headreuse.store.units import Unit
 from headreuse.study.config import Group, Study
 from headreuse.study.runs import Run
@@ -83,7 +85,7 @@ class Results:
     def key(self) -> str:
         """Changes with any measurement, log or setting that tables are made from; `make.py` adds their versions."""
         places = [
-            [entry.run.group.name, entry.run.label, at.checkpoint.step, sorted(unit.key for unit in at.done)]
+            [entry.run.group.name, entry.run.label, at.checkpoint.step, [unit.key for unit in at.done], at.seals]
             for entry in self.progress
             for at in entry.checkpoints
         ]
@@ -92,12 +94,35 @@ class Results:
         return hashlib.sha256(parts.encode()).hexdigest()
 
     def training_log(self) -> pd.DataFrame:
-        """Columns group, seed and those of `LogLine`: accuracy during the training of each run, run by run."""
-        logs = []
-        for entry in self.progress:
-            file = self.folder.training_log_file(entry.run.group.name, entry.run.label)
-            logs.append(Logbook(file).read().assign(group=entry.run.group.name, seed=entry.run.label))
-        return pd.concat(logs, ignore_index=True)[["group", "seed", *COLUMNS]]
+        """Columns group, seed and those of `LogLine`: accuracy during the training of each run, run by run.
+
+        Logs that are damaged are left out; see `damaged_logs`.
+        """
+        logs = [log for log in self._logs if not isinstance(log, DamagedError) and len(log)]
+        return pd.concat(logs or [as_frame([]).assign(group="", seed=0)], ignore_index=True)[
+            ["group", "seed", *COLUMNS]
+        ]
+
+    def damaged_logs(self) -> list[DamagedError]:
+        """What is wrong with the logs that are left out."""
+        return [log for log in self._logs if isinstance(log, DamagedError)]
+
+    @cached_property
+    def _logs(self) -> list[pd.DataFrame | DamagedError]:
+        return [self._log(entry) for entry in self.progress]
+
+    def _log(self, entry: RunProgress) -> pd.DataFrame | DamagedError:
+        """The log of one run, or what is wrong with it."""
+        book = Logbook(self.folder.training_log_file(entry.run.group.name, entry.run.label))
+        try:
+            for last in entry.checkpoints[-1:]:
+                note = read_note(last.checkpoint.path)
+                # A series that was not trained here has no log here.
+                if note is not None and last.checkpoint.path.parent == book.path.parent:
+                    book.check(note.step, note.log)
+            return book.read().assign(group=entry.run.group.name, seed=entry.run.label)
+        except DamagedError as error:
+            return error
 
     def checkpoints(self) -> Iterator[MeasuredCheckpoint]:
         """Every checkpoint with a finished measurement: group by group, run by run, step by step."""

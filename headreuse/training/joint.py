@@ -7,8 +7,6 @@ from headreuse.models.architectures import build_model, quiet_transformers
 from headreuse.models.tokenizer import build_tokenizer
 from headreuse.prompts import Vocabulary
 from headreuse.records import Checkpoint
-from headreuse.store.folder import TRAINING_LOG
-from headreuse.store.training_log import Logbook
 from headreuse.study import limits
 from headreuse.study.config import Group, Study
 from headreuse.study.streams import weights_seed
@@ -51,10 +49,9 @@ def _train_from(last: Checkpoint | None, study: Study, group: Group, series: Tra
     with quiet_transformers():
         trainer = _build_trainer(study, group, series, first=first)
         if is_writer():
-            logbook = Logbook(series.folder / TRAINING_LOG)
-            logbook.cut(first)
+            series.logbook.cut(first)
             watched = watched_prompts(study, group, _vocabulary(study, group))
-            trainer.add_callback(Watcher(trainer.model, watched, logbook, every=spec.log_every))
+            trainer.add_callback(Watcher(trainer.model, watched, series.logbook, every=spec.log_every))
         trainer.add_callback(Follower(trainer, spec, on_step))
         trainer.train(resume_from_checkpoint=str(last.path) if last else None)
 

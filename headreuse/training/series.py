@@ -6,14 +6,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from headreuse.errors import HeadreuseError
-from headreuse.models.checkpoints import fingerprint_of, verify
+from headreuse.models.checkpoints import note_whole, verify
 from headreuse.records import Checkpoint
-from headreuse.store.notes import CheckpointNote, noted_checkpoint, read_note, write_note
+from headreuse.store.folder import TRAINING_LOG
+from headreuse.store.notes import RESUME_FILES, noted_checkpoint, read_note
+from headreuse.store.training_log import Logbook
 
 DRAFTS = ".saving"
 """Folder in a series in which a checkpoint is written before it takes its name."""
-RESUME_FILES = ("optimizer.pt", "scheduler.pt")
-"""Needed to go on from a checkpoint, so kept for the last alone."""
 
 
 @dataclass(frozen=True)
@@ -29,6 +29,11 @@ class TrainedSeries:
     def drafts(self) -> Path:
         """Where checkpoints are written before they take their names."""
         return self.folder / DRAFTS
+
+    @property
+    def logbook(self) -> Logbook:
+        """The accuracy while the run is trained."""
+        return Logbook(self.folder / TRAINING_LOG)
 
     def last(self) -> Checkpoint | None:
         """The last checkpoint in the folder; raises if the folder holds another run's checkpoints."""
@@ -51,8 +56,8 @@ class TrainedSeries:
         Then thin out the checkpoints before it.
         """
         (draft / "training_args.bin").unlink(missing_ok=True)
-        size = (draft / "model.safetensors").stat().st_size
-        write_note(draft, CheckpointNote(self.group, self.label, step, fingerprint_of(draft), size))
+        log = self.logbook.checksum(step)
+        note_whole(draft, self.group, self.label, step, log=log)
         path = self.folder / draft.name
         os.rename(draft, path)
         self.drop_resume_files(keep=path)

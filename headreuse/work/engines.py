@@ -3,15 +3,19 @@
 import ctypes
 import multiprocessing
 import os
+import signal
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from importlib.metadata import version
 from importlib.util import find_spec
+from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
+from multiprocessing.process import BaseProcess
+from threading import Thread
 from typing import Protocol
 
 from headreuse.errors import HeadreuseError, UnknownNameError, nearest
@@ -187,7 +191,7 @@ class _Worker:
     def __init__(self, environment: Mapping[str, str]) -> None:
         self.environment = environment
         self.job: Job | None = None
-        self.process: multiprocessing.process.BaseProcess | None = None
+        self.process: BaseProcess | None = None
         self.connection: Connection
 
     def start(self, job: Job) -> None:
@@ -195,13 +199,15 @@ class _Worker:
         if self.process is None or not self.process.is_alive():
             context = multiprocessing.get_context("spawn")
             self.connection, theirs = context.Pipe()
-            with _environment_set(self.environment):
+            with _environment_set(self.environment), _without_signals():
                 # Not a daemon: a daemon may not start the processes that make batches. `end` ends it.
                 self.process = context.Process(target=_work, args=(theirs,))
                 self.process.start()
             theirs.close()
         self.job = job
-        self.connection.send(job)
+        # One that was killed just now is heard of in `news`, which finds the connection closed.
+        with suppress(BrokenPipeError):
+            self.connection.send(job)
 
     def news(self) -> Event:
         """What the job says next, or that its process was killed."""
@@ -225,7 +231,7 @@ class _Worker:
     def end(self) -> None:
         """End the process, whatever it is doing."""
         if self.process is not None:
-            self.process.terminate()
+            self.process.kill()
             self.process.join()
 
 
@@ -250,14 +256,39 @@ def _environment_set(variables: Mapping[str, str]) -> Iterator[None]:
                 os.environ[name] = value
 
 
+@contextmanager
+def _without_signals() -> Iterator[None]:
+    """Within the block, Ctrl-C and a request to end wait; a process that is started here waits with both, too.
+
+    So this process knows every process that it has started when it is told to end, and Ctrl-C, which a terminal sends
+    to all of them, is answered by this one alone.
+    """
+    # The first process of all would start it, and starting it lets both signals through again.
+    resource_tracker.ensure_running()
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGINT, signal.SIGTERM))
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _end_with(parent: BaseProcess) -> None:
+    """End this process as soon as that one is gone, also in the middle of a job."""
+    parent.join()
+    os._exit(1)
+
+
 def _work(connection: Connection) -> None:
     """What a worker's process does: one job after the other, until the process that started it is gone."""
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, (signal.SIGTERM,))
+    if parent := multiprocessing.parent_process():
+        Thread(target=_end_with, args=(parent,), daemon=True).start()
     try:
         while True:
             job: Job = connection.recv()
             problems = _attempt(job, _at_intervals(lambda fraction, note: connection.send((fraction, note, False, ()))))
             connection.send((1.0, "", True, problems))
-    except (EOFError, BrokenPipeError, ConnectionResetError, KeyboardInterrupt):
+    except (EOFError, BrokenPipeError, ConnectionResetError):
         os._exit(0)
 
 

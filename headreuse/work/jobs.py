@@ -66,7 +66,11 @@ class MeasureJob:
         """Keep each unit as soon as it is measured; one that fails leaves the others alone."""
         # Loads torch, which only a worker needs.
         from headreuse.measurements.loaded import Loaded
+        from headreuse.models.checkpoints import verify_same
+        from headreuse.store.fingerprints import sha256_of
 
+        remembered = self.folder.checkpoint_files
+        verify_same(self.checkpoint, sha256=lambda file: remembered.get(file, sha256_of))
         loaded = Loaded(self.folder.units, self.folder.study, self.belongs_to.source, self.checkpoint)
         problems = []
         for index, unit in enumerate(self.units):

@@ -7,6 +7,7 @@ from headreuse.measurements.base import units_of
 from headreuse.records import Checkpoint
 from headreuse.sources import runs_of
 from headreuse.store.folder import RunFolder
+from headreuse.store.sealing import DamagedError
 from headreuse.store.units import Unit
 from headreuse.study.runs import Run
 
@@ -18,6 +19,11 @@ class CheckpointProgress:
     checkpoint: Checkpoint
     done: tuple[Unit, ...]
     missing: tuple[Unit, ...]
+    """Those that are damaged, too."""
+    seals: tuple[str, ...] = ()
+    """The checksum of each result in `done`."""
+    damaged: tuple[DamagedError, ...] = ()
+    """What is wrong with results that are there."""
 
 
 @dataclass(frozen=True)
@@ -29,6 +35,8 @@ class RunProgress:
     """Those that are there."""
     missing_steps: tuple[int, ...]
     """Steps whose checkpoints are still to be made; they will add measurements of their own."""
+    problems: tuple[str, ...] = ()
+    """What is wrong with checkpoints that are left out, one line each."""
 
     @property
     def n_steps(self) -> int:
@@ -45,6 +53,11 @@ class RunProgress:
         """Measurements that the checkpoints that are there lack."""
         return tuple(unit for entry in self.checkpoints for unit in entry.missing)
 
+    @property
+    def damaged(self) -> tuple[DamagedError, ...]:
+        """What is wrong with measurements of the checkpoints that are there."""
+        return tuple(error for entry in self.checkpoints for error in entry.damaged)
+
 
 def progress(folder: RunFolder) -> tuple[RunProgress, ...]:
     """How far each run of a folder's study has come, in the study's order."""
@@ -58,9 +71,21 @@ def run_progress(folder: RunFolder, run: Run) -> RunProgress:
     found = []
     for checkpoint in checkpoints:
         units = list(units_of(folder.study, run.group, checkpoint, is_last=checkpoint.step == last))
-        done = tuple(unit for unit in units if unit in folder.units)
-        found.append(CheckpointProgress(checkpoint, done, tuple(unit for unit in units if unit not in done)))
-    return RunProgress(run, tuple(found), missing_steps)
+        found.append(_checkpoint_progress(folder, checkpoint, units))
+    return RunProgress(run, tuple(found), missing_steps, run.source.problems(run))
+
+
+def _checkpoint_progress(folder: RunFolder, checkpoint: Checkpoint, units: list[Unit]) -> CheckpointProgress:
+    seals: dict[Unit, str] = {}
+    damaged = []
+    for unit in units:
+        try:
+            if (seal := folder.units.seal(unit)) is not None:
+                seals[unit] = seal
+        except DamagedError as error:
+            damaged.append(error)
+    absent = tuple(unit for unit in units if unit not in seals)
+    return CheckpointProgress(checkpoint, tuple(seals), absent, tuple(seals.values()), tuple(damaged))
 
 
 @dataclass(frozen=True)

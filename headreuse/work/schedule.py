@@ -31,6 +31,8 @@ def work(
     jobs: list[Job] = [*trainings, *begun]
     to_follow = sum(_cost_of_followers(folder, entry) for entry in found) if train and measure else 0.0
     with Ticker(sum(job.cost for job in jobs) + to_follow) as ticker:
+        if not jobs:
+            ticker.line(f"part {shard}: all that is missing is in the other parts")
 
         def listen(event: Event) -> None:
             ticker(event)

@@ -16,14 +16,15 @@ class Shard:
     n: int
 
     @classmethod
-    def parse(cls, text: str | None) -> "Shard":
-        """`2/4` is the second of four parts; None is all of it."""
-        if text is None:
-            return cls(1, 1)
-        match = re.fullmatch(r"(\d+)/(\d+)", text)
+    def parse(cls, text: str) -> "Shard":
+        """`2/4` is the second of four parts; `1/1` is all of it."""
+        match = re.fullmatch(r"([0-9]{1,9})/([0-9]{1,9})", text)
         if not match or not 1 <= int(match[1]) <= int(match[2]):
-            raise HeadreuseError(f"--shard {text!r}: not a part such as 1/4, 2/4, 3/4 or 4/4")
+            raise HeadreuseError(f"{text!r} is no part such as 1/4, 2/4, 3/4 or 4/4")
         return cls(int(match[1]), int(match[2]))
+
+    def __str__(self) -> str:
+        return f"{self.index}/{self.n}"
 
     def holds(self, name: str) -> bool:
         """Whether the piece of work of that name is in this part; the same on every machine."""

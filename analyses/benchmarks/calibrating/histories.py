@@ -7,7 +7,8 @@ direct relation, whatever else moves both.
 - clock: each run has everything earlier or later by a factor; monotone, hump-shaped, or from an onset on; `auxiliary`
   has overlap and transfer go with the clock of the auxiliaries instead of main's;
 - mechanical: heads fixed and unrelated, D_abl (or the cosine) and the gap from the same noisy accuracies;
-- scale: the noise of a run is larger or smaller in both; slopes: of transfer on overlap, of mean 0, differ between runs;
+- scale: the noise of a run is larger or smaller in both;
+- slopes: those of transfer on overlap, of mean 0, differ between runs;
 - collapse: some runs lose something for good, each measure by itself, or both with the accuracy (`shared`);
 - tails: noise with two degrees of freedom; ties: both measures in five steps between bounds; missing: points lacking;
 - collider: a checkpoint counts where overlap and transfer differ little;

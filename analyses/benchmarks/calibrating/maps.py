@@ -35,7 +35,7 @@ WITH_INTERVAL = tuple(name for name, metric in map_metrics().items() if metric.i
 NAIVE = ("cosine", "spearman", "top_k_jaccard", "ablation_map_difference")
 PRINTED_AT_LEAST = 0.2
 N_PERMUTATIONS = 199
-CLEAR_OF_ITS_ERROR = 1e-9
+ROUNDING = 1e-9
 
 
 @dataclass(frozen=True)
@@ -125,7 +125,7 @@ def _coverage(rows: list[tuple[float, float, float]]) -> tuple[float, float]:
     value, low, high = np.array(rows).T
     has = np.isfinite(low)
     truth = np.nanmean(value) if np.isfinite(value).any() else np.nan
-    holds = (low <= truth + CLEAR_OF_ITS_ERROR) & (truth <= high + CLEAR_OF_ITS_ERROR)
+    holds = (low <= truth + ROUNDING) & (truth <= high + ROUNDING)
     return float(has.mean()), float(holds[has].mean()) if has.any() else np.nan
 
 
