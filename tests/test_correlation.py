@@ -22,7 +22,7 @@ from headreuse.correlation import (
 from headreuse.correlation.across import families
 from headreuse.correlation.estimate import estimate
 from headreuse.correlation.group_level import over_groups
-from headreuse.correlation.paired import deviations, own, run_correlations
+from headreuse.correlation.paired import own, run_correlations
 from headreuse.correlation.table import COLUMNS
 from headreuse.study.primary import Primary
 
@@ -180,8 +180,9 @@ def test_groups_as_units():
 
 
 def own_correlations(x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """By run, at the same progress; all runs of these series have one clock."""
-    return np.tanh(own(run_correlations(deviations(x), deviations(y))))
+    """By run, without own timing; all runs of these series have one clock, so that progress is the step."""
+    steps = np.log1p(100 * np.arange(1, x.shape[1] + 1))
+    return np.tanh(own(run_correlations(without_own_timing(x, steps), without_own_timing(y, steps))))
 
 
 @pytest.mark.parametrize(("n_related", "n_control"), [(5, 4), (6, 6)])

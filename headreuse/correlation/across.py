@@ -7,6 +7,7 @@ import numpy as np
 from scipy import stats
 
 from headreuse.correlation.estimate import ALPHA, Estimate, combined
+from headreuse.correlation.medians import u_at_most
 from headreuse.correlation.paired import own, run_correlations
 from headreuse.correlation.panels import Panel
 from headreuse.correlation.statistics import STATISTICS, UndefinedError
@@ -85,22 +86,8 @@ def _shift_interval(a: np.ndarray, b: np.ndarray) -> tuple[float, float]:
     # At shift d, U counts the differences a − b above d. So the shifts that are not rejected end at the k-th smallest
     # and k-th largest difference, where k − 1 is the largest U that is rejected.
     differences = np.sort(np.subtract.outer(a, b).ravel())
-    counts = _u_counts(len(a), len(b))
-    below = np.cumsum(counts) / counts.sum()
-    k = int((2 * below <= ALPHA).sum())
+    k = int((2 * u_at_most(len(a), len(b)) <= ALPHA).sum())
     return float(differences[k - 1 if k else 0]), float(differences[len(differences) - max(k, 1)])
-
-
-def _u_counts(n: int, m: int) -> np.ndarray:
-    """How many orders of n and m values have U = 0, 1, …, n · m (Mann & Whitney 1947)."""
-    counts = np.ones(1)
-    for i in range(1, n + 1):  # the generating function: product of (1 − q^(m + i)) / (1 − q^i)
-        rising = np.zeros(m + i + 1)
-        rising[0], rising[m + i] = 1, -1
-        counts = np.convolve(counts, rising)
-        for place in range(i, len(counts)):
-            counts[place] += counts[place - i]
-    return counts[: n * m + 1]
 
 
 def by_measure(panels: Sequence[Panel]) -> Iterator[list[Panel]]:

@@ -4,6 +4,8 @@ The k-th lowest and the k-th highest of independent values enclose their median 
 and their number alone (David & Nagaraja 2003, Order Statistics, section 7.1).
 """
 
+from functools import cache
+
 import numpy as np
 from jaxtyping import Float
 from scipy import stats
@@ -31,3 +33,20 @@ def interval_of_median(
         return unknown, unknown
     ordered = np.sort(values, axis=-1)
     return ordered[..., k - 1], ordered[..., n - k]
+
+
+@cache
+def u_at_most(n: int, m: int) -> np.ndarray:
+    """P(U ≤ u), u from 0 to n·m, of the Mann-Whitney U of n and m seeds that are distributed alike, without ties.
+
+    The number of orders with U = u is a coefficient of the Gaussian binomial ∏ (1 − q^(m+i)) / (1 − q^i), i = 1 to n
+    (Mann and Whitney 1947), here multiplied and divided out factor by factor.
+    """
+    orders = np.zeros(n * m + 1)
+    orders[0] = 1
+    for i in range(1, n + 1):
+        shifted = np.concatenate([np.zeros(m + i), orders])[: len(orders)]
+        orders = orders - shifted
+        for u in range(i, len(orders)):
+            orders[u] += orders[u - i]
+    return np.cumsum(orders) / orders.sum()

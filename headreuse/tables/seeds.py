@@ -9,9 +9,9 @@ side of it, so that there is no interval.
 
 from collections.abc import Sequence
 
-import numpy as np
 import pandas as pd
-from scipy import stats
+
+from headreuse.correlation import medians
 
 LEAST_CONFIDENCE = 0.92
 """An interval over seeds encloses the median at least so often; 0.95 cannot be met closely with few seeds."""
@@ -19,14 +19,12 @@ LEAST_CONFIDENCE = 0.92
 
 def rank_of_end(n_seeds: int) -> int:
     """k: the interval of the median goes from the k-th lowest of the seeds to the k-th highest; 0 where it has none."""
-    missed = 2 * stats.binom.cdf(np.arange(n_seeds), n_seeds, 0.5)
-    return int((missed <= 1 - LEAST_CONFIDENCE).sum())
+    return medians.rank_of_end(n_seeds, confidence=LEAST_CONFIDENCE)
 
 
 def confidence(n_seeds: int) -> float:
     """How often the interval of that many seeds encloses the median, where no two seeds are equal; NaN without one."""
-    k = rank_of_end(n_seeds)
-    return float(1 - 2 * stats.binom.cdf(k - 1, n_seeds, 0.5)) if k else np.nan
+    return medians.confidence_of(n_seeds, rank_of_end(n_seeds))
 
 
 def over_seeds(table: pd.DataFrame, *, by: Sequence[str], values: Sequence[str]) -> pd.DataFrame:
