@@ -23,6 +23,7 @@ from headreuse.correlation.across import families
 from headreuse.correlation.estimate import estimate
 from headreuse.correlation.group_level import over_groups
 from headreuse.correlation.paired import own, run_correlations
+from headreuse.correlation.statistics import without_own_timing
 from headreuse.correlation.table import COLUMNS
 from headreuse.study.primary import Primary
 
