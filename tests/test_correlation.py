@@ -19,11 +19,11 @@ from headreuse.correlation import (
     mantel,
     panels,
 )
-from headreuse.correlation.across import families
+from headreuse.correlation.across import CONTRASTED, families
 from headreuse.correlation.estimate import estimate
 from headreuse.correlation.group_level import over_groups
 from headreuse.correlation.paired import own, run_correlations
-from headreuse.correlation.statistics import without_own_timing
+from headreuse.correlation.primary import marked
 from headreuse.correlation.table import COLUMNS
 from headreuse.study.primary import Primary
 
@@ -181,9 +181,8 @@ def test_groups_as_units():
 
 
 def own_correlations(x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """By run, without own timing; all runs of these series have one clock, so that progress is the step."""
-    steps = np.log1p(100 * np.arange(1, x.shape[1] + 1))
-    return np.tanh(own(run_correlations(without_own_timing(x, steps), without_own_timing(y, steps))))
+    pair = STATISTICS[CONTRASTED].pair(panel(x, y))
+    return np.tanh(own(run_correlations(pair.overlap, pair.transfer)))
 
 
 @pytest.mark.parametrize(("n_related", "n_control"), [(5, 4), (6, 6)])
@@ -219,7 +218,7 @@ def test_few_runs_have_no_interval_of_the_contrast_and_trends_that_differ_are_no
 
 
 def test_twins_are_permuted_together_and_count_once():
-    x, y = series(5, 10, relation=0.5, seed=3)
+    x, y = series(4, 8, relation=0.5, seed=3)
     made = together(tables(x, y, name="a"), tables(x, y, name="b"))
     alike = [entry.model_copy(update={"twins": "family"}) for entry in (group("a"), group("b"))]
     of_twins, apart = (correlation_table(*made, groups) for groups in (alike, [group("a"), group("b")]))
@@ -268,28 +267,44 @@ def question_of(*groups: str) -> Primary:
 
 
 @pytest.mark.parametrize(
-    ("related", "control", "asked", "answer", "n_runs"),
-    [
-        ("a", "", (), "a", 5),
-        ("a", "c", (), "a", 5),
-        ("ab", "c", (), "all related groups", 10),
-        ("ab", "", ("b",), "b", 5),
-        ("abd", "c", ("a", "b"), "primary groups", 10),
-        ("ab", "c", ("a", "b"), "all related groups", 10),
-        ("ab", "c", ("a", "c"), "primary groups", 10),
-        ("", "c", (), None, 0),
-        ("a", "c", ("absent",), None, 0),
-    ],
+    ("related", "control", "asked", "answer"),
+    [("a", "c", (), "a"), ("ab", "c", ("b",), "b"), ("abd", "c", ("a", "b"), "primary groups")],
 )
-def test_one_row_answers_the_question(related, control, asked, answer, n_runs):
-    made = together(*(tables(*series(5, 8, seed=ord(name)), name=name) for name in related + control))
+def test_one_row_answers_the_question(related, control, asked, answer):
+    made = together(*(tables(*series(4, 7, seed=ord(name)), name=name) for name in related + control))
     groups = [group(name, "related" if name in related else "control") for name in related + control]
     table = correlation_table(*made, groups, primary=question_of(*asked))
-    chosen = table[table["primary"]]
-    assert chosen["group"].tolist() == ([] if answer is None else [answer])
-    assert set(chosen["statistic"]) <= {"beyond_progress"}
-    assert set(chosen["n_runs"]) <= {n_runs}
+    (row,) = table[table["primary"]].to_dict("records")
+    assert (row["group"], row["statistic"], row["transfer_metric"]) == (answer, "beyond_progress", "gap")
+    assert row["n_runs"] == (8 if answer == "primary groups" else 4)
     assert (len(rows_of(table, group="primary groups")) > 0) == (answer == "primary groups")
+
+
+@pytest.mark.parametrize(
+    ("related", "control", "asked", "answer"),
+    [
+        ("ab", "c", (), "all related groups"),
+        ("ab", "c", ("a", "b"), "all related groups"),
+        ("ab", "c", ("a", "c"), "primary groups"),
+        ("ab", "c", ("c",), "c"),
+        ("", "c", (), None),
+        ("a", "c", ("absent",), None),
+    ],
+)
+def test_of_several_groups_the_runs_together_answer(related, control, asked, answer):
+    groups = [group(name, "related" if name in related else "control") for name in related + control]
+    names = [*related, *control, "all related groups", "all control groups", "primary groups"]
+    of_measures = {"overlap_metric": "cosine", "method": "mean_ablation", "outcome": "log_prob"}
+    rows = [
+        {"group": name, "statistic": statistic, "transfer_metric": transfer} | of_measures
+        for name in names
+        for statistic in ("aligned", "beyond_progress")
+        for transfer in ("transfer_fraction", "gap")
+    ]
+    table = pd.DataFrame(rows)
+    chosen = table[marked(table, question_of(*asked), groups)]
+    assert chosen["group"].tolist() == ([] if answer is None else [answer])
+    assert set(chosen["statistic"] + chosen["transfer_metric"]) <= {"beyond_progressgap"}
 
 
 def test_two_seeds_describe_and_do_not_test():

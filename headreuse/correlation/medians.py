@@ -25,14 +25,19 @@ def confidence_of(n: int, k: int) -> float:
 def interval_of_median(
     values: Float[np.ndarray, "*batch run"], *, confidence: float
 ) -> tuple[Float[np.ndarray, "*batch"], Float[np.ndarray, "*batch"]]:
-    """Both ends; NaN where no interval is so sure. No value may be NaN."""
+    """Both ends of the interval that is about so sure: between two order statistics, interpolated as their confidences.
+
+    Where the extremes are less sure than that, they are the ends (Hettmansperger & Sheather 1986). No value may be NaN.
+    """
     n = values.shape[-1]
-    k = rank_of_end(n, confidence=confidence)
-    if not k:
-        unknown = np.full(values.shape[:-1], np.nan)
-        return unknown, unknown
     ordered = np.sort(values, axis=-1)
-    return ordered[..., k - 1], ordered[..., n - k]
+    k = max(1, rank_of_end(n, confidence=confidence))
+    surer, next_one = confidence_of(n, k), confidence_of(n, k + 1)
+    share = np.clip((surer - confidence) / (surer - next_one), 0, 1)
+    inwards = (n - k) * share / (k + (n - 2 * k) * share)
+    low = (1 - inwards) * ordered[..., k - 1] + inwards * ordered[..., k]
+    high = (1 - inwards) * ordered[..., n - k] + inwards * ordered[..., n - k - 1]
+    return np.asarray(low), np.asarray(high)
 
 
 @cache

@@ -56,6 +56,8 @@ class Statistic:
     """Raises `UndefinedError`."""
     is_tested: bool
     """Whether seeds are permuted for it; only where what all runs share has been taken out."""
+    has_interval: bool
+    """Whether an interval over runs holds in every simulated setting."""
 
     @property
     def summary(self) -> str:
@@ -66,11 +68,13 @@ class Statistic:
 STATISTICS: Registry[Statistic] = Registry("statistic")
 
 
-def statistic(*, is_tested: bool = False) -> Callable[[Callable[[Panel], Pair]], Callable[[Panel], Pair]]:
+def statistic(
+    *, is_tested: bool = False, has_interval: bool = True
+) -> Callable[[Callable[[Panel], Pair]], Callable[[Panel], Pair]]:
     """Register a way to choose and centre the points of a panel as the correlation of its name."""
 
     def register(pair: Callable[[Panel], Pair]) -> Callable[[Panel], Pair]:
-        STATISTICS.add(pair.__name__, Statistic(pair.__name__, pair, is_tested))
+        STATISTICS.add(pair.__name__, Statistic(pair.__name__, pair, is_tested, has_interval))
         return pair
 
     return register
@@ -95,7 +99,7 @@ def aligned(panel: Panel) -> Pair:
     return Pair(deviations(overlap), deviations(transfer))
 
 
-@statistic(is_tested=True)
+@statistic(is_tested=True, has_interval=False)
 def retimed(panel: Panel) -> Pair:
     """At the same progress, and without what is left of a run's own timing in either series."""
     overlap, transfer = in_progress(panel)
@@ -103,7 +107,7 @@ def retimed(panel: Panel) -> Pair:
     return Pair(without_own_timing(overlap, grid), without_own_timing(transfer, grid))
 
 
-@statistic(is_tested=True)
+@statistic(is_tested=True, has_interval=False)
 def conditional(panel: Panel) -> Pair:
     """At the same step and given the accuracies of main and auxiliaries at the length of the head scores."""
     if not np.isfinite(panel.baselines).all(axis=-1)[panel.present].any():

@@ -56,7 +56,7 @@ def correlation_table(
     """One row per group, overlap measure, transfer measure and statistic, from the `overlap` and `transfer` tables.
 
     Over usable checkpoints only. `value`, `ci_low`, `ci_high` and `p` of a row are of one thing, the runs' own
-    correlations (−1 to 1), on the same checkpoints: `value` is their median, the interval holds it with 96 %, `p` is of
+    correlations (−1 to 1), on the same checkpoints: `value` is their median, the interval holds it with 97 %, `p` is of
     the test that `test` names, never one over checkpoints. What there are too few runs for is NaN, and `note` says why.
     `n_runs` and `n_points` are what the row rests on.
 

@@ -42,7 +42,7 @@ def forest(inputs: ReportInputs) -> Iterator[Exhibit]:
         "forest",
         "Estimates by group",
         "Are related groups away from 0, on the side that means more alike where transfer is better, and are controls "
-        "near 0? A point is the median over runs, its line the 96 % interval that takes each run as one observation; a "
+        "near 0? A point is the median over runs, its line the 97 % interval that takes each run as one observation; a "
         "hollow point has none (hover over it to read why). A smaller difference is more alike, so its sign is "
         f"opposite to that of a similarity. {COUPLING}",
         figures.forest(inputs.correlation),

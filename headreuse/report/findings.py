@@ -18,6 +18,9 @@ Entry = Mapping[Hashable, Any]
 PUBLISHED = Primary(overlap="ablation_map_difference", outcome="exact_match", transfer="gap")
 """The published measures (Cai et al. 2025, arXiv 2506.09251)."""
 
+CLEAR = 0.4
+"""A median over runs that is closer to 0 than this is not told where nothing was tested or found."""
+
 
 @dataclass(frozen=True)
 class Finding:
@@ -39,6 +42,13 @@ class Finding:
         value = self.value("step_adjusted")
         sign = sign_of_reuse(str(self.row["overlap_metric"]), str(self.row["transfer_metric"]))
         return "" if np.isnan(value) or value == 0 else "reuse" if value * sign > 0 else "opposite"
+
+    @property
+    def seen(self) -> str:
+        """The direction, where it shows clearly in these seeds, and in all tests alike; else empty."""
+        values = [value for name in self.parts if np.isfinite(value := self.value(name))]
+        is_one = len({value > 0 for value in values}) == 1
+        return self.direction if is_one and abs(self.value("step_adjusted")) >= CLEAR else ""
 
     def value(self, part: str) -> float:
         """The correlation of a part; NaN where it is not defined."""

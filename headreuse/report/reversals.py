@@ -8,7 +8,7 @@ from headreuse.report.inputs import ReportInputs
 from headreuse.report.wording import listed, signed
 
 POOLED, WITHIN = "pooled_pearson", "within_run"
-CLEAR = 0.1
+CLEAR = 0.2
 """Of correlations closer to 0 than this it is not said that they have another sign."""
 MAX_NAMED = 3
 

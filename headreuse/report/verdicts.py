@@ -6,7 +6,7 @@ from headreuse.correlation.verdict import FOUND, NOT_FOUND, NOT_TESTABLE, PROGRE
 from headreuse.correlation.wording import counted
 from headreuse.report.findings import Finding
 from headreuse.report.inputs import ReportInputs
-from headreuse.report.power import MODERATE, TO_TEST, findable_by, in_words
+from headreuse.report.power import TO_TEST, findable_by, in_words
 
 _MORE_ALIKE = "a seed whose two tasks come to share more heads than in the other seeds"
 _AS_MUCH = "seeds that have learned just as much"
@@ -62,6 +62,7 @@ _IN_THESE = {
     "may be chance, or come from some seeds learning sooner.",
     "opposite": "In these seeds alone, more sharing went with fewer long inputs right, the opposite of what reuse of "
     "heads predicts; that may be chance, or come from some seeds learning sooner.",
+    "": "",
 }
 _A_RELATION = (
     "This is a relation, not yet a cause: to see whether sharing heads makes the difference, one would have to train "
@@ -80,18 +81,19 @@ def told(finding: Finding | None, inputs: ReportInputs) -> list[str]:
         ]
     if finding.verdict == NOT_TESTABLE:
         why, needed = _untestable(finding)
-        return [f"{UNTESTABLE}: {why}.", " ".join(filter(None, [needed, _IN_THESE.get(finding.direction)]))]
+        return [f"{UNTESTABLE}: {why}.", " ".join(filter(None, [needed, _IN_THESE[finding.seen]]))]
     if finding.verdict == NOT_FOUND:
         missed = f"This does not exclude a relation: {in_words(findable_by(finding, inputs))}. {_CLOSER}."
-        seen = _IN_THESE.get(finding.direction) if abs(finding.value("step_adjusted")) >= MODERATE else None
-        return [HEADLINES[NOT_FOUND, ""], " ".join(filter(None, [missed, seen]))]
+        return [HEADLINES[NOT_FOUND, ""], " ".join(filter(None, [missed, _IN_THESE[finding.seen]]))]
     headline = HEADLINES[finding.verdict, finding.direction]
     return [headline, f"{_CLOSER}, to see whether there is more to it." if finding.verdict == PROGRESS else _A_RELATION]
 
 
 def short(finding: Finding) -> str:
     """The verdict within a sentence."""
-    return SHORT.get((finding.verdict, finding.direction)) or SHORT[finding.verdict, ""]
+    is_certain = finding.verdict in (FOUND, PROGRESS)
+    direction = finding.direction if is_certain else finding.seen
+    return SHORT.get((finding.verdict, direction)) or SHORT[finding.verdict, ""]
 
 
 def _untestable(finding: Finding) -> tuple[str, str]:

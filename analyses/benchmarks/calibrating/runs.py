@@ -115,6 +115,8 @@ def evidence(setting: Setting, n: int, generator: np.random.Generator) -> Iterat
 
 def _coverages(setting: Setting, found: dict[str, Tested]) -> Iterator[Number]:
     for name, tested in found.items():
+        if not STATISTICS[name].has_interval:
+            continue
         whole = tested.z[np.isfinite(tested.z).all(axis=-1)]
         if len(whole) > len(tested.z) / 2:
             low, high = interval_of_median(whole, confidence=CONFIDENCE)
