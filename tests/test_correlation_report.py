@@ -93,10 +93,10 @@ def test_a_point_without_interval_is_hollow_and_tells_why(inputs):
 
 
 def test_the_contrast_stands_with_the_statistic_that_it_is_of():
-    rows = [estimate(statistic="aligned"), estimate(statistic="within_run")]
+    rows = [estimate(statistic=CONTRASTED), estimate(statistic="within_run")]
     contrast = estimate("related − control", "contrast", "related_minus_control", value=0.9)
     figure = figures.forest(pd.DataFrame([*rows, contrast]))
-    assert (0.9, "circle") in points_of(figure, frame_of(figure, statistic="aligned"))
+    assert (0.9, "circle") in points_of(figure, frame_of(figure, statistic=CONTRASTED))
     assert (0.9, "circle") not in points_of(figure, frame_of(figure, statistic="within_run"))
 
 
