@@ -15,6 +15,7 @@ import pytest
 from invented import report_inputs, small_study
 
 from headreuse import figures
+from headreuse.correlation.across import CONTRASTED
 from headreuse.figures.bands import BANDS, medians_over_seeds
 from headreuse.figures.specificity import specificity_over_seeds
 from headreuse.figures.views import choices_of
@@ -22,9 +23,10 @@ from headreuse.report import ReportInputs, correlation_page, markdown, render
 from headreuse.report import power as powers
 from headreuse.report.evidence import evidence
 from headreuse.report.markdown import plain
-from headreuse.report.publishing import write_correlation_report
+from headreuse.report.publishing import correlation_inputs, write_correlation_report
 from headreuse.store.folder import RunFolder
 from headreuse.study import Group
+from headreuse.study.primary import Primary
 from headreuse.tables import join
 from headreuse.tables.join import Joined
 
@@ -226,7 +228,8 @@ def test_plain_text_keeps_to_one_cell():
 
 
 def run_folder(root, seeds=(0, 1)) -> RunFolder:
-    return RunFolder.create(root, small_study(seeds=seeds), command="headreuse run analyses/demo.toml")
+    study = small_study(seeds=seeds, primary=Primary(groups=("capitalize_reverse",)))
+    return RunFolder.create(root, study, command="headreuse run analyses/demo.toml")
 
 
 @pytest.fixture(scope="module")
@@ -242,6 +245,8 @@ def joined(tmp_path_factory, inputs) -> Joined:
 
 
 def test_several_folders_give_one_report_of_all_their_groups(joined, tmp_path):
+    assert correlation_inputs(joined).study.question == joined.question
+    assert joined.question.groups == ("one/capitalize_reverse", "two/capitalize_reverse")
     written = write_correlation_report(joined, tmp_path)
     assert [path.name for path in written] == ["correlation.html", "correlation.md", "correlation.csv"]
     rows = pd.read_csv(tmp_path / "correlation.csv")

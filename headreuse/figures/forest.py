@@ -27,8 +27,8 @@ from headreuse.figures.seeds import legend_entry
 from headreuse.figures.style import escaped
 from headreuse.figures.views import Choice, Key, View, add_views, choice, keys
 
-SHOWN = ("aligned", "step_adjusted", CONTRASTED, "conditional", "within_run", "first_differences", "pooled_spearman")
-"""Statistics to choose from; the others are only in the table. The row `related − control` is of `CONTRASTED`."""
+SHOWN = ("aligned", "step_adjusted", "conditional", "retimed", "within_run", "first_differences", "pooled_spearman")
+"""Statistics to choose from; the others are only in the table."""
 OF_PATTERNS = "pattern"
 """The outcome of metrics of attention patterns; they are shown with every outcome."""
 
