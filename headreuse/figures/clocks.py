@@ -30,7 +30,7 @@ def learning_clocks(clocks: pd.DataFrame) -> go.Figure:
             points: dict[str, Any] = {"x": rounded(rows["step"]), "y": rows["level"].tolist()}
             more: dict[str, Any] = {"showlegend": index == 0, "hovertemplate": "accuracy %{y} at step %{x:.0f}"}
             figure.add_trace(seed_line(seed, seeds, **points, **more, **panel_axes(index)))
-    figure.update_xaxes(type="log", range=_range(clocks["step"]), title_text="training step")
+    figure.update_xaxes(type="log", nticks=5, range=_range(clocks["step"]), title_text="training step")
     figure.update_yaxes(range=[0, 1])
     figure.update_layout(yaxis={"title": {"text": "accuracy"}})
     return figure

@@ -38,7 +38,7 @@ def _seeds(n: int) -> str:
     verb = "describes, it does" if n == 1 else "describe, they do"
     return (
         f"{NUMBER_WORDS[n]} seed{'' if n == 1 else 's'} {verb} not test: the seed is the unit of replication, and at "
-        f"least {TO_TEST} are needed to distinguish a relation over training from chance."
+        f"least {TO_TEST}, are needed to distinguish a relation over training from chance."
     )
 
 

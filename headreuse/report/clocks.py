@@ -28,7 +28,7 @@ def learning(inputs: ReportInputs) -> Iterator[Exhibit]:
         return
     found = spreads(inputs.clocks)
     yield Exhibit(
-        "clocks",
+        "learning",
         "Levels of accuracy and when they are reached",
         f"{_spread_sentence(found)} A seed that learns sooner has everything sooner, so seeds are also compared at the "
         "same progress: lines are shifted onto each other (and stretched, where that fits better).",
@@ -59,7 +59,7 @@ def _spread(found: Clock | None) -> dict[str, object]:
     if len(found.late) < 2:
         return {"levels": levels, "note": "one seed"}
     factors = {"typical_factor": float(np.exp(found.spread)), "slowest_to_fastest": float(np.exp(np.ptp(found.late)))}
-    return factors | {"levels": levels, "note": ""}
+    return factors | {"levels": levels, "note": None}
 
 
 def _spread_sentence(found: pd.DataFrame) -> str:
@@ -70,11 +70,7 @@ def _spread_sentence(found: pd.DataFrame) -> str:
         low, high = known["typical_factor"].min(), known["typical_factor"].max()
         whole = counted(len(known), "clock")
         return f"Seeds typically differ by a factor of {low:.2f} to {high:.2f} in how soon they learn (over {whole})."
-    parts = [
-        f"{row['typical_factor']:.2f} ({row['role']} of {row['group']}: the slowest takes "
-        f"{row['slowest_to_fastest']:.2f} times the steps of the fastest)"
-        for row in known.to_dict("records")
-    ]
+    parts = [f"{row['typical_factor']:.2f} ({row['role']} of {row['group']})" for row in known.to_dict("records")]
     return f"Seeds typically differ by a factor of {listed(parts)} in how soon they learn."
 
 
