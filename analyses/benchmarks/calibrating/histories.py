@@ -170,7 +170,8 @@ class Setting:
     autocorrelation: float = field(default=0.5)
 
     def __str__(self) -> str:
-        return f"{self.name}.runs{self.n_runs}"
+        related = f"_related{self.relation:g}" if self.relation else ""
+        return f"{self.name}{related}.runs{self.n_runs}"
 
     def draw(self, n: int, generator: np.random.Generator) -> Histories:
         """`n` studies."""

@@ -70,7 +70,9 @@ def settings() -> list[Setting]:
     ]
     found += [replace(setting, name=f"{setting.name}_floor", floor=0.5) for setting in found if setting.clock == 0.2]
     found += [
-        Setting(f"mechanical_{measure}{spread:g}", mechanical=measure, clock=spread, floor=floor)
+        Setting(
+            f"mechanical_{measure}{spread:g}{'' if floor else '_all'}", mechanical=measure, clock=spread, floor=floor
+        )
         for measure in ("d_abl", "cosine")
         for spread, floor in ((0.05, 0.5), (0.15, 0.5), (0.25, 0.5), (0.25, 0.0))
     ]
@@ -121,9 +123,8 @@ def _coverages(setting: Setting, found: dict[str, Tested]) -> Iterator[Number]:
         if len(whole) > len(tested.z) / 2:
             low, high = interval_of_median(whole, confidence=CONFIDENCE)
             truth = np.median(whole)
-            related = f"_related{setting.relation:g}" if setting.relation else ""
             covered = (low <= truth) & (truth <= high)
-            yield Number(f"{name}.{setting}{related}.coverage", float(covered.mean()))
+            yield Number(f"{name}.{setting}.coverage", float(covered.mean()))
 
 
 def tests_of(histories: Histories) -> dict[str, Tested]:
