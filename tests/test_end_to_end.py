@@ -37,6 +37,7 @@ TABLES = {
     "noise_floor usable",
     "functional_overlap": "group seed step source target outcome n_heads value ci_low ci_high chance p_chance usable",
     "training_log": "group seed step task length regime accuracy loss",
+    "clocks": "group seed role level step",
     "correlation": "group overlap_metric transfer_metric statistic value ci_low ci_high p q n_runs n_points",
 }
 """The columns that every table has; it may have more."""
