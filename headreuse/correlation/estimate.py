@@ -100,7 +100,7 @@ def combined(families: Sequence[Sequence[Panel]], statistic: Statistic) -> Estim
 def why_no_interval(statistic: Statistic, n_runs: int) -> str:
     """Why there is no interval over so many runs, in words; empty where there is one."""
     if not statistic.has_interval:
-        return "no interval: runs are not independent enough"
+        return "no interval: none that held in every simulated setting"
     return "" if n_runs >= INTERVAL_FROM else f"no interval over {counted(n_runs, 'run')}; it takes {INTERVAL_FROM}"
 
 

@@ -132,7 +132,7 @@ def _lagged(lag: int) -> None:
 
     pair.__name__ = f"lag{lag:+d}"
     pair.__doc__ = f"Overlap with the transfer {when} The trend of training is included."
-    statistic()(pair)
+    statistic(has_interval=False)(pair)
 
 
 for _lag in LAGS:
