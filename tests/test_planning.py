@@ -114,6 +114,7 @@ def test_usable_checkpoints_of_a_folder_are_those_of_the_questions_typical_run(t
     assert usable_in(RunFolder.create(tmp_path / "run", study(), "test")) == 6
 
 
+@pytest.mark.slow
 def test_the_command_times_the_real_model_and_prints_a_plan(tmp_path, quick, monkeypatch):
     monkeypatch.setattr("headreuse.work.timing.TRAINING_SECONDS", 0.0)
     monkeypatch.setattr(planning, "N_SEEDS", (3, 8))

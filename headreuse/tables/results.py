@@ -18,7 +18,7 @@ from headreuse.store.training_log import COLUMNS, Logbook, as_frame
 from headreuse.store.units import Unit
 from headreuse.study.config import Group, Study
 from headreuse.study.runs import Run
-from headreuse.work.progress import RunProgress, progress
+from headreuse.work.progress import CheckpointProgress, RunProgress, progress
 
 Result = TypeVar("Result")
 
@@ -84,8 +84,9 @@ class Results:
     @cached_property
     def key(self) -> str:
         """Changes with any measurement, log or setting that tables are made from; `make.py` adds their versions."""
+        # Sorted, since the order of units is that in which kinds of measurement happened to be imported.
         places = [
-            [entry.run.group.name, entry.run.label, at.checkpoint.step, [unit.key for unit in at.done], at.seals]
+            [entry.run.group.name, entry.run.label, at.checkpoint.step, *_in_order(at)]
             for entry in self.progress
             for at in entry.checkpoints
         ]
@@ -130,3 +131,8 @@ class Results:
             for at in entry.checkpoints:
                 if at.done:
                     yield MeasuredCheckpoint(self.folder, entry.run, at.checkpoint, at.done)
+
+
+def _in_order(at: CheckpointProgress) -> list[str]:
+    """Keys and checksums of a checkpoint's units, in an order that does not depend on how they were registered."""
+    return [*sorted(unit.key for unit in at.done), *sorted(at.seals)]
