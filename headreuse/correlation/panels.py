@@ -1,6 +1,6 @@
 """Overlap and transfer of the runs of a group, checkpoint by checkpoint: what every estimate starts from."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -89,19 +89,30 @@ def panels(
         rows = overlap[(overlap["group"] == group.name) & (overlap["task_a"] == group.main.task)]
         gaps = transfer[transfer["group"] == group.name].set_index(["seed", "step"])[list(TRANSFER_METRICS)]
         accuracies = accuracies_of(rows)
-        counting: list[pd.Series] = []
-        for measure, found in rows.groupby(MEASURE, sort=False):
-            means = _mean_over_auxiliaries(found)
-            counting.append(means)
-            yield from _pairings(group.name, tuple(map(str, measure)), means, gaps, accuracies)
-        if counting:
-            usable = pd.concat(counting, axis=1).notna().any(axis=1)
-            instead = accuracies["main"], accuracies["auxiliary"], _training_loss(training_log, group)
-            for name, series in zip(NEGATIVE_CONTROLS, instead, strict=True):
-                shown = series.reindex(usable.index).where(usable)
-                if shown.notna().any():
-                    measure = (name, NO_OVERLAP, "loss" if name == "training_loss" else "accuracy")
-                    yield from _pairings(group.name, measure, shown, gaps, accuracies)
+        measured = {
+            tuple(map(str, measure)): _mean_over_auxiliaries(found)
+            for measure, found in rows.groupby(MEASURE, sort=False)
+        }
+        controls = _negative_controls(measured.values(), accuracies, _training_loss(training_log, group))
+        for measure, values in (measured | controls).items():
+            yield from _pairings(group.name, measure, values, gaps, accuracies)
+
+
+def _negative_controls(
+    measured: Collection[pd.Series], accuracies: pd.DataFrame, loss: pd.Series
+) -> dict[tuple[str, ...], pd.Series]:
+    """What has values in the place of overlap, at the checkpoints at which any overlap counts."""
+    if not measured:
+        return {}
+    usable = pd.concat(measured, axis=1).notna().any(axis=1)
+    instead = zip(NEGATIVE_CONTROLS, (accuracies["main"], accuracies["auxiliary"], loss), strict=True)
+    found = {
+        (name, NO_OVERLAP, "loss" if name == "training_loss" else "accuracy"): series.reindex(usable.index).where(
+            usable
+        )
+        for name, series in instead
+    }
+    return {measure: values for measure, values in found.items() if values.notna().any()}
 
 
 def _mean_over_auxiliaries(rows: pd.DataFrame) -> pd.Series:
