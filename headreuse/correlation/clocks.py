@@ -4,6 +4,7 @@ A seed that learns faster has everything earlier: heads alike, and a smaller gap
 together over seeds, although neither depends on the other. At the same progress they do not.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -131,3 +132,17 @@ def at_progress(
             inside = (grid > first - SLACK) & (grid < last + SLACK)
             found[run, inside] = np.interp(grid[inside], own[here], values[here])
     return found
+
+
+def at_same_progress(
+    main_accuracy: Float[np.ndarray, "run any_step"],
+    all_steps: Int[np.ndarray, "any_step"] | Float[np.ndarray, "any_step"],
+    steps: Int[np.ndarray, "step"] | Float[np.ndarray, "step"],
+    series: Sequence[Float[np.ndarray, "run step"]],
+) -> list[Float[np.ndarray, "run step"]] | None:
+    """Series of one group at the same progress of main in all runs; None where the runs' clocks cannot be compared."""
+    found = clock(crossings(main_accuracy, all_steps))
+    if found is None:
+        return None
+    progress, grid = found.progress(steps), np.log1p(steps)
+    return [at_progress(each, progress, grid) for each in series]

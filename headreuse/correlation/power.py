@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Bool
 
-from headreuse.correlation.clocks import at_progress, clock, crossings
+from headreuse.correlation.clocks import at_same_progress
 from headreuse.correlation.estimate import ALPHA
 from headreuse.correlation.paired import Matrix, deviations, own, permutation_p, run_correlations, smallest_p
 from headreuse.correlation.simulated import Design, Learning, Series, Studies, simulated
@@ -118,12 +118,11 @@ def _matrices(studies: Studies, *, retimed: bool) -> list[Matrix]:
 
 def _in_progress(studies: Studies) -> tuple[Series, Series]:
     """Overlap and transfer at the same progress; NaN throughout a study whose clocks cannot be compared."""
-    steps = studies.steps[studies.n_early :]
-    found = [np.full_like(studies.overlap, np.nan) for _ in range(2)]
-    for study, main in enumerate(studies.accuracies[..., 0]):
-        read = clock(crossings(main, studies.steps))
-        if read is not None:
-            progress = read.progress(steps)
-            for result, series in zip(found, (studies.overlap, studies.transfer), strict=True):
-                result[study] = at_progress(series[study], progress, np.log1p(steps))
-    return found[0], found[1]
+    steps, pairs = studies.steps[studies.n_early :], zip(studies.overlap, studies.transfer, strict=True)
+    read = [
+        at_same_progress(accuracies[..., 0], studies.steps, steps, pair)
+        for accuracies, pair in zip(studies.accuracies, pairs, strict=True)
+    ]
+    unknown = [np.full(studies.overlap.shape[1:], np.nan)] * 2
+    overlap, transfer = np.stack([pair or unknown for pair in read], axis=1)
+    return overlap, transfer

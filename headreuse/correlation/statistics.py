@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Bool, Float
 
-from headreuse.correlation.clocks import at_progress, clock, crossings
+from headreuse.correlation.clocks import at_same_progress
 from headreuse.correlation.paired import MIN_POINTS, about_level, deviations
 from headreuse.correlation.panels import Panel
 from headreuse.correlation.wording import counted
@@ -144,11 +144,11 @@ def in_progress(panel: Panel) -> tuple[Float[np.ndarray, "run point"], Float[np.
 
     Raises `UndefinedError` where the runs' clocks cannot be compared.
     """
-    found = clock(crossings(panel.main_accuracy, panel.all_steps))
+    series = panel.overlap, panel.transfer
+    found = at_same_progress(panel.main_accuracy, panel.all_steps, panel.steps, series)
     if found is None:
         raise UndefinedError("no level of main's accuracy is crossed between the checkpoints of every run")
-    progress, grid = found.progress(panel.steps), np.log1p(panel.steps)
-    return at_progress(panel.overlap, progress, grid), at_progress(panel.transfer, progress, grid)
+    return found[0], found[1]
 
 
 def without_own_timing(

@@ -28,7 +28,7 @@ from calibrating.histories import (
 from calibrating.number import Job, Number
 from headreuse.correlation import paired
 from headreuse.correlation.across import contrast
-from headreuse.correlation.clocks import at_progress, clock, crossings
+from headreuse.correlation.clocks import at_same_progress
 from headreuse.correlation.estimate import ALPHA, CONFIDENCE, INTERVAL_FROM, combined
 from headreuse.correlation.medians import interval_of_median
 from headreuse.correlation.paired import about_level, deviations, own, permutation_p, run_correlations
@@ -150,15 +150,11 @@ def tests_of(histories: Histories) -> dict[str, Tested]:
 
 def aligned(histories: Histories) -> tuple[np.ndarray, np.ndarray]:
     """Overlap and transfer at the same progress; NaN throughout a study whose clocks cannot be compared."""
-    steps = np.expm1(histories.log_steps)
-    found = [np.full_like(histories.overlap, np.nan) for _ in range(2)]
-    for study, main in enumerate(histories.main):
-        read = clock(crossings(main, steps))
-        if read is not None:
-            progress = read.progress(steps)
-            for result, series in zip(found, (histories.overlap, histories.transfer), strict=True):
-                result[study] = at_progress(series[study], progress, histories.log_steps)
-    return found[0], found[1]
+    steps, pairs = np.expm1(histories.log_steps), zip(histories.overlap, histories.transfer, strict=True)
+    read = [at_same_progress(main, steps, steps, pair) for main, pair in zip(histories.main, pairs, strict=True)]
+    unknown = [np.full(histories.overlap.shape[1:], np.nan)] * 2
+    overlap, transfer = np.stack([pair or unknown for pair in read], axis=1)
+    return overlap, transfer
 
 
 def _verdict(parts: Sequence[Tested]) -> np.ndarray:
