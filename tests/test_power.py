@@ -95,3 +95,10 @@ def test_power_in_words():
     more = power(12, 20, generator, n_simulations=30)
     assert more.detectable < some.detectable
     assert "even a strong relation is missed" in str(power(4, 4, generator, n_simulations=10))
+
+
+def test_two_groups_of_three_can_be_tested_together_and_one_cannot():
+    few = {"n_simulations": 20}
+    alone, both = (power(3, 20, np.random.default_rng(1), n_groups=n, **few) for n in (1, 2))
+    assert (alone.has_runs_enough, both.has_runs_enough) == (False, True)
+    assert str(both).startswith("With 3 runs in each of 2 groups and 20 usable checkpoints each")

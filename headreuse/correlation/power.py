@@ -31,14 +31,22 @@ class Power:
     """What the verdict can find in a design."""
 
     n_runs: int
+    """Of each group."""
     n_steps: int
     """Usable checkpoints of each run."""
     detectable: float
     """The smallest of `EFFECTS` that is found in 80 % of studies; NaN where none is."""
+    n_groups: int = 1
+    """Groups that count together."""
+
+    @property
+    def has_runs_enough(self) -> bool:
+        """Whether so many runs can reach 5 % at all."""
+        return can_test(Design(self.n_runs, MIN_STEPS, self.n_groups))
 
     def __str__(self) -> str:
-        runs = counted(self.n_runs, "run")
-        if not can_test(Design(self.n_runs, MIN_STEPS)):
+        runs = counted(self.n_runs, "run") + (f" in each of {self.n_groups} groups" if self.n_groups > 1 else "")
+        if not self.has_runs_enough:
             return f"{runs} describe and cannot test: it takes 4 seeds of a group to reach p ≤ {ALPHA:g}."
         design = f"With {runs} and {counted(self.n_steps, 'usable checkpoint')} each"
         if np.isnan(self.detectable):
@@ -60,15 +68,16 @@ def power(
     n_steps: int,
     generator: np.random.Generator,
     *,
+    n_groups: int = 1,
     learning: Learning = USUAL,
     n_simulations: int = N_SIMULATIONS,
 ) -> Power:
     """The smallest correlation that a design finds often enough."""
-    design = Design(n_runs, n_steps)
+    design = Design(n_runs, n_steps, n_groups)
     for effect in EFFECTS if can_test(design) else ():
         if share_found(design, effect, generator, learning=learning, n_simulations=n_simulations) >= TARGET:
-            return Power(n_runs, n_steps, effect)
-    return Power(n_runs, n_steps, np.nan)
+            return Power(n_runs, n_steps, effect, n_groups)
+    return Power(n_runs, n_steps, np.nan, n_groups)
 
 
 def share_found(

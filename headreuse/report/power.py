@@ -32,22 +32,22 @@ TO_TEST = f"{SEEDS_TO_TEST} seeds of a group, or several groups with 3 each"
 
 
 @lru_cache
-def findable(n_runs: int, n_steps: int, seed: int) -> Power:
-    """The smallest correlation that is found in most studies of one group with so many runs."""
-    return power(n_runs, n_steps, Stream.POWER.generator(seed), n_simulations=N_SIMULATIONS)
+def findable(n_runs: int, n_steps: int, seed: int, n_groups: int = 1) -> Power:
+    """The smallest correlation that is found in most studies of groups with so many runs each."""
+    return power(n_runs, n_steps, Stream.POWER.generator(seed), n_groups=n_groups, n_simulations=N_SIMULATIONS)
 
 
 def findable_by(finding: Finding, inputs: ReportInputs) -> Power:
-    """What such a test finds: several groups count as one, with a run less for each further group."""
+    """What such a test finds; where several groups count together, as if each had the same number of runs."""
     several = finding.row["group"] in (ALL_RELATED, CHOSEN)
     n_groups = len(chosen_groups(inputs.study.question, inputs.study.groups)) if several else 1
     n_steps = finding.n_points // max(finding.n_runs, 1)
-    return findable(finding.n_runs - n_groups + 1, n_steps, inputs.study.data_seed)
+    return findable(finding.n_runs // n_groups, n_steps, inputs.study.data_seed, n_groups)
 
 
 def in_words(found: Power) -> str:
     """What a study of this size finds, without numbers."""
-    if found.n_runs < SEEDS_TO_TEST:
+    if not found.has_runs_enough:
         return f"no relation, however strong, could have been found with fewer than {SEEDS_TO_TEST} seeds"
     if np.isnan(found.detectable):
         return "a study of this size often misses even a very strong one"
