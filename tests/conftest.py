@@ -5,7 +5,8 @@ Imports little: the process that hands out tests to others reads this file too, 
 
 import gc
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 # Tests run side by side: threads of their own would only fight over the cores. Read when torch is first imported.
@@ -18,6 +19,7 @@ check_all("headreuse")
 
 if TYPE_CHECKING:
     import numpy as np
+    from hub_server import HubServer
     from planting import Planted
 
 
@@ -54,3 +56,16 @@ def planted() -> "Callable[[float], Planted]":
     from planting import plant_sharing
 
     return plant_sharing
+
+
+@pytest.fixture
+def hub_server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> "Iterator[HubServer]":
+    """A Hub on loopback, which `HF_ENDPOINT` names; the cache is empty and nobody is signed in."""
+    from hub_server import serving
+
+    for name in ("HF_TOKEN", "HF_HUB_CACHE", "HUGGINGFACE_HUB_CACHE", "HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("HF_HOME", str(tmp_path / "hf"))
+    with serving() as server:
+        monkeypatch.setenv("HF_ENDPOINT", server.url)
+        yield server
