@@ -1,10 +1,12 @@
 """One checkpoint's model and prompts, loaded once for all measurements of it."""
 
+from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
+from headreuse.errors import HeadreuseError
 from headreuse.measurements.base import MEASUREMENTS, Measurement
 from headreuse.measurements.drawn import DRAWN
 from headreuse.prompts import Encoder, make_prompts
@@ -34,7 +36,10 @@ class Loaded:
         self.source = source
         self.checkpoint = checkpoint
         self.micro_batch = study.measures.micro_batch
-        self.model: PreTrainedModel = load_model(checkpoint.path, device="cuda" if torch.cuda.is_available() else "cpu")
+        self.model: PreTrainedModel = load_model(
+            checkpoint.path,
+            device="cuda" if torch.cuda.is_available() else "cpu",
+        )
         """Ready to answer, on the GPU where there is one."""
 
     @cached_property
@@ -51,17 +56,48 @@ class Loaded:
         """The fixed examples of a task and length: the same for every checkpoint, seed and group of a study.
 
         They are drawn from the study's data seed and the length alone, so tasks that draw alike get the same inputs.
+        Of a file of prompts they are the first of that length; of length 0 the first of all up to `up_to`.
         """
-        n, data_seed = unit.settings["n"], unit.settings["data_seed"]
+        n, form = unit.settings["n"], self.study.form(unit.task)
+        file = self.study.prompt_file(unit.task)
 
         def draw() -> Prompts:
-            generator = Stream.EVALUATION.generator(data_seed, length)
+            if file is not None:
+                rows = file.chosen(length, unit.settings.get("up_to"), n)
+                return replace(self.encoder.encode_text(rows, form), lengths=np.full(len(rows), length))
+            generator = Stream.EVALUATION.generator(unit.settings["data_seed"], length)
             return make_prompts(self.study.task(unit.task), np.full(n, length), generator, self.encoder)
 
-        task = (unit.task, *sorted(self.study.task_settings(unit.task).items()))
-        return DRAWN.get((task, n, length, self.encoder), draw)
+        task = (unit.task, repr(sorted(self.study.task_settings(unit.task).items())))
+        prompts = DRAWN.get((task, n, length, unit.settings.get("up_to"), self.encoder), draw)
+        check_fits(prompts, self.model)
+        return prompts
 
     def result(self, kind: type[Measurement[Result]], unit: Unit) -> Result:
         """A result that has been taken at this checkpoint before."""
         entry: Measurement[Result] = MEASUREMENTS[kind.kind]
         return entry.from_frame(self.units.read(unit), unit)
+
+
+def check_fits(prompts: Prompts, model: "PreTrainedModel") -> None:
+    """Raise where prompts have tokens that a model does not know, or more tokens than it has positions."""
+    greatest, n_known = int(prompts.tokens.max()), int(model.get_input_embeddings().weight.shape[0])
+    if greatest >= n_known:
+        raise HeadreuseError(
+            f"{prompts.task}: its tokens go to id {greatest:,}, but the model knows {n_known:,} tokens; "
+            "the tokenizer beside the weights is another model's"
+        )
+    most = _n_learned_positions(model)
+    if most is not None and prompts.tokens.shape[1] > most:
+        raise HeadreuseError(
+            f"{prompts.task}: prompts of {prompts.tokens.shape[1]:,} tokens, but the model has {most:,} positions; "
+            "leave the longest out"
+        )
+
+
+def _n_learned_positions(model: "PreTrainedModel") -> int | None:
+    """How many positions a model has learned; None where it works them out, so that there are more than it met."""
+    most = getattr(model.config.get_text_config(), "max_position_embeddings", None)
+    tables = [module for module in model.modules() if type(module).__name__.endswith("Embedding")]
+    sizes = {getattr(table, "num_embeddings", None) for table in tables if table is not model.get_input_embeddings()}
+    return most if most in sizes else None

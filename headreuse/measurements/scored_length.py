@@ -5,8 +5,12 @@ from headreuse.study.config import Group, Study
 
 
 def at_score_length(study: Study, group: Group) -> Settings:
-    """The length at which heads are scored, and the number of examples."""
-    return {"length": study.score_length(group), "n": study.measures.n_score_examples}
+    """The length at which heads are scored, and the number of examples.
+
+    Length 0 stands for all prompts of files together, up to the longest length that every task of the group has.
+    """
+    settings = {"length": study.score_length(group), "n": study.measures.n_score_examples}
+    return settings if settings["length"] else settings | {"up_to": min(entry.max_length for entry in group.tasks)}
 
 
 def pass_cost(n_examples: int, length: int) -> float:

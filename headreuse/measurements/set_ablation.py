@@ -100,5 +100,5 @@ def other_sets(top: frozenset[Head], n_heads: int, unit: Unit, source: str) -> l
 def _scores_unit(loaded: "Loaded", unit: Unit, task: str) -> Unit:
     """The head scores of another task at the same checkpoint, on as many examples of the same length."""
     scores = MEASUREMENTS[HeadScoresOf.kind]
-    settings = {name: unit.settings[name] for name in ("length", "n", "method")}
+    settings = {name: unit.settings[name] for name in ("length", "n", "up_to", "method") if name in unit.settings}
     return Unit(scores.kind, scores.versions, unit.checkpoint, task, loaded.study.task_settings(task) | settings)

@@ -9,7 +9,7 @@ from headreuse.store.folder import RunFolder
 from headreuse.study.config import Group
 from headreuse.study.runs import Run, Source
 
-__all__ = ["Run", "Source", "Trained", "runs_of", "source_of"]
+__all__ = ["Run", "Source", "Trained", "look_again", "runs_of", "source_of"]
 
 
 def source_of(group: Group, folder: RunFolder) -> Source:
@@ -22,3 +22,9 @@ def runs_of(folder: RunFolder) -> tuple[Run, ...]:
     study = folder.study
     sources = [(group, source_of(group, folder)) for group in study.groups]
     return tuple(Run(group, label, source) for group, source in sources for label in source.labels(study, group))
+
+
+def look_again(folder: RunFolder) -> None:
+    """Before work begins: take up checkpoints that have been added to the series of a study."""
+    for group in folder.study.groups:
+        source_of(group, folder).look_again(folder.study, group)

@@ -1,11 +1,13 @@
 """Runs that this package trains: a run for each group and seed, its checkpoints in the run folder."""
 
-from contextlib import nullcontext
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
 from headreuse.errors import HeadreuseError
 from headreuse.records import Checkpoint
+from headreuse.store.fingerprints import sha256_of
 from headreuse.store.folder import RunFolder
 from headreuse.store.notes import NOTE, again, read_note
 from headreuse.store.sealing import DamagedError
@@ -59,6 +61,16 @@ class Trained(Source):
             raise HeadreuseError(
                 f"{series}: trained to its end, but step {steps} is gone; delete the folder to train again"
             )
+
+    @contextmanager
+    def ready(self, run: Run, checkpoint: Checkpoint) -> Iterator[Checkpoint]:
+        """The checkpoint, if its files are those that training wrote; they are read once on a machine."""
+        # Loads torch, which only a worker needs.
+        from headreuse.models.checkpoints import verify_same
+
+        remembered = RunFolder(self.root).checkpoint_files
+        verify_same(checkpoint, sha256=lambda file: remembered.get(file, sha256_of))
+        yield checkpoint
 
     def cost_to_make(self, run: Run) -> float:
         """Every token of every step passes through the model once forward and once, at twice the cost, backward."""

@@ -155,6 +155,10 @@ class RunFolder:
         """Where the accuracy during one run's training lies."""
         return self.series_folder(group, label) / TRAINING_LOG
 
+    def series_file(self, group: str) -> Path:
+        """Where it is noted which checkpoints a group takes from elsewhere."""
+        return self.root / "series" / f"{group}.json"
+
     def error_file(self, key: str) -> Path:
         """Where it is said why a piece of work failed."""
         return self.root / "errors" / f"{key}.json"

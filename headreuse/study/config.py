@@ -1,16 +1,20 @@
 """A study as frozen models: its groups of tasks, the seeds, what is trained and what is measured."""
 
 import hashlib
+from collections.abc import Sequence
+from dataclasses import asdict
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, ValidationInfo, field_serializer, field_validator, model_validator
 
 from headreuse.errors import nearest
+from headreuse.prompts.form import TextForm
 from headreuse.study import limits
 from headreuse.study.frozen import Frozen, Name, check_unique
 from headreuse.study.one_group import longest_training
 from headreuse.study.own_tasks import TaskFile
 from headreuse.study.primary import DEFAULT_OUTCOME, DEFAULT_OVERLAP, Primary
+from headreuse.study.prompt_files import FixedPrompts, PromptFile, file_named
 from headreuse.study.source_specs import SOURCE_SPECS, SourceSpec, read_source, under_source
 from headreuse.study.specs import Length, MeasureSpec, ModelSpec, TaskRange, TrainingSpec, is_of_patterns
 from headreuse.study.unfolding import UNFOLDING
@@ -104,6 +108,11 @@ class Group(Frozen):
         """Main's name first, then the auxiliaries'."""
         return tuple(entry.task for entry in self.tasks)
 
+    @property
+    def has_lengths(self) -> bool:
+        """Whether its examples have lengths, so that a gap between lengths can be told."""
+        return self.trained_to > 0
+
     def role(self, task: str) -> str:
         """`main` or `auxiliary`."""
         return "main" if task == self.main.task else "auxiliary"
@@ -115,6 +124,8 @@ class Study(Frozen):
     name: Name
     tasks: Annotated[tuple[TaskFile, ...], Field(strict=False)] = ()
     """Files of tasks of the user's own; given in a study file by their paths from there."""
+    prompts: Annotated[tuple[PromptFile, ...], Field(strict=False)] = ()
+    """Files of prompts; given in a study file where a group names its tasks, by their paths from there."""
     seeds: Annotated[
         tuple[Annotated[int, Field(ge=0, le=limits.SEED)], ...],
         Field(min_length=1, max_length=limits.SEEDS, strict=False),
@@ -147,6 +158,13 @@ class Study(Frozen):
             info.context.update({entry.name: entry for file in files for entry in file.tasks})
         return files
 
+    @field_validator("prompts")
+    @classmethod
+    def _known_as_tasks(cls, files: tuple[PromptFile, ...], info: ValidationInfo) -> tuple[PromptFile, ...]:
+        if info.context is not None:
+            info.context.update({file.name: file for file in files})
+        return files
+
     @property
     def question(self) -> Primary:
         """The primary question with everything that it leaves open."""
@@ -168,6 +186,8 @@ class Study(Frozen):
 
     def task(self, name: str) -> Task:
         """The task of that name as this study has it; of a user's own only the lengths, unless it is loaded."""
+        if file := self.prompt_file(name):
+            return FixedPrompts(file)
         sizes = {"alphabet_size": self.alphabet_size, "grid_size": self.grid_size}
         from_files = (file.task(entry, **sizes) for file in self.tasks for entry in file.tasks if entry.name == name)
         return next(from_files, None) or TASKS[name](**sizes)
@@ -180,11 +200,25 @@ class Study(Frozen):
 
     def task_settings(self, name: str) -> dict[str, Any]:
         """All that a task's examples depend on, except their length: part of the key of each of its measurements."""
+        form = self.form(name)
+        around = {} if form == TextForm() else {"form": asdict(form)}
+        if file := self.prompt_file(name):
+            return {"prompts": file.digest, **around}
         settings: dict[str, Any] = {
             field: getattr(self, field) for field in ("alphabet_size", "grid_size", "data_seed")
         }
         text = self.task_file(name)
-        return settings if text is None else settings | {"file": hashlib.sha256(text.encode()).hexdigest()[:16]}
+        if text is not None:
+            settings["file"] = hashlib.sha256(text.encode()).hexdigest()[:16]
+        return settings | around
+
+    def prompt_file(self, name: str) -> PromptFile | None:
+        """The file of prompts that has this name as a task; None for a task."""
+        return file_named(self.prompts, name)
+
+    def form(self, name: str) -> TextForm:
+        """How examples of a task are put to models that were trained on text."""
+        return next((entry.form for group in self.groups for entry in group.tasks if entry.task == name), TextForm())
 
     def task_file(self, name: str) -> str | None:
         """The text of the file that a task of the user's own comes from; None for a task of the package."""
@@ -195,8 +229,17 @@ class Study(Frozen):
         return group.model or self.model
 
     def score_length(self, group: Group) -> int:
-        """The length at which this group's heads are scored; within the training range of all its tasks."""
+        """The length at which this group's heads are scored; within the training range of all its tasks.
+
+        0 for files of prompts of which all together are scored.
+        """
+        if self.measures.score_length is None and self.is_of_files(group):
+            return 0
         return self.measures.score_length or min(entry.max_length for entry in group.tasks)
+
+    def is_of_files(self, group: Group) -> bool:
+        """Whether all tasks of a group are files of prompts."""
+        return all(self.prompt_file(name) for name in group.task_names)
 
     def longest(self, task: str) -> int | None:
         """The greatest length at which a task is asked for; None where no group has it."""
@@ -207,7 +250,12 @@ class Study(Frozen):
         """Where the accuracy curves of a group end."""
         return group.evaluate_to or group.transfer_to + self.measures.beyond
 
-    def eval_lengths(self, group: Group, task: str) -> range:
-        """The lengths of the task's accuracy curve: from its smallest to `evaluated_to`, as far as it has examples."""
+    def eval_lengths(self, group: Group, task: str) -> Sequence[int]:
+        """The lengths of the task's accuracy curve: from its smallest to `evaluated_to`, as far as it has examples.
+
+        Of a file of prompts all that it has; 0 where it gives none.
+        """
+        if file := self.prompt_file(task):
+            return file.lengths
         last, asked = self.evaluated_to(group), self.task(task)
         return range(asked.min_length, (last if asked.max_length is None else min(last, asked.max_length)) + 1)

@@ -25,7 +25,7 @@ FRAME = 3
 def problems_of_drawing(study: Study, origin: Origin) -> Iterator[str]:
     """Tasks whose prompts cannot be drawn, or have more tokens than a model has positions."""
     for name, (length, index) in _longest(study).items():
-        if length <= SURE and study.task_file(name) is None:
+        if study.prompt_file(name) or (length <= SURE and study.task_file(name) is None):
             continue
         task, place = study.task(name), place_shown(origin(("groups", index)))
         try:

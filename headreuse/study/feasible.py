@@ -36,7 +36,7 @@ def problems_of_lengths(study: Study, origin: Origin) -> Iterator[str]:
 def _problems_of_scored_length(study: Study, group: Group, place: str) -> Iterator[str]:
     given, scored = study.measures.score_length, study.score_length(group)
     for entry in group.tasks:
-        if entry.min_length <= scored <= entry.max_length:
+        if not scored or entry.min_length <= scored <= entry.max_length:
             continue
         if given is None:
             yield (
@@ -51,11 +51,12 @@ def _problems_of_scored_length(study: Study, group: Group, place: str) -> Iterat
 
 
 def problems_of_size(study: Study, origin: Origin) -> Iterator[str]:
-    """What no machine could hold in its memory, or do in a year."""
+    """What no machine could hold in its memory, or do in a year, of what is trained here."""
     costs = [costs_of(study, group) for group in study.groups]
     for index, (group, cost) in enumerate(zip(study.groups, costs, strict=True)):
-        yield from _problems_of_one_model(study, group, cost, partial(_inside, origin, index))
-    if all(_is_possible(group, cost) for group, cost in zip(study.groups, costs, strict=True)):
+        if group.source is None:
+            yield from _problems_of_one_model(study, group, cost, partial(_inside, origin, index))
+    if all(group.source or _is_possible(group, cost) for group, cost in zip(study.groups, costs, strict=True)):
         yield from _problems_of_all_models(study, sum(cost.seconds for cost in costs))
 
 

@@ -8,6 +8,12 @@ on a small machine may run on a large one, so they are the same everywhere.
 STUDY_BYTES = 1_000_000
 """Of a study file; the longest one under `analyses/` has 1,500."""
 TASK_FILE_BYTES = 2_000_000
+PROMPT_FILE_BYTES = 16_000_000
+"""Kept with the study."""
+SHOTS = 64
+"""Solved examples in front of a prompt."""
+TEMPLATE = 4_000
+"""Characters of the text around a prompt."""
 DEPTH = 32
 """How deep tables and lists may lie in each other; a study needs 5."""
 KEY_PARTS = 32

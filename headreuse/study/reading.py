@@ -19,8 +19,11 @@ from headreuse.study.feasible import problems_of_lengths, problems_of_size
 from headreuse.study.frozen import is_name
 from headreuse.study.one_group import Unfolded
 from headreuse.study.own_tasks import check_files, read_files
+from headreuse.study.prompt_files import with_prompt_files
 from headreuse.study.showing import Place, place_shown, shown
+from headreuse.study.source_specs import with_places
 from headreuse.study.specs import ModelSpec, TrainingSpec
+from headreuse.study.text_groups import problems_of_texts
 from headreuse.study.texts import UnreadableError, parsed_toml, read_text
 from headreuse.study.unfolding import TooManyGroupsError, unfolded
 
@@ -52,6 +55,9 @@ def read_study(path: Path) -> Study:
     files, problems = read_files(raw.get("tasks", []), path.parent, raw)
     if problems:
         raise StudyError(str(path), problems)
+    raw, problems = with_prompt_files(with_places(raw, path.parent), path.parent)
+    if problems:
+        raise StudyError(str(path), problems)
     checked = _checked(raw | {"tasks": files}, str(path))
     study = checked.study
     problems = check_files(study.tasks, study.longest, alphabet_size=study.alphabet_size, grid_size=study.grid_size)
@@ -75,7 +81,7 @@ def _checked(raw: dict[str, Any], source: str) -> Checked:
     except ValidationError as error:
         lines, n_more = explain(error, Study, lambda place: _origin(entries, place))
         raise StudyError(source, lines + problems, n_more) from None
-    for find in (problems_of_question, problems_of_lengths, problems_of_size):
+    for find in (problems_of_question, problems_of_texts, problems_of_lengths, problems_of_size):
         problems = problems or list(find(checked.study, checked.origin))
     if problems:
         raise StudyError(source, problems)

@@ -2,6 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 
 from headreuse.prompts import Encoder, encoder_of
@@ -41,6 +42,19 @@ class Source(ABC):
     def cost_to_make(self, run: "Run") -> float:
         """What `make` costs, in tokens through the model, a backward pass counted as two."""
         return 0.0
+
+    def look_again(self, study: Study, group: Group) -> None:
+        """Before work begins: take up what has been added to a series since it was last looked at."""
+        return
+
+    def ready(self, run: "Run", checkpoint: Checkpoint) -> AbstractContextManager[Checkpoint]:
+        """A checkpoint whose files are on this machine, whole and checked, for as long as the block lasts."""
+        return nullcontext(checkpoint)
+
+    @property
+    def is_bf16(self) -> bool:
+        """Whether models are loaded in bfloat16."""
+        return False
 
     def encoder(self, checkpoint: Checkpoint) -> Encoder:
         """How examples become token ids of a checkpoint's model: as the files beside its weights say."""

@@ -21,6 +21,11 @@ class SourceSpec(Frozen, ABC):
     key: ClassVar[str]
     """Set by `@source_spec`."""
 
+    @classmethod
+    def placed(cls, settings: object, beside: Path) -> object:
+        """Raw settings in which paths from the study file's folder, `beside`, hold from anywhere."""
+        return settings
+
     @abstractmethod
     def open(self, root: Path) -> "Source":
         """The source with these settings; `root` is the run folder."""
@@ -49,6 +54,19 @@ def under_source(raw: dict[str, Any]) -> dict[str, Any]:
         return raw
     others = {name: value for name, value in raw.items() if name not in keys}
     return others | {"source": {key: raw[key] for key in keys}}
+
+
+def with_places(raw: dict[str, Any], beside: Path) -> dict[str, Any]:
+    """A raw study file in which the paths in the settings of sources hold from anywhere."""
+    groups = raw.get("groups")
+    if not isinstance(groups, list):
+        return raw
+    placed = [_placed(group, beside) if isinstance(group, dict) else group for group in groups]
+    return raw | {"groups": placed}
+
+
+def _placed(group: dict[str, Any], beside: Path) -> dict[str, Any]:
+    return group | {key: SOURCE_SPECS[key].placed(group[key], beside) for key in SOURCE_SPECS if key in group}
 
 
 def read_source(raw: object) -> object:

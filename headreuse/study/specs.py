@@ -7,9 +7,11 @@ from typing import Annotated, Literal
 
 from pydantic import Field, PrivateAttr, ValidationInfo, field_validator, model_validator
 
+from headreuse.prompts.form import PROMPT, TextForm
 from headreuse.registry import registered
 from headreuse.study import limits
 from headreuse.study.frozen import Frozen, check_known, check_unique
+from headreuse.study.showing import shown
 from headreuse.tasks import TASKS
 
 _SCORES_FOLDER = str(Path(__file__).parent.parent / "scores")
@@ -45,11 +47,28 @@ Position = Literal["rope", "nope"]
 
 
 class TaskRange(Frozen):
-    """A task and the longest length at which a model is trained on it."""
+    """A task and the longest length at which a model is trained on it; or a file of prompts, under its name."""
 
     task: str
-    max_length: Length
+    max_length: Annotated[int, Field(ge=0, le=limits.LENGTH)]
+    """0 of a file of prompts that gives no lengths."""
+    template: Annotated[str, Field(max_length=limits.TEMPLATE)] = PROMPT
+    """The text around a prompt, for models that were trained on text: see `TextForm`."""
+    shots: Annotated[int, Field(ge=0, le=limits.SHOTS)] = 0
+    chat: bool = False
     _min_length: int = PrivateAttr(1)
+
+    @classmethod
+    def known_keys(cls) -> list[str]:
+        """In the place of a task a study file may name a file of prompts."""
+        return [*cls.model_fields, "prompts"]
+
+    @field_validator("template")
+    @classmethod
+    def _has_a_prompt(cls, template: str) -> str:
+        if PROMPT not in template:
+            raise ValueError(f"{shown(template)} has no place for the prompt; write {PROMPT} where it stands")
+        return template
 
     @field_validator("task")
     @classmethod
@@ -69,6 +88,11 @@ class TaskRange(Frozen):
     def min_length(self) -> int:
         """The task's smallest length."""
         return self._min_length
+
+    @property
+    def form(self) -> TextForm:
+        """How its examples are put to a model that was trained on text."""
+        return TextForm(self.template, self.shots, self.chat)
 
 
 class ModelSpec(Frozen):

@@ -56,6 +56,8 @@ def transfer_table(accuracy: pd.DataFrame, groups: Sequence[Group]) -> pd.DataFr
     - for the first five also `<name>_ci_low` and `<name>_ci_high`: the 95 % interval over other examples of the same
       checkpoint, with the examples of two tasks as independent. How seeds differ is not in it: see `tables/seeds.py`.
     """
+    # Files of prompts without lengths have no gap between lengths.
+    accuracy = accuracy[accuracy["length"] > 0]
     tables = [_group_transfer(accuracy, group) for group in groups]
     return pd.concat([table for table in tables if len(table)] or tables[:1], ignore_index=True)
 
