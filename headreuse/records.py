@@ -1,10 +1,10 @@
 """What the stages pass on to each other: frozen records of plain arrays, no torch."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import IntEnum
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
 OUTCOMES = ("exact_match", "token_accuracy", "log_prob", "logit_diff")
 """What is measured of one answer; `headreuse.evaluation` defines each."""
+
+Position = Literal["each", "role", "pooled"]
+"""Which positions of other prompts correspond to a position: the same one, those of the same named span, or all."""
 
 
 class Role(IntEnum):
@@ -43,26 +46,51 @@ class Head:
 
 @dataclass(frozen=True)
 class Prompts:
-    """Examples of one task as token ids, right-padded: `BOS marker prompt answer EOS`."""
+    """Examples of one task as token ids, right-padded: BOS where there is one, the prompt, its answer."""
 
     task: str
     tokens: Int[np.ndarray, "prompt pos"]
-    corrupted: Int[np.ndarray, "prompt pos"]
-    """Partners of the same layout: one input character differs, and so does the answer."""
+    corrupted: Int[np.ndarray, "prompt pos"] | None
+    """Partners of the same layout, whose input differs and mostly their answer; None where there are none."""
     roles: Int[np.ndarray, "prompt pos"]
-    """A `Role` for each position, the same for `tokens` and `corrupted`."""
+    """A `Role` for each position, the same for `tokens` and `corrupted`; `len(Role)` and more are `role_names`."""
     scored: Bool[np.ndarray, "prompt pos"]
-    """True at the answer tokens that count in loss and outcomes: all and EOS, unless the task says otherwise."""
+    """True at the answer tokens that count in loss and outcomes."""
     lengths: Int[np.ndarray, "prompt"]
-    """The task's length of each example: characters, digits or nodes."""
+    """The task's length of each example: characters, digits or nodes; 0 where all prompts are taken together."""
+    contrast: Int[np.ndarray, "prompt pos"] | None = None
+    """A wrong answer's token at each scored position, which `logit_diff` compares with; None for the likeliest one."""
+    role_names: tuple[str, ...] = ()
+    """Names of the spans that have a role of their own, in the order of their roles."""
 
     def __len__(self) -> int:
         return len(self.tokens)
 
-    def __getitem__(self, rows: slice) -> "Prompts":
-        return Prompts(
-            self.task, self.tokens[rows], self.corrupted[rows], self.roles[rows], self.scored[rows], self.lengths[rows]
-        )
+    def __getitem__(self, rows: slice | Bool[np.ndarray, "prompt"]) -> "Prompts":
+        arrays: dict[str, Any] = {
+            name: value[rows] for name, value in vars(self).items() if isinstance(value, np.ndarray)
+        }
+        return replace(self, **arrays)
+
+    def of_length(self, length: int) -> "Prompts":
+        """The prompts of one length; length 0 stands for all prompts together, whatever their lengths."""
+        if length == 0:
+            return replace(self, lengths=np.zeros_like(self.lengths))
+        rows = self.lengths == length
+        if not rows.any():
+            there = ", ".join(map(str, np.unique(self.lengths))) or "no prompts"
+            raise HeadreuseError(f"{self.task}: no prompt of length {length}; there are {there}")
+        return self[rows]
+
+    @property
+    def partners(self) -> Int[np.ndarray, "prompt pos"]:
+        """The corrupted partners; prompts that have none are refused."""
+        if self.corrupted is None:
+            raise HeadreuseError(
+                f"{self.task}: what is asked for compares each prompt with a corrupted partner of as many tokens, and "
+                "there are none; give the column `corrupted`, or ask for mean or zero ablation"
+            )
+        return self.corrupted
 
     @property
     def is_aligned(self) -> bool:
@@ -70,17 +98,33 @@ class Prompts:
         return bool((self.roles == self.roles[0]).all())
 
     @property
+    def position(self) -> Position:
+        """How positions of different prompts correspond: the finest of `Position` that fits."""
+        if self.is_aligned:
+            return "each"
+        return "role" if self.role_names else "pooled"
+
+    @property
+    def alignment(self) -> str:
+        """The same in words, for a report."""
+        spans = f"by the spans {', '.join(self.role_names)}"
+        return {"each": "position by position", "role": spans, "pooled": "pooled over positions"}[self.position]
+
+    @property
     def layout(self) -> tuple[str, ...]:
         """The name of each position's role; prompts that are not aligned are refused."""
         different = (self.roles != self.roles[0]).any(axis=0)
         if different.any():
             position = int(different.argmax())
-            names = sorted({Role(role).name for role in self.roles[:, position]})
+            names = sorted({self._role_name(role) for role in self.roles[:, position]})
             raise HeadreuseError(
                 f"{self.task}: position {position} is {' in one prompt and '.join(names)} in another, so a mean per "
                 "position would mix them; give prompts of one layout"
             )
-        return tuple(Role(role).name for role in self.roles[0])
+        return tuple(self._role_name(role) for role in self.roles[0])
+
+    def _role_name(self, role: int) -> str:
+        return Role(role).name if role < len(Role) else self.role_names[role - len(Role)]
 
 
 @dataclass(frozen=True)
@@ -90,7 +134,9 @@ class Checkpoint:
     path: Path
     step: int
     fingerprint: str
-    """SHA-256 of weights, configuration and tokenizer: what measurements of it are kept under."""
+    """SHA-256 of weights, configuration and tokenizer, or a commit hash: what measurements of it are kept under."""
+    tokens: int | None = None
+    """Seen in training, where its name says so."""
 
 
 @dataclass(frozen=True)

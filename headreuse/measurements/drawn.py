@@ -3,6 +3,8 @@
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
 
+import numpy as np
+
 from headreuse.records import Prompts
 
 MOST_BYTES = 256 * 2**20
@@ -34,5 +36,4 @@ DRAWN = DrawnPrompts(MOST_BYTES)
 
 
 def _size(prompts: Prompts) -> int:
-    arrays = (prompts.tokens, prompts.corrupted, prompts.roles, prompts.scored, prompts.lengths)
-    return sum(array.nbytes for array in arrays)
+    return sum(array.nbytes for array in vars(prompts).values() if isinstance(array, np.ndarray))

@@ -8,6 +8,8 @@ import numpy as np
 from jaxtyping import Int
 
 from headreuse.errors import HeadreuseError
+from headreuse.prompts.form import DEFAULT_FORM, TextForm
+from headreuse.prompts.rows import TextPrompts
 from headreuse.records import Prompts
 from headreuse.registry import Registry
 from headreuse.tasks import Examples, Task, evaluation_examples
@@ -25,8 +27,14 @@ class Encoder(ABC):
         """The encoder that fits the tokenizer in a checkpoint's folder; None where that is of another kind."""
 
     @abstractmethod
-    def encode(self, task: Task, examples: Examples, lengths: Int[np.ndarray, "prompt"]) -> Prompts:
+    def encode(
+        self, task: Task, examples: Examples, lengths: Int[np.ndarray, "prompt"], form: TextForm = DEFAULT_FORM
+    ) -> Prompts:
         """The examples as prompts, right-padded to the longest; `lengths` are the task's lengths of the examples."""
+
+    @abstractmethod
+    def encode_text(self, rows: TextPrompts, form: TextForm = DEFAULT_FORM) -> Prompts:
+        """Prompts that a user wrote as text; their lengths are the rows' own, or 0 where these have none."""
 
 
 ENCODERS: Registry[type[Encoder]] = Registry("encoder", room="headreuse.prompts")
@@ -50,7 +58,11 @@ def encoder_of(folder: Path) -> Encoder:
 
 
 def make_prompts(
-    task: Task, lengths: Int[np.ndarray, "prompt"], generator: np.random.Generator, encoder: Encoder
+    task: Task,
+    lengths: Int[np.ndarray, "prompt"],
+    generator: np.random.Generator,
+    encoder: Encoder,
+    form: TextForm = DEFAULT_FORM,
 ) -> Prompts:
     """One prompt of each given length for evaluation, drawn from `generator` alone; training meets none of them."""
-    return encoder.encode(task, evaluation_examples(task, lengths, generator), lengths)
+    return encoder.encode(task, evaluation_examples(task, lengths, generator), lengths, form)

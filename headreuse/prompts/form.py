@@ -10,8 +10,11 @@ class TextForm:
     """How the text around a prompt reads; the default is the prompt itself."""
 
     template: str = PROMPT
-    """Where the prompt stands in it is `{prompt}`, where the task's name stands `{task}`; what follows is the answer."""
+    """It has the prompt at `{prompt}` and the task's name at `{task}`; the answer follows it."""
     shots: int = 0
     """Solved examples in the same form in front of each prompt."""
     chat: bool = False
     """Whether the tokenizer's chat template is laid around it, the prompt as the user's turn."""
+
+
+DEFAULT_FORM = TextForm()

@@ -10,8 +10,10 @@ from typing import ClassVar, Self
 import numpy as np
 from jaxtyping import Bool, Int, Shaped
 
-from headreuse.errors import nearest
+from headreuse.errors import HeadreuseError, nearest
 from headreuse.prompts.encoder import Encoder, encoder
+from headreuse.prompts.form import DEFAULT_FORM, TextForm
+from headreuse.prompts.rows import TextPrompts
 from headreuse.records import Prompts, Role
 from headreuse.tasks import BLANK, Examples, Task
 
@@ -43,7 +45,8 @@ class Vocabulary(Encoder):
     def read(cls, folder: Path) -> Self | None:
         """The vocabulary in the tokenizer of a checkpoint that this package trained; None for any other tokenizer."""
         try:
-            ids = json.loads((folder / "tokenizer.json").read_text(encoding="utf-8"))["model"]["vocab"]
+            model = json.loads((folder / "tokenizer.json").read_text(encoding="utf-8"))["model"]
+            ids = model["vocab"] if model["type"] == "WordLevel" else {}
             tokens = tuple(sorted(ids, key=ids.__getitem__))
         except (ValueError, KeyError, TypeError, AttributeError):
             return None
@@ -58,8 +61,15 @@ class Vocabulary(Encoder):
             raise LookupError(f"unknown token {token!r}{nearest(token, list(self.tokens))}; this vocabulary has {self}")
         return self._ids[token]
 
-    def encode(self, task: Task, examples: Examples, lengths: Int[np.ndarray, "prompt"]) -> Prompts:
-        """Rows `BOS marker prompt answer EOS`, right-padded to the longest."""
+    def encode(
+        self, task: Task, examples: Examples, lengths: Int[np.ndarray, "prompt"], form: TextForm = DEFAULT_FORM
+    ) -> Prompts:
+        """Rows `BOS marker prompt answer EOS`, right-padded to the longest; they have no other form."""
+        if form != DEFAULT_FORM:
+            raise HeadreuseError(
+                f"{task.name}: template, shots and chat are for models of text, and this one reads the tasks' own "
+                "symbols; leave them away"
+            )
         marker = self.id(task.marker)
         # BLANK is -1 and so takes the last entry.
         ids = np.array([*map(self.id, task.alphabet), PAD])
@@ -81,6 +91,13 @@ class Vocabulary(Encoder):
         )
         assert ((corrupted == PAD) == (tokens == PAD)).all(), "a corrupted partner has another layout"
         return Prompts(task.name, tokens, corrupted, roles, scored, np.asarray(lengths))
+
+    def encode_text(self, rows: TextPrompts, form: TextForm = DEFAULT_FORM) -> Prompts:
+        """Refused: a model that reads the tasks' symbols alone was never shown text."""
+        raise HeadreuseError(
+            f"{rows.name}: prompts of text are for models of text, and this one reads the tasks' own symbols; "
+            "name a task instead"
+        )
 
     def __str__(self) -> str:
         return " ".join(self.tokens)

@@ -32,4 +32,4 @@ def corrupted_inputs(prompts: Prompts) -> Int[np.ndarray, "prompt pos"]:
 
     So both runs predict the same tokens, and their outcomes can be compared.
     """
-    return np.where(prompts.roles == Role.ANSWER, prompts.tokens, prompts.corrupted)
+    return np.where(prompts.roles == Role.ANSWER, prompts.tokens, prompts.partners)
