@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from headreuse.measurements.base import MEASUREMENTS
 from headreuse.records import OUTCOMES, Checkpoint, Evaluation, Head, HeadScores, MeanPattern
 from headreuse.store.units import Unit
+from headreuse.tables.head_scores import head_score_rows
 
 SIZE = st.integers(1, 4)
 
@@ -93,3 +94,11 @@ def test_the_effect_of_a_head_is_the_mean_over_examples_with_the_baseline_beside
     assert frame["baseline"].tolist() == [-2.0, -2.0]
     labelled = HeadScores("copy", 4, "m", baseline, effects).to_xarray()
     assert labelled["log_prob"].sel(layer=1, head=0, example=1).item() == pytest.approx(-4.0)
+
+
+def test_one_prompt_alone_has_effects_without_an_interval_and_says_nothing_on_the_screen():
+    frame = head_score_rows(
+        HeadScores("copy", 4, "m", {"log_prob": np.array([-1.0])}, {"log_prob": np.ones((1, 2, 1))})
+    )
+    assert frame["effect"].tolist() == [1.0, 1.0]
+    assert frame[["ci_low", "ci_high"]].isna().all(axis=None)

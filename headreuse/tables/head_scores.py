@@ -23,13 +23,14 @@ def head_score_rows(scores: HeadScores) -> pd.DataFrame:
     """One row per outcome and head: `HeadScores.to_frame` with the 95 % interval of the mean effect over prompts.
 
     The interval is Student's t of the per-prompt effects, which are differences on the same prompt; where all prompts
-    agree it has no width, which says nothing about prompts not drawn.
+    agree it has no width, which says nothing about prompts not drawn. One prompt alone has no interval: NaN.
     """
     frame = scores.to_frame()
     low, high = [], []
     for effects in scores.effects.values():
         mean, n = effects.mean(axis=-1), effects.shape[-1]
-        half = stats.t.isf((1 - CONFIDENCE) / 2, n - 1) * effects.std(axis=-1, ddof=1) / np.sqrt(n)
+        error = effects.std(axis=-1, ddof=1) / np.sqrt(n) if n > 1 else np.nan
+        half = stats.t.isf((1 - CONFIDENCE) / 2, n - 1) * error
         low.append((mean - half).ravel())
         high.append((mean + half).ravel())
     return frame.assign(ci_low=np.concatenate(low), ci_high=np.concatenate(high))
