@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 from functools import cached_property
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
@@ -66,7 +66,7 @@ class Loaded:
                 rows = file.chosen(length, unit.settings.get("up_to"), n)
                 return replace(self.encoder.encode_text(rows, form), lengths=np.full(len(rows), length))
             generator = Stream.EVALUATION.generator(unit.settings["data_seed"], length)
-            return make_prompts(self.study.task(unit.task), np.full(n, length), generator, self.encoder)
+            return make_prompts(self.study.task(unit.task), np.full(n, length), generator, self.encoder, form)
 
         task = (unit.task, repr(sorted(self.study.task_settings(unit.task).items())))
         prompts = DRAWN.get((task, n, length, unit.settings.get("up_to"), self.encoder), draw)
@@ -81,7 +81,8 @@ class Loaded:
 
 def check_fits(prompts: Prompts, model: "PreTrainedModel") -> None:
     """Raise where prompts have tokens that a model does not know, or more tokens than it has positions."""
-    greatest, n_known = int(prompts.tokens.max()), int(model.get_input_embeddings().weight.shape[0])
+    embedding: Any = model.get_input_embeddings()
+    greatest, n_known = int(prompts.tokens.max()), int(embedding.weight.shape[0])
     if greatest >= n_known:
         raise HeadreuseError(
             f"{prompts.task}: its tokens go to id {greatest:,}, but the model knows {n_known:,} tokens; "

@@ -94,11 +94,11 @@ def verify_same(checkpoint: Checkpoint, *, sha256: Callable[[Path], str] = sha25
         raise CheckpointError(f"{checkpoint.path}: it is another model than when it was found; copy it again")
 
 
-def note_whole(path: Path, group: str, label: int | str, step: int, *, log: str = "") -> None:
+def note_whole(path: Path, group: str, label: int | str, step: int, *, log: str = "", settings: str = "") -> None:
     """Note that the checkpoint in a folder is whole, with the checksums of its files."""
     files = {file.name: sha256_of(file) for file in sorted(path.iterdir()) if file.is_file() and file.name != NOTE}
     model = fingerprint(path, _weight_files(path), sha256=lambda file: files[file.name])
-    write_note(path, CheckpointNote(group, label, step, model, files, log))
+    write_note(path, CheckpointNote(group, label, step, model, files, log, settings))
 
 
 def fingerprint_of(path: Path, *, sha256: Callable[[Path], str] = sha256_of) -> str:

@@ -14,7 +14,7 @@ __all__ = ["Run", "Source", "Trained", "look_again", "runs_of", "source_of"]
 
 def source_of(group: Group, folder: RunFolder) -> Source:
     """Where the checkpoints of a group come from."""
-    return Trained(folder.root) if group.source is None else group.source.open(folder.root)
+    return Trained(folder.root, folder.study) if group.source is None else group.source.open(folder.root)
 
 
 def runs_of(folder: RunFolder) -> tuple[Run, ...]:

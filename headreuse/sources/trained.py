@@ -9,11 +9,12 @@ from headreuse.errors import HeadreuseError
 from headreuse.records import Checkpoint
 from headreuse.store.fingerprints import sha256_of
 from headreuse.store.folder import RunFolder
-from headreuse.store.notes import NOTE, again, read_note
+from headreuse.store.notes import NOTE, OTHER_SETTINGS, again, read_note
 from headreuse.store.sealing import DamagedError
 from headreuse.store.writing import alone_in
 from headreuse.study.config import Group, Study
 from headreuse.study.runs import Label, OnProgress, Run, Source
+from headreuse.study.settings_digest import training_digest
 from headreuse.training.torchrun import is_writer
 
 
@@ -23,6 +24,8 @@ class Trained(Source):
 
     root: Path
     """The run folder."""
+    study: Study | None = None
+    """That of the run folder, whose settings a checkpoint must have been trained with; None to take any."""
 
     def labels(self, study: Study, group: Group) -> tuple[Label, ...]:
         """The study's seeds."""
@@ -90,6 +93,8 @@ class Trained(Source):
         if (note.group, note.label, note.step) != (run.group.name, run.label, step):
             whose = f"it is the note of {note.group} {note.label} step {note.step}"
             return DamagedError(folder / NOTE, whose, again(folder))
+        if self.study and note.settings not in ("", training_digest(self.study, run.group)):
+            return DamagedError(folder / NOTE, OTHER_SETTINGS, again(folder))
         return Checkpoint(folder, step, note.fingerprint)
 
     def _series(self, run: Run) -> Path:

@@ -10,7 +10,7 @@ from headreuse.store.sealing import DamagedError, read_sealed, write_sealed
 NOTE = "headreuse.json"
 """Written last into a checkpoint, so that one which has it is whole."""
 
-
+OTHER_SETTINGS = "it was trained with other settings than the study in study.json has"
 RESUME_FILES = ("optimizer.pt", "scheduler.pt")
 """Needed to go on from a checkpoint, so kept for the last alone."""
 
@@ -29,6 +29,8 @@ class CheckpointNote:
     """SHA-256 of every file beside the note, by its name; some are deleted when training has gone on."""
     log: str = ""
     """Checksum of the lines of the training log up to this step; empty where there is no log."""
+    settings: str = ""
+    """What training depended on: see `study/settings_digest.py`; empty in notes that do not say."""
 
 
 def write_note(folder: Path, note: CheckpointNote) -> None:

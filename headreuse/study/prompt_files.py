@@ -4,21 +4,19 @@ import hashlib
 from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from jaxtyping import Int
 from numpy import ndarray
 from numpy.random import Generator
 
 from headreuse.errors import HeadreuseError
+from headreuse.prompts.rows import TextPrompts, parse_prompts
 from headreuse.study import limits
 from headreuse.study.frozen import Frozen, Name, is_name
 from headreuse.study.showing import on_one_line, shown
 from headreuse.study.texts import UnreadableError, read_text
 from headreuse.tasks import TASKS, Examples, Task
-
-if TYPE_CHECKING:
-    from headreuse.prompts.rows import TextPrompts
 
 KEY = "prompts"
 """Of a group's main or auxiliary task, in the place of `task`."""
@@ -33,7 +31,7 @@ class PromptFile(Frozen):
     text: str
 
     @property
-    def rows(self) -> "TextPrompts":
+    def rows(self) -> TextPrompts:
         """The prompts in it."""
         return _rows(self.name, self.text, Path(self.file).suffix)
 
@@ -48,7 +46,7 @@ class PromptFile(Frozen):
         """The smallest of its lengths."""
         return self.lengths[0]
 
-    def chosen(self, length: int, up_to: int | None, n: int) -> "TextPrompts":
+    def chosen(self, length: int, up_to: int | None, n: int) -> TextPrompts:
         """The first `n` prompts of one length, or for length 0 of all up to a length; 0 sets no limit."""
         rows = self.rows
         if rows.lengths is not None and length:
@@ -154,9 +152,7 @@ def _read(path: object, beside: Path, found: dict[Path, PromptFile]) -> PromptFi
 
 
 @lru_cache(maxsize=64)
-def _rows(name: str, text: str, suffix: str) -> "TextPrompts":
-    from headreuse.prompts.rows import parse_prompts
-
+def _rows(name: str, text: str, suffix: str) -> TextPrompts:
     return parse_prompts(name, text, suffix)
 
 

@@ -9,11 +9,12 @@ from headreuse.prompts import Vocabulary
 from headreuse.records import Checkpoint
 from headreuse.study import limits
 from headreuse.study.config import Group, Study
+from headreuse.study.settings_digest import training_digest
 from headreuse.study.streams import weights_seed
 from headreuse.training.batches import Batches
 from headreuse.training.series import TrainedSeries, check_can_go_on
 from headreuse.training.torchrun import is_writer, n_ranks
-from headreuse.training.trainer import Follower, JointTrainer, OnStep, check_supported, training_arguments
+from headreuse.training.trainer import Follower, JointTrainer, OnStep, check_supported, set_up, training_arguments
 from headreuse.training.watching import Watcher, watched_prompts
 
 __all__ = ["Batches", "train"]
@@ -25,7 +26,7 @@ def train(study: Study, group: Group, seed: int, folder: Path, *, on_step: OnSte
     On one machine's CPU an interrupted training gives the weights of an undisturbed one, bit for bit. Started by
     torchrun, this is called in each process; the first alone writes into the folder.
     """
-    series = TrainedSeries(folder, group.name, seed)
+    series = TrainedSeries(folder, group.name, seed, training_digest(study, group))
     if is_writer():
         series.drop_drafts()
     last = series.last()
@@ -42,17 +43,15 @@ def _train_from(last: Checkpoint | None, study: Study, group: Group, series: Tra
     if last:
         check_can_go_on(last)
     check_supported(spec)
-    if spec.batch_size < n_ranks():
-        raise HeadreuseError(
-            f"{group.name}: a batch of {spec.batch_size} cannot be shared by {n_ranks()} processes; start fewer"
-        )
+    if (size := spec.batch_size // spec.n_parts) < n_ranks():
+        raise HeadreuseError(f"{group.name}: a batch of {size} cannot be shared by {n_ranks()} processes; start fewer")
     with quiet_transformers():
         trainer = _build_trainer(study, group, series, first=first)
         if is_writer():
             series.logbook.cut(first)
             watched = watched_prompts(study, group, _vocabulary(study, group))
             trainer.add_callback(Watcher(trainer.model, watched, series.logbook, every=spec.log_every))
-        trainer.add_callback(Follower(trainer, spec, on_step))
+        trainer.add_callback(Follower(trainer, spec.checkpoints.steps(spec.steps), on_step))
         trainer.train(resume_from_checkpoint=str(last.path) if last else None)
 
 
@@ -60,8 +59,7 @@ def _build_trainer(study: Study, group: Group, series: TrainedSeries, *, first: 
     vocabulary = _vocabulary(study, group)
     seed = weights_seed(group.twins, int(series.label))
     model = build_model(study.model_of(group), vocab_size=len(vocabulary), max_positions=limits.POSITIONS, seed=seed)
-    if group.training.compile:
-        model.compile()
+    set_up(model, group.training)
     return JointTrainer(
         series=series,
         model=model,

@@ -2,14 +2,18 @@
 
 import os
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+
+from safetensors import SafetensorError
 
 from headreuse.errors import HeadreuseError
 from headreuse.models.checkpoints import note_whole, verify
 from headreuse.records import Checkpoint
 from headreuse.store.folder import TRAINING_LOG
-from headreuse.store.notes import RESUME_FILES, noted_checkpoint, read_note
+from headreuse.store.notes import OTHER_SETTINGS, RESUME_FILES, noted_checkpoint, read_note
 from headreuse.store.training_log import Logbook
 
 DRAFTS = ".saving"
@@ -24,6 +28,8 @@ class TrainedSeries:
     group: str
     label: int | str
     """The run's: its seed."""
+    settings: str = ""
+    """What its training depends on: see `study/settings_digest.py`."""
 
     @property
     def drafts(self) -> Path:
@@ -47,6 +53,8 @@ class TrainedSeries:
                     f"{path}: belongs to {note.group} seed {note.label}; "
                     f"train {self.group} seed {self.label} into another folder"
                 )
+            if note.settings not in ("", self.settings):
+                raise HeadreuseError(f"{path}: {OTHER_SETTINGS}; move {self.folder} away, or train into another folder")
             found.append(checkpoint)
         return max(found, key=lambda checkpoint: checkpoint.step, default=None)
 
@@ -57,7 +65,7 @@ class TrainedSeries:
         """
         (draft / "training_args.bin").unlink(missing_ok=True)
         log = self.logbook.checksum(step)
-        note_whole(draft, self.group, self.label, step, log=log)
+        note_whole(draft, self.group, self.label, step, log=log, settings=self.settings)
         path = self.folder / draft.name
         os.rename(draft, path)
         self.drop_resume_files(keep=path)
@@ -72,6 +80,20 @@ class TrainedSeries:
     def drop_drafts(self) -> None:
         """Delete what a kill left half written."""
         shutil.rmtree(self.drafts, ignore_errors=True)
+
+
+@contextmanager
+def saved(path: Path, draft: Path) -> Iterator[None]:
+    """Within the block a checkpoint is written into `draft` and renamed to `path`; what the disk refuses is one line."""
+    try:
+        yield
+    # On a full disk torch raises a RuntimeError and safetensors an error of its own.
+    except (OSError, RuntimeError, SafetensorError) as error:
+        shutil.rmtree(draft, ignore_errors=True)
+        reason = str(error).strip().splitlines()[0]
+        raise HeadreuseError(
+            f"{path}: could not be saved ({reason}); if the disk is full, free some space, and run again"
+        ) from error
 
 
 def check_can_go_on(last: Checkpoint) -> None:

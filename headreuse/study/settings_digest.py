@@ -1,0 +1,26 @@
+"""What the checkpoints of a group depend on, as one short text: another text, other checkpoints."""
+
+import hashlib
+import json
+
+from headreuse.study.config import Group, Study
+
+SHORT = 16
+NOT_TRAINED_ON = {"name", "kind", "source", "transfer_to", "evaluate_to", "model", "training"}
+"""Of a group; its model and its training count as they are filled in."""
+
+
+def training_digest(study: Study, group: Group) -> str:
+    """Of the model, the training, the tasks and the data of a group that is trained here.
+
+    Settings that have their default are left out, so that a setting which a later version adds changes nothing.
+    """
+    settings = {
+        "model": study.model_of(group).model_dump(mode="json", exclude_defaults=True),
+        "training": group.training.model_dump(mode="json", exclude_defaults=True, exclude={"log_every"}),
+        "group": group.model_dump(mode="json", exclude_defaults=True, exclude=NOT_TRAINED_ON),
+        "twins": group.twins,
+        "study": {name: getattr(study, name) for name in ("alphabet_size", "grid_size", "data_seed")},
+        "files": {name: study.task_file(name) for name in group.task_names},
+    }
+    return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:SHORT]
