@@ -18,14 +18,15 @@ def peak_above_model(n_prompts: int, memory_budget: int) -> int:
     return int(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
 
 
-def _resident_peak() -> int:
+def resident_peak() -> int:
+    """The most bytes of this process that were in memory at once."""
     if PROCESS.exists():
         return next(int(line.split()[1]) for line in (PROCESS / "status").open() if line.startswith("VmHWM")) * 1024
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
 
 
-def _forget_peak() -> None:
-    """On Linux, reset the peak to what is resident now, so that loading the model is not counted."""
+def forget_peak() -> None:
+    """On Linux, reset the peak to what is resident now, so that what came before is not counted."""
     if PROCESS.exists():
         (PROCESS / "clear_refs").write_text("5")
 
@@ -41,10 +42,10 @@ def _measure(n_prompts: int, memory_budget: int) -> int:
     model, prompts = setting.model(torch.device("cpu")), setting.prompts()
     sets = [{Head(setting.n_layers - 2, 0)}]
     set_ablation(model, setting.prompts(n_prompts=2), sets, memory_budget=memory_budget)
-    _forget_peak()
-    before = _resident_peak()
+    forget_peak()
+    before = resident_peak()
     set_ablation(model, prompts, sets, memory_budget=memory_budget)
-    return _resident_peak() - before
+    return resident_peak() - before
 
 
 if __name__ == "__main__":

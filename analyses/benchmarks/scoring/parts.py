@@ -82,23 +82,26 @@ class Bench:
 
 def paper(bench: Bench) -> Iterator[Number]:
     """All-head mean ablation at the published size, compared with full passes and with the floor."""
-    yield from _against_rivals_and_floor(bench, "paper", bench.of(PAPER), "at most 1.25")
+    yield from against_rivals_and_floor(bench, "paper", bench.of(PAPER), "at most 1.25")
 
 
 def small(bench: Bench) -> Iterator[Number]:
     """The same for a small model and many short prompts."""
     more_often = replace(bench, n_repeats=max(5, bench.n_repeats))
-    yield from _against_rivals_and_floor(more_often, "small", bench.of(SMALL), "")
+    yield from against_rivals_and_floor(more_often, "small", bench.of(SMALL), "")
 
 
-def _against_rivals_and_floor(bench: Bench, part: str, setting: Setting, wanted: str) -> Iterator[Number]:
-    model, prompts = setting.model(bench.device), setting.prompts()
+def against_rivals_and_floor(
+    bench: Bench, part: str, setting: Setting, wanted: str, *, dtype: torch.dtype = torch.float32
+) -> Iterator[Number]:
+    """All-head mean ablation of one setting: seconds, and how they compare with rivals' and with the floor."""
+    model, prompts = setting.model(bench.device).to(dtype), setting.prompts()
     rates: list[float] = []
     works = {
-        "rate": lambda: rates.append(matmul_rate(setting, bench.device, torch.float32)),
+        "rate": lambda: rates.append(matmul_rate(setting, bench.device, dtype)),
         "ours": lambda: mean_ablation(model, prompts),
     }
-    with rivals(setting, bench.device) as others:
+    with rivals(setting, bench.device, dtype) as others:
         taken = bench.seconds(works, others)
     floor = suffix_flops(setting) / median(rates)
     yield from _against(bench, part, taken)
@@ -109,9 +112,9 @@ def _against_rivals_and_floor(bench: Bench, part: str, setting: Setting, wanted:
 def _against(bench: Bench, part: str, taken: dict[str, float]) -> Iterator[Number]:
     for name in [name for name in taken if name != "rate"]:
         yield bench.number(f"{part}.{name}", taken[name], "s")
-    wanted = {"paper": "at least 2.6", "small": "at least 12"}
+    wanted = {"paper": "at least 2.6", "small": "at least 12"}.get(part, "")
     for name in [name for name in taken if name not in ("rate", "ours")]:
-        note = wanted[part] if name == "transformer_lens" or (part == "paper" and name == "hook_loop") else ""
+        note = wanted if name == "transformer_lens" or (part == "paper" and name == "hook_loop") else ""
         yield bench.number(f"{part}.vs_{name}", taken[name] / taken["ours"], "ratio", note)
 
 

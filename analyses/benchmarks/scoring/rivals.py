@@ -30,11 +30,13 @@ LogProb = Callable[[Tensor], Tensor]
 
 
 @contextmanager
-def rivals(setting: Setting, device: torch.device) -> Iterator[dict[str, Callable[[], float]]]:
+def rivals(
+    setting: Setting, device: torch.device, dtype: torch.dtype = torch.float32
+) -> Iterator[dict[str, Callable[[], float]]]:
     """Within the block, functions that run a rival once and return the seconds that it took."""
     spawn = multiprocessing.get_context("spawn")
     here, there = spawn.Pipe()
-    process = spawn.Process(target=_serve, args=(there, setting, str(device)), daemon=True)
+    process = spawn.Process(target=_serve, args=(there, setting, str(device), dtype), daemon=True)
     process.start()
     try:
         names = here.recv()
@@ -50,9 +52,9 @@ def _seconds_of(connection: Connection, name: str) -> float:
     return seconds
 
 
-def _serve(connection: Connection, setting: Setting, device_name: str) -> None:
+def _serve(connection: Connection, setting: Setting, device_name: str, dtype: torch.dtype) -> None:
     device = torch.device(device_name)
-    model, prompts = setting.model(device), setting.prompts()
+    model, prompts = setting.model(device).to(dtype), setting.prompts()
     bridge = bridge_of(model)
     works = {
         "transformer_lens": lambda: by_transformer_lens(bridge, prompts),

@@ -25,6 +25,16 @@ class Setting:
     n_prompts: int
     n_positions: int
     n_scored: int
+    n_key_value_heads: int | None = None
+    """None where every head has keys and values of its own."""
+    d_vocab: int = D_VOCAB
+    tied: bool = False
+    """Whether the unembedding is the embedding."""
+
+    @property
+    def d_key_value(self) -> int:
+        """Width of all keys of a position, and of all values."""
+        return self.d_model // self.n_heads * (self.n_key_value_heads or self.n_heads)
 
     @property
     def n_needed(self) -> int:
@@ -35,11 +45,13 @@ class Setting:
         """A Llama with random weights."""
         torch.manual_seed(0)
         config = LlamaConfig(
-            vocab_size=D_VOCAB,
+            vocab_size=self.d_vocab,
+            tie_word_embeddings=self.tied,
             hidden_size=self.d_model,
             intermediate_size=self.d_mlp,
             num_hidden_layers=self.n_layers,
             num_attention_heads=self.n_heads,
+            num_key_value_heads=self.n_key_value_heads,
             max_position_embeddings=256,
             pad_token_id=PAD,
             bos_token_id=BOS,
@@ -52,9 +64,9 @@ class Setting:
         n_prompts = n_prompts or self.n_prompts
         generator = np.random.default_rng(seed)
         n_inputs = self.n_positions - self.n_scored - 3
-        inputs = generator.integers(N_SPECIALS, D_VOCAB, (n_prompts, n_inputs))
+        inputs = generator.integers(N_SPECIALS, self.d_vocab, (n_prompts, n_inputs))
         others = inputs.copy()
-        others[:, 0] = (inputs[:, 0] - N_SPECIALS + 1) % (D_VOCAB - N_SPECIALS) + N_SPECIALS
+        others[:, 0] = (inputs[:, 0] - N_SPECIALS + 1) % (self.d_vocab - N_SPECIALS) + N_SPECIALS
         roles = [Role.BOS, Role.MARKER, *[Role.INPUT] * n_inputs, Role.SEPARATOR, *[Role.ANSWER] * self.n_scored]
         roles = np.tile(roles, (n_prompts, 1))
         rows = [self._row(symbols) for symbols in (inputs, others)]
@@ -73,6 +85,9 @@ class Setting:
 PAPER = Setting(6, 6, 384, 1536, n_prompts=256, n_positions=50, n_scored=17)
 SMALL = Setting(2, 4, 64, 256, n_prompts=1024, n_positions=20, n_scored=9)
 DEEP = Setting(24, 16, 512, 2048, n_prompts=32, n_positions=50, n_scored=17)
+SMOLLM2_360M = Setting(
+    32, 15, 960, 2560, n_prompts=32, n_positions=48, n_scored=4, n_key_value_heads=5, d_vocab=49_152, tied=True
+)
 
 
 def taught(setting: Setting, device: torch.device, *, n_steps: int = 60) -> LlamaForCausalLM:
