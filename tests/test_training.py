@@ -32,6 +32,7 @@ from headreuse.training.batches import Batches, loader
 from headreuse.training.joint import train
 from headreuse.training.series import TrainedSeries
 
+VOCABULARY = Vocabulary.of([TASKS[name](alphabet_size=3) for name in ("copy", "reverse")])
 STEPS = 9
 SAVED = (3, 6, 9)
 
@@ -405,6 +406,42 @@ def test_batches_made_ahead_by_other_processes_are_the_same_in_the_same_order(n_
     for expected, batch in zip(all_batches(study, first=2), ahead, strict=True):
         assert torch.equal(expected["input_ids"], batch["input_ids"])
         assert torch.equal(expected["labels"], batch["labels"])
+
+
+def without_padding(*batches: dict[str, torch.Tensor]) -> list[list[int]]:
+    return [[token for token in row if token] for batch in batches for row in batch["input_ids"].tolist()]
+
+
+def test_parts_of_a_batch_are_together_the_batch_in_the_order_of_the_steps():
+    whole, parts = all_batches(small_study()), all_batches(small_study(micro_batch=3))
+    assert len(parts) == 3 * len(whole)
+    for step, batch in enumerate(whole):
+        assert sorted(without_padding(*parts[3 * step : 3 * step + 3])) == sorted(without_padding(batch))
+    ahead = Batches(small_study(micro_batch=3), small_study(micro_batch=3).groups[0], VOCABULARY, 2)
+    for expected, part in zip(parts[6:], loader(ahead, torch.device("cpu"), n_workers=1), strict=True):
+        assert torch.equal(expected["input_ids"], part["input_ids"])
+
+
+@pytest.mark.parametrize("less_memory", [{"micro_batch": 3}, {"gradient_checkpointing": True}])
+def test_what_saves_memory_changes_neither_losses_nor_weights(less_memory, undisturbed, tmp_path):
+    told = {}
+    for name, study in (("parts", small_study(**less_memory)), ("whole", small_study())):
+        trained(
+            tmp_path / name, study=study, on_step=lambda step, loss, name=name: told.setdefault(name, []).append(loss)
+        )
+    assert told["parts"] == pytest.approx(told["whole"], rel=1e-5)
+    parts, whole = load_model(tmp_path / "parts" / "checkpoint-9"), load_model(undisturbed / "checkpoint-9")
+    for one, other in zip(parts.parameters(), whole.parameters(), strict=True):
+        assert torch.allclose(one, other, atol=1e-5)
+
+
+def test_seeds_of_fine_tunings_have_batches_of_their_own_and_neither_those_of_training_from_scratch():
+    study = small_study()
+    drawn = [
+        Batches(study, study.groups[0], VOCABULARY, 0, tuning_seed=seed).batch(0)["input_ids"] for seed in (None, 0, 1)
+    ]
+    assert torch.equal(drawn[0], all_batches(study)[0]["input_ids"])
+    assert len({str(tokens.tolist()) for tokens in drawn}) == 3
 
 
 def test_processes_share_the_rows_of_a_batch(monkeypatch):

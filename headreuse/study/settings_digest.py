@@ -9,6 +9,9 @@ SHORT = 16
 NOT_TRAINED_ON = {"name", "kind", "source", "transfer_to", "evaluate_to", "model", "training"}
 """Of a group; its model and its training count as they are filled in."""
 
+NOT_IN_RESULTS = {"log_every", "micro_batch", "gradient_checkpointing"}
+"""Of training: what changes its log, its memory and its time alone."""
+
 
 def training_digest(study: Study, group: Group) -> str:
     """Of the model, the training, the tasks and the data of a group that is trained here.
@@ -17,7 +20,7 @@ def training_digest(study: Study, group: Group) -> str:
     """
     settings = {
         "model": study.model_of(group).model_dump(mode="json", exclude_defaults=True),
-        "training": group.training.model_dump(mode="json", exclude_defaults=True, exclude={"log_every"}),
+        "training": group.training.model_dump(mode="json", exclude_defaults=True, exclude=NOT_IN_RESULTS),
         "group": group.model_dump(mode="json", exclude_defaults=True, exclude=NOT_TRAINED_ON),
         "twins": group.twins,
         "study": {name: getattr(study, name) for name in ("alphabet_size", "grid_size", "data_seed")},

@@ -157,6 +157,18 @@ class CheckpointSchedule(Frozen):
         return tuple(sorted(chosen | {last}))
 
 
+class LoraSpec(Frozen):
+    """Fine-tuning of low-rank changes to the weights alone (LoRA: Hu et al. 2021, arXiv 2106.09685)."""
+
+    rank: Annotated[int, Field(ge=1, le=limits.D_MODEL)] = 16
+    alpha: Annotated[float, Field(gt=0, le=limits.D_MODEL)] = 32.0
+    """A change counts alpha / rank times."""
+    targets: Annotated[str, Field(min_length=1)] | Annotated[tuple[str, ...], Field(min_length=1, strict=False)] = (
+        "all-linear"
+    )
+    """How the names of the adapted modules end; `all-linear` for all linear maps but the unembedding."""
+
+
 class TrainingSpec(Frozen):
     """How a model is trained jointly on the tasks of a group (Cai et al. 2025, arXiv 2506.09251, on training)."""
 
@@ -177,6 +189,17 @@ class TrainingSpec(Frozen):
     """Whether matrix products are rounded to bfloat16 (autocast); pays on a GPU."""
     compile: bool = False
     """Whether `torch.compile` is used, which takes a minute to begin with and pays on a GPU."""
+    micro_batch: Annotated[int, Field(ge=1, le=limits.BATCH_SIZE)] | None = None
+    """Most examples of a batch that go through the model together, for large models; None for all of them."""
+    gradient_checkpointing: bool = False
+    """Whether activations are worked out again on the way back, which saves memory and costs a third more time."""
+    lora: LoraSpec | None = None
+    """For groups that start from pretrained models; None where all weights are trained."""
+
+    @property
+    def n_parts(self) -> int:
+        """Into how many parts a batch is split."""
+        return -(-self.batch_size // (self.micro_batch or self.batch_size))
 
     @model_validator(mode="after")
     def _phases_fit(self) -> "TrainingSpec":

@@ -29,6 +29,8 @@ class Stream(IntEnum):
     """The prompts of the training log."""
     POWER = 6
     """Simulated studies of the correlation report."""
+    TUNING = 7
+    """What models that start from one pretrained model are trained on; `further` says at which seed."""
 
     def generator(self, data_seed: int, *further: int | str) -> np.random.Generator:
         """A generator that depends on the stream, the study's data seed and `further` (a step, a name) alone."""

@@ -23,36 +23,50 @@ AHEAD = 4
 
 
 class Batches(IterableDataset[dict[str, Tensor]]):
-    """The batches of a group from step `first` on: the same for every seed and model, wherever training resumes.
+    """The batches of a group from step `first` on, wherever training resumes, each in parts of `micro_batch` examples.
 
-    Read by several processes of a DataLoader, each makes every n-th batch, and they come in the order of the steps.
+    Without `tuning_seed` they are the same for every seed and model, which then differ in their initial weights alone.
+    Models that start from one pretrained model differ in their batches alone, which depend on that seed, too. Read by
+    several processes of a DataLoader, each makes every n-th part, and they come in their order.
     """
 
-    def __init__(self, study: Study, group: Group, encoder: Encoder, first: int) -> None:
+    def __init__(
+        self, study: Study, group: Group, encoder: Encoder, first: int, *, tuning_seed: int | None = None
+    ) -> None:
         self.group = group
         self.encoder = encoder
         self.first = first
         self.data_seed = study.data_seed
+        self.tuning_seed = tuning_seed
         self.tasks_crc = zlib.crc32(_trained_on(group).encode())
         self.tasks = [study.task(name) for name in group.task_names]
 
     def __iter__(self) -> Iterator[dict[str, Tensor]]:
         worker = get_worker_info()
         index, n_workers = (worker.id, worker.num_workers) if worker else (0, 1)
-        rows = own_rows()
-        for step in range(self.first + index, self.group.training.steps, n_workers):
-            yield {name: part[rows] for name, part in self.batch(step).items()}
+        rows, n_parts = own_rows(), self.group.training.n_parts
+        for at in range(self.first * n_parts + index, self.group.training.steps * n_parts, n_workers):
+            yield {name: part[rows] for name, part in self.batch(*divmod(at, n_parts)).items()}
 
-    def batch(self, step: int) -> dict[str, Tensor]:
-        """Examples of one task, drawn uniformly, each of a length drawn uniformly from those it is trained on."""
-        generator = Stream.TRAINING.generator(self.data_seed, self.tasks_crc, step)
+    def batch(self, step: int, part: int = 0) -> dict[str, Tensor]:
+        """Examples of one task, drawn uniformly, each of a length drawn uniformly from those it is trained on.
+
+        Where the batch has several parts, those of one of them.
+        """
+        generator = self._generator(step)
         chosen = generator.integers(len(self.tasks))
-        task, entry = self.tasks[chosen], self.group.tasks[chosen]
-        size = self.group.training.batch_size
-        examples = training_examples(task, size, entry.max_length, generator)
-        prompts = self.encoder.encode(task, examples, np.full(size, entry.max_length))
+        task, entry, spec = self.tasks[chosen], self.group.tasks[chosen], self.group.training
+        examples = training_examples(task, spec.batch_size, entry.max_length, generator)
+        # Dealt out, so that no part is empty and every process has its rows of each.
+        rows = np.arange(spec.batch_size) % spec.n_parts == part
+        prompts = self.encoder.encode(task, examples[rows], np.full(rows.sum(), entry.max_length), entry.form)
         labels = np.where(prompts.scored, prompts.tokens, IGNORED)
         return {"input_ids": torch.from_numpy(prompts.tokens), "labels": torch.from_numpy(labels)}
+
+    def _generator(self, step: int) -> np.random.Generator:
+        if self.tuning_seed is None:
+            return Stream.TRAINING.generator(self.data_seed, self.tasks_crc, step)
+        return Stream.TUNING.generator(self.data_seed, self.tuning_seed, self.tasks_crc, step)
 
 
 def _trained_on(group: Group) -> str:

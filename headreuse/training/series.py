@@ -84,7 +84,7 @@ class TrainedSeries:
 
 @contextmanager
 def saved(path: Path, draft: Path) -> Iterator[None]:
-    """Within the block a checkpoint is written into `draft` and renamed to `path`; what the disk refuses is one line."""
+    """Within the block a checkpoint is written into `draft` and renamed to `path`; disk errors are one line."""
     try:
         yield
     # On a full disk torch raises a RuntimeError and safetensors an error of its own.

@@ -3,15 +3,15 @@
 import math
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from importlib.util import find_spec
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
 from torch import Tensor
 from torch.utils.data import DataLoader
 from transformers import (
+    PreTrainedModel,
     PrinterCallback,
     Trainer,
     TrainerCallback,
@@ -23,7 +23,7 @@ from transformers import (
 from headreuse.errors import HeadreuseError
 from headreuse.study.specs import TrainingSpec
 from headreuse.training.batches import Batches, loader
-from headreuse.training.series import TrainedSeries
+from headreuse.training.series import TrainedSeries, saved
 from headreuse.training.torchrun import is_writer, n_ranks
 
 OnStep = Callable[[int, float], None]
@@ -38,7 +38,8 @@ class JointTrainer(Trainer):
     def __init__(self, *, series: TrainedSeries, **settings: Any) -> None:
         super().__init__(**settings)
         self.series = series
-        self.loss = torch.tensor(math.nan)
+        self.loss = torch.tensor(0.0)
+        """Of the step's batch, as far as it has come."""
         self.remove_callback(PrinterCallback)
 
     def get_train_dataloader(self) -> DataLoader:
@@ -48,8 +49,10 @@ class JointTrainer(Trainer):
 
     def training_step(self, *args: Any, **kwargs: Any) -> Tensor:
         """A usual step; its loss is kept for `Follower`."""
-        self.loss = super().training_step(*args, **kwargs)
-        return self.loss
+        loss = super().training_step(*args, **kwargs)
+        # Of a batch in parts each gives its share.
+        self.loss = self.loss + loss
+        return loss
 
     def floating_point_ops(self, inputs: dict[str, Any]) -> int:
         """Not counted, since passing over all parameters at every step takes time."""
@@ -72,27 +75,23 @@ class JointTrainer(Trainer):
             return
         step = self.state.global_step
         draft = self.series.drafts / f"checkpoint-{step}"
-        try:
+        with saved(self.series.folder / draft.name, draft):
             super()._save_checkpoint(*args, **kwargs)
             self.series.publish(draft, step)
-        # On a full disk torch raises a RuntimeError and safetensors an error of its own.
-        except (OSError, RuntimeError, SafetensorError) as error:
-            shutil.rmtree(draft, ignore_errors=True)
-            reason = str(error).strip().splitlines()[0]
-            raise HeadreuseError(
-                f"{self.series.folder / draft.name}: could not be saved ({reason}); "
-                "if the disk is full, free some space, and run again"
-            ) from error
 
 
 class Follower(TrainerCallback):
-    """Reports the loss, and asks for a checkpoint at the steps of the schedule."""
+    """Reports the loss, and asks for a checkpoint at the steps given."""
 
-    def __init__(self, trainer: JointTrainer, spec: TrainingSpec, on_step: OnStep) -> None:
+    def __init__(self, trainer: JointTrainer, steps: Collection[int], on_step: OnStep) -> None:
         self.trainer = trainer
         self.on_step = on_step
-        self.steps = frozenset(spec.checkpoints.steps(spec.steps))
+        self.steps = frozenset(steps)
         self.loss_every = 1 if trainer.args.device.type == "cpu" else GPU_LOSS_EVERY
+
+    def on_step_begin(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: object) -> None:
+        """Before the first part of a batch."""
+        self.trainer.loss = torch.zeros_like(self.trainer.loss)
 
     def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: object) -> None:
         """After the optimiser has moved the weights."""
@@ -106,6 +105,16 @@ class Follower(TrainerCallback):
                 f"{self.trainer.series.folder}: the loss is {loss} at step {step}; try a lower learning_rate"
             )
         self.on_step(step, loss)
+
+
+def set_up(model: PreTrainedModel, spec: TrainingSpec) -> None:
+    """Compile a model, and let it keep fewer activations, where the study says so."""
+    if spec.compile:
+        model.compile()
+    if spec.gradient_checkpointing:
+        # Renamed in later versions of Transformers.
+        enable = getattr(model, "activation_checkpointing_enable", None) or model.gradient_checkpointing_enable
+        enable({"use_reentrant": False})
 
 
 def training_arguments(spec: TrainingSpec, *, seed: int, drafts: str) -> TrainingArguments:
@@ -123,6 +132,7 @@ def training_arguments(spec: TrainingSpec, *, seed: int, drafts: str) -> Trainin
         weight_decay=spec.weight_decay,
         max_grad_norm=spec.clip,
         bf16=spec.bf16,
+        gradient_accumulation_steps=spec.n_parts,
         # `Batches` starts at the right step by itself.
         ignore_data_skip=True,
         use_cpu=not torch.cuda.is_available(),
