@@ -315,9 +315,13 @@ def _refuse_kept_tasks(folder: "RunFolder") -> None:
 
 def _analyse(folder: "RunFolder") -> None:
     from headreuse.tables.make import make_tables
+    from headreuse.tables.measured_transfer import about_transfer
+    from headreuse.tables.results import Results
 
     _say_faults([folder])
     make_tables(folder)
+    for line in about_transfer(Results(folder)):
+        say(line)
 
 
 def _say_faults(folders: list["RunFolder"]) -> None:

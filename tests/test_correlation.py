@@ -263,7 +263,7 @@ def test_q_is_over_all_verdicts_that_are_not_primary_and_nothing_else():
 
 
 def question_of(*groups: str) -> Primary:
-    return Primary(overlap="cosine", method="mean_ablation", outcome="log_prob", groups=groups)
+    return Primary(overlap="cosine", method="mean_ablation", outcome="log_prob", transfer="gap", groups=groups)
 
 
 @pytest.mark.parametrize(

@@ -10,8 +10,8 @@ from jaxtyping import Bool, Float, Int, Shaped
 
 from headreuse.overlap import OVERLAP_METRICS
 from headreuse.study.config import Group
+from headreuse.study.transfer_rows import OF_ACCURACY, measures_among
 
-TRANSFER_METRICS = ("gap", "transfer_fraction")
 MEASURE = ["metric", "method", "outcome"]
 """The columns of the `overlap` table that say what an overlap was measured with."""
 
@@ -87,7 +87,8 @@ def panels(
     """
     for group in groups:
         rows = overlap[(overlap["group"] == group.name) & (overlap["task_a"] == group.main.task)]
-        gaps = transfer[transfer["group"] == group.name].set_index(["seed", "step"])[list(TRANSFER_METRICS)]
+        of_group = transfer[transfer["group"] == group.name].set_index(["seed", "step"])
+        measured_transfer = of_group[list(transfer_measures(of_group, group))]
         accuracies = accuracies_of(rows)
         measured = {
             tuple(map(str, measure)): _mean_over_auxiliaries(found)
@@ -95,7 +96,16 @@ def panels(
         }
         controls = _negative_controls(measured.values(), accuracies, _training_loss(training_log, group))
         for measure, values in (measured | controls).items():
-            yield from _pairings(group.name, measure, values, gaps, accuracies)
+            yield from _pairings(group.name, measure, values, measured_transfer, accuracies)
+
+
+def transfer_measures(transfer: pd.DataFrame, group: Group) -> tuple[str, ...]:
+    """The columns of a group's rows of the `transfer` table that tell its transfer.
+
+    The gap and τ where its examples have lengths, and what a file gives for any of its checkpoints.
+    """
+    given = (name for name in measures_among(transfer.columns) if transfer[name].notna().any())
+    return (*(OF_ACCURACY if group.has_lengths else ()), *given)
 
 
 def _negative_controls(
@@ -152,10 +162,10 @@ def _training_loss(training_log: pd.DataFrame | None, group: Group) -> pd.Series
 
 
 def _pairings(
-    group: str, measure: tuple[str, ...], values: pd.Series, gaps: pd.DataFrame, accuracies: pd.DataFrame
+    group: str, measure: tuple[str, ...], values: pd.Series, transfer: pd.DataFrame, accuracies: pd.DataFrame
 ) -> Iterator[Panel]:
-    merged = values.rename("overlap").to_frame().join(gaps, how="inner").join(accuracies, how="left")
-    for transfer_metric in TRANSFER_METRICS:
+    merged = values.rename("overlap").to_frame().join(transfer, how="inner").join(accuracies, how="left")
+    for transfer_metric in transfer.columns:
         yield _panel(group, measure, transfer_metric, merged, accuracies)
 
 

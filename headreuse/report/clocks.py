@@ -77,6 +77,8 @@ def _spread_sentence(found: pd.DataFrame) -> str:
 def _negative_controls(inputs: ReportInputs) -> Iterator[Table]:
     """The tests with what holds no head in the place of overlap."""
     transfer = inputs.study.question.transfer
+    if transfer is None:
+        return
     rows = [
         {"group": finding.row["group"], "in_place_of_overlap": str(finding.row["overlap_metric"]).replace("_", " ")}
         | {f"{name}{end}": get(name) for name in PARTS for end, get in (("", finding.value), (" p", finding.p))}

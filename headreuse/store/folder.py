@@ -92,7 +92,9 @@ class RunFolder:
         folder = cls(root)
         if folder.study_file.exists():
             earlier = folder.study
-            if changed := sorted(_changed("primary", earlier.question, study.question)):
+            # Where transfer could not be told, none was asked about.
+            new = set() if earlier.question.transfer else {"transfer"}
+            if changed := sorted(_changed("primary", earlier.question, study.question, but=new)):
                 raise HeadreuseError(
                     f"{root}: asks another primary question ({'; '.join(changed)}), which is fixed before the run; "
                     "ask that one under [primary], or give another folder with --out"

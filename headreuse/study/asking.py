@@ -11,6 +11,8 @@ from headreuse.study.showing import shown
 from headreuse.study.specs import is_of_patterns
 from headreuse.study.unfolding import Unfolded
 
+WITHOUT_TRANSFER = 'its prompts have no lengths, so give a file of transfer (transfer = "mine.csv")'
+
 
 def with_groups_named(raw: dict[str, Any], entries: Sequence[Unfolded]) -> tuple[dict[str, Any], list[str]]:
     """The raw study with the groups that its question means, each by its own name; and what is wrong with the names.
@@ -60,8 +62,34 @@ def problems_of_question(study: Study, _origin: Origin) -> Iterator[str]:
             where = "overlap_metrics" if key == "overlap" else "methods"
             right = f"choose from: {', '.join(choices)}, or add it to measures.{where}"
             yield f"primary.{key}: {shown(name)} is not measured{hint(name, list(choices))}; {right}"
+    yield from _unknown_transfer(study)
     overlap = study.question.overlap
     assert overlap is not None
     for key in ("method", "outcome"):
         if getattr(asked, key) is not None and is_of_patterns(overlap):
             yield f"primary.{key}: {overlap} compares attention patterns, which takes no head score; leave {key} out"
+
+
+def _unknown_transfer(study: Study) -> Iterator[str]:
+    asked, choices = study.primary.transfer, list(study.transfer_measures)
+    if asked is not None and asked not in choices:
+        right = f"choose from: {', '.join(choices)}" if choices else WITHOUT_TRANSFER
+        yield f"primary.transfer: {shown(asked)} is none of the choices{hint(asked, choices)}; {right}"
+
+
+def problems_of_transfer(study: Study, _origin: Origin) -> Iterator[str]:
+    """Rows of a file of transfer that do not say whose they are, or name groups that are not there."""
+    given = study.transfer
+    if given is None:
+        return
+    names = [group.name for group in study.groups]
+    if not given.has_groups and len(names) > 1:
+        yield f"{given.file}: the study has {len(names)} groups; add a column group: {', '.join(names)}"
+    trained = [group.name for group in study.groups if group.source is None]
+    if not given.has_runs and trained and len(study.seeds) > 1:
+        seeds = ", ".join(map(str, study.seeds))
+        yield f"{given.file}: {trained[0]} has {len(study.seeds)} seeds; add a column seed: {seeds}"
+    for row in given.rows:
+        if row.group is not None and row.group not in names:
+            right = f"{hint(row.group, names)}; choose from: {', '.join(names)}"
+            yield f"{given.file}: line {row.line}: unknown group {shown(row.group)}{right}"

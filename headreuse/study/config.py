@@ -11,12 +11,15 @@ from headreuse.errors import nearest
 from headreuse.prompts.form import TextForm
 from headreuse.study import limits
 from headreuse.study.frozen import Frozen, Name, check_unique
+from headreuse.study.measured import MeasuredTransfer
 from headreuse.study.one_group import longest_training
 from headreuse.study.own_tasks import TaskFile
 from headreuse.study.primary import DEFAULT_OUTCOME, DEFAULT_OVERLAP, Primary
 from headreuse.study.prompt_files import FixedPrompts, PromptFile, file_named
 from headreuse.study.source_specs import SOURCE_SPECS, SourceSpec, read_source, under_source
 from headreuse.study.specs import Length, MeasureSpec, ModelSpec, TaskRange, TrainingSpec, is_of_patterns
+from headreuse.study.transfer_rows import KEY as TRANSFER
+from headreuse.study.transfer_rows import OF_ACCURACY
 from headreuse.study.unfolding import UNFOLDING
 from headreuse.tasks import TASKS, Task
 
@@ -126,6 +129,8 @@ class Study(Frozen):
     """Files of tasks of the user's own; given in a study file by their paths from there."""
     prompts: Annotated[tuple[PromptFile, ...], Field(strict=False)] = ()
     """Files of prompts; given in a study file where a group names its tasks, by their paths from there."""
+    transfer: MeasuredTransfer | None = None
+    """Transfer that was measured elsewhere; a CSV file, given in a study file by its path from there."""
     seeds: Annotated[
         tuple[Annotated[int, Field(ge=0, le=limits.SEED)], ...],
         Field(min_length=1, max_length=limits.SEEDS, strict=False),
@@ -167,13 +172,21 @@ class Study(Frozen):
 
     @property
     def question(self) -> Primary:
-        """The primary question with everything that it leaves open."""
+        """The primary question with everything that it leaves open; its transfer is None where nothing can be one."""
         asked, metrics = self.primary, self.measures.overlap_metrics
         overlap = asked.overlap or (DEFAULT_OVERLAP if DEFAULT_OVERLAP in metrics else metrics[0])
-        if is_of_patterns(overlap):
-            return asked.model_copy(update={"overlap": overlap})
-        method, outcome = asked.method or self.measures.methods[0], asked.outcome or DEFAULT_OUTCOME
-        return asked.model_copy(update={"overlap": overlap, "method": method, "outcome": outcome})
+        transfer = asked.transfer or next(iter(self.transfer_measures), None)
+        filled: dict[str, Any] = {"overlap": overlap, "transfer": transfer}
+        if not is_of_patterns(overlap):
+            filled |= {"method": asked.method or self.measures.methods[0], "outcome": asked.outcome or DEFAULT_OUTCOME}
+        return asked.model_copy(update=filled)
+
+    @property
+    def transfer_measures(self) -> tuple[str, ...]:
+        """What overlap is compared with: first `transfer` where it was measured elsewhere, then what lengths tell."""
+        given = self.transfer.measures if self.transfer else ()
+        of_lengths = OF_ACCURACY if any(group.has_lengths for group in self.groups) else ()
+        return (*sorted(given, key=lambda name: name != TRANSFER), *of_lengths)
 
     def group(self, name: str) -> Group:
         """The group of that name."""

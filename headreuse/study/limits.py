@@ -10,6 +10,7 @@ STUDY_BYTES = 1_000_000
 TASK_FILE_BYTES = 2_000_000
 PROMPT_FILE_BYTES = 16_000_000
 """Kept with the study."""
+TRANSFER_FILE_BYTES = 16_000_000
 SHOTS = 64
 """Solved examples in front of a prompt."""
 TEMPLATE = 4_000

@@ -1,6 +1,6 @@
 """The one question of a study that is tested at 5 %, fixed before anything is run; all else is exploratory."""
 
-from typing import Annotated, Literal
+from typing import Annotated
 
 from pydantic import Field, field_validator
 
@@ -23,7 +23,9 @@ class Primary(Frozen):
     """One of the study's scores; the first where nothing is said. None for a metric of patterns, which takes none."""
     outcome: str | None = None
     """What a head's effect is on; `log_prob` where nothing is said. None for a metric of patterns."""
-    transfer: Literal["gap", "transfer_fraction"] = "gap"
+    transfer: str | None = None
+    """`gap`, `transfer_fraction` or a column of the study's file of transfer. Where nothing is said it is that file's
+    column `transfer`, or the gap where there is no file."""
     groups: Annotated[tuple[Name, ...], Field(strict=False)] = ()
     """All related groups where nothing is said. A study file may also name an entry that is unfolded to several groups:
     it stands for those of them that have auxiliaries."""

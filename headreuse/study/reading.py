@@ -11,12 +11,13 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 
 from headreuse.study import limits
-from headreuse.study.asking import problems_of_question, with_groups_named
+from headreuse.study.asking import problems_of_question, problems_of_transfer, with_groups_named
 from headreuse.study.config import Study
 from headreuse.study.drawing import problems_of_drawing
 from headreuse.study.explaining import StudyError, explain
 from headreuse.study.feasible import problems_of_lengths, problems_of_size
 from headreuse.study.frozen import is_name
+from headreuse.study.measured import with_measured
 from headreuse.study.one_group import Unfolded
 from headreuse.study.own_tasks import check_files, read_files
 from headreuse.study.prompt_files import with_prompt_files
@@ -56,7 +57,8 @@ def read_study(path: Path) -> Study:
     if problems:
         raise StudyError(str(path), problems)
     raw, problems = with_prompt_files(with_places(raw, path.parent), path.parent)
-    if problems:
+    raw, of_transfer = with_measured(raw, path.parent)
+    if problems := problems + of_transfer:
         raise StudyError(str(path), problems)
     checked = _checked(raw | {"tasks": files}, str(path))
     study = checked.study
@@ -81,7 +83,7 @@ def _checked(raw: dict[str, Any], source: str) -> Checked:
     except ValidationError as error:
         lines, n_more = explain(error, Study, lambda place: _origin(entries, place))
         raise StudyError(source, lines + problems, n_more) from None
-    for find in (problems_of_question, problems_of_texts, problems_of_lengths, problems_of_size):
+    for find in (problems_of_question, problems_of_transfer, problems_of_texts, problems_of_lengths, problems_of_size):
         problems = problems or list(find(checked.study, checked.origin))
     if problems:
         raise StudyError(source, problems)

@@ -5,6 +5,7 @@ import json
 from collections.abc import Sequence
 
 import pandas as pd
+from pandas.api import types
 
 from headreuse.errors import NothingMeasuredError
 from headreuse.store.folder import RunFolder
@@ -20,11 +21,18 @@ def make_tables(folder: RunFolder) -> dict[str, pd.DataFrame]:
     results = Results(folder)
     inputs = _inputs(results)
     if (found := folder.tables.read(TABLES, inputs)) is not None:
-        return found
+        return _with_like_labels(found)
     made = compute_tables(results)
     for error in folder.tables.damaged():
         folder.set_aside(error.path)
-    return folder.tables.write(made, inputs)
+    return _with_like_labels(folder.tables.write(made, inputs))
+
+
+def _with_like_labels(tables: dict[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
+    """Tables whose runs fit each other: where one of them has names, in its file, the seeds of all are text."""
+    if not any("seed" in table and types.is_string_dtype(table["seed"]) for table in tables.values() if len(table)):
+        return tables
+    return {name: table.astype({"seed": str}) if "seed" in table else table for name, table in tables.items()}
 
 
 def up_to_date(results: Results) -> bool:

@@ -16,6 +16,7 @@ import pandas as pd
 from scipy import stats
 
 from headreuse.study.config import Group
+from headreuse.study.transfer_rows import OWN_COLUMNS, measures_among
 from headreuse.tables.base import Design, Tables, derived_table
 
 CHECKPOINT = ["group", "seed", "step"]
@@ -23,15 +24,26 @@ CHECKPOINT = ["group", "seed", "step"]
 _TAIL = 0.025
 
 
-@derived_table("transfer", of=("accuracy",), version=2)
+@derived_table("transfer", of=("accuracy", "measured_transfer"), version=2)
 def transfer(tables: Tables, design: Design) -> pd.DataFrame:
-    """The table of transfers: see `transfer_table`."""
-    return transfer_table(tables["accuracy"], design.groups)
+    """The table of transfers: see `transfer_table`; with the columns of transfer that was measured elsewhere."""
+    return with_measured(transfer_table(tables["accuracy"], design.groups), tables["measured_transfer"])
+
+
+def with_measured(of_accuracy: pd.DataFrame, measured: pd.DataFrame) -> pd.DataFrame:
+    """A row for each checkpoint of either table, and the columns of both; NaN where one of them lacks it."""
+    if not len(measured):
+        return of_accuracy
+    if not len(of_accuracy):
+        return measured.reindex(columns=[*OWN_COLUMNS, *measures_among(measured.columns)])
+    tables = [table.set_index(CHECKPOINT) for table in (of_accuracy, measured)]
+    checkpoints = tables[0].index.append(tables[1].index.difference(tables[0].index, sort=False))
+    return pd.concat([table.reindex(checkpoints) for table in tables], axis=1).reset_index()
 
 
 def no_transfer_gap(group: Group) -> float:
     """The gap without any transfer: 1 − min/max of main's and the longest auxiliary's training length; NaN if alone."""
-    if not group.auxiliary:
+    if not (group.auxiliary and group.has_lengths):
         return np.nan
     auxiliary_length = max(entry.max_length for entry in group.auxiliary)
     return 1 - min(group.main.max_length, auxiliary_length) / max(group.main.max_length, auxiliary_length)
