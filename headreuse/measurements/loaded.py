@@ -39,6 +39,7 @@ class Loaded:
         self.model: PreTrainedModel = load_model(
             checkpoint.path,
             device="cuda" if torch.cuda.is_available() else "cpu",
+            **source.loading,
         )
         """Ready to answer, on the GPU where there is one."""
 

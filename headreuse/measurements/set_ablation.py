@@ -93,7 +93,8 @@ def other_sets(top: frozenset[Head], n_heads: int, unit: Unit, source: str) -> l
     from headreuse.interventions.head_sets import other_sets_like
 
     of = unit.checkpoint.fingerprint, unit.task, source
-    generator = Stream.RANDOM_SETS.generator(unit.settings["data_seed"], *of)
+    # Prompts of a file depend on no seed.
+    generator = Stream.RANDOM_SETS.generator(unit.settings.get("data_seed", 0), *of)
     return other_sets_like(top, n_heads, unit.settings["n_sets"], generator)
 
 

@@ -13,7 +13,7 @@ from headreuse.store.notes import NOTE, OTHER_SETTINGS, again, read_note
 from headreuse.store.sealing import DamagedError
 from headreuse.store.writing import alone_in
 from headreuse.study.config import Group, Study
-from headreuse.study.runs import Label, OnProgress, Run, Source
+from headreuse.study.runs import Label, OnProgress, Run, Source, silent
 from headreuse.study.settings_digest import training_digest
 from headreuse.training.torchrun import is_writer
 
@@ -33,18 +33,18 @@ class Trained(Source):
 
     def checkpoints(self, run: Run) -> tuple[Checkpoint, ...]:
         """Those of the schedule that training has completed."""
-        found = (self._noted(run, step) for step in scheduled(run.group))
+        found = (self._noted(run, step) for step in self._steps(run))
         return tuple(checkpoint for checkpoint in found if isinstance(checkpoint, Checkpoint))
 
     def problems(self, run: Run) -> tuple[str, ...]:
         """Notes that are damaged or belong to another checkpoint."""
-        found = (self._noted(run, step) for step in scheduled(run.group))
+        found = (self._noted(run, step) for step in self._steps(run))
         return tuple(str(error) for error in found if isinstance(error, DamagedError))
 
     def missing(self, run: Run) -> tuple[int, ...]:
         """The steps of the schedule that training has not completed."""
         there = {checkpoint.step for checkpoint in run.checkpoints}
-        return tuple(step for step in scheduled(run.group) if step not in there)
+        return tuple(step for step in self._steps(run) if step not in there)
 
     def make(self, study: Study, run: Run, on_progress: OnProgress) -> None:
         """Train from the last checkpoint on; waits a moment for another process that trains this run, then gives up."""
@@ -66,7 +66,7 @@ class Trained(Source):
             )
 
     @contextmanager
-    def ready(self, run: Run, checkpoint: Checkpoint) -> Iterator[Checkpoint]:
+    def ready(self, run: Run, checkpoint: Checkpoint, on_progress: OnProgress = silent) -> Iterator[Checkpoint]:
         """The checkpoint, if its files are those that training wrote; they are read once on a machine."""
         # Loads torch, which only a worker needs.
         from headreuse.models.checkpoints import verify_same
@@ -80,6 +80,10 @@ class Trained(Source):
         spec, tasks = run.group.training, run.group.tasks
         mean_length = sum(entry.min_length + entry.max_length for entry in tasks) / len(tasks)
         return 3.0 * spec.steps * spec.batch_size * (mean_length + 4)
+
+    def _steps(self, run: Run) -> tuple[int, ...]:
+        """Of the checkpoints that the run is to have."""
+        return scheduled(run.group)
 
     def _noted(self, run: Run, step: int) -> Checkpoint | DamagedError | None:
         """The checkpoint of a step as its note has it, or what is wrong with the note."""

@@ -115,6 +115,8 @@ def _unfolded(raw: dict[str, Any], source: str) -> tuple[list[Unfolded], list[st
 def _origin(entries: Sequence[Unfolded], place: Place) -> Place:
     if len(place) < 2 or place[0] != "groups" or not isinstance(place[1], int):
         return place
+    # A file names a source by its own key, which the message tells.
+    place = place[:2] if place[2:3] == ("source",) else place
     return entries[place[1]].origin(place[2:])
 
 

@@ -1,9 +1,10 @@
 """A run: the checkpoints of a group from one source; and what a source of checkpoints is."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from typing import Any
 
 from headreuse.prompts import Encoder, encoder_of
 from headreuse.records import Checkpoint
@@ -14,6 +15,10 @@ Label = int | str
 
 OnProgress = Callable[[float, str], None]
 """Called on the way with the fraction that is done, from 0 to 1, and a few words."""
+
+
+def silent(_fraction: float, _words: str) -> None:
+    """Nothing is told of the progress."""
 
 
 class Source(ABC):
@@ -47,14 +52,16 @@ class Source(ABC):
         """Before work begins: take up what has been added to a series since it was last looked at."""
         return
 
-    def ready(self, run: "Run", checkpoint: Checkpoint) -> AbstractContextManager[Checkpoint]:
+    def ready(
+        self, run: "Run", checkpoint: Checkpoint, on_progress: OnProgress = silent
+    ) -> AbstractContextManager[Checkpoint]:
         """A checkpoint whose files are on this machine, whole and checked, for as long as the block lasts."""
         return nullcontext(checkpoint)
 
     @property
-    def is_bf16(self) -> bool:
-        """Whether models are loaded in bfloat16."""
-        return False
+    def loading(self) -> Mapping[str, Any]:
+        """How its models are loaded: arguments of `load_model`."""
+        return {}
 
     def encoder(self, checkpoint: Checkpoint) -> Encoder:
         """How examples become token ids of a checkpoint's model: as the files beside its weights say."""

@@ -1,7 +1,7 @@
 """What a group of a study file may say of where its checkpoints come from; each source registers its own key."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
@@ -20,6 +20,13 @@ class SourceSpec(Frozen, ABC):
 
     key: ClassVar[str]
     """Set by `@source_spec`."""
+    trains: ClassVar[bool] = False
+    """Whether its checkpoints are made here, as the group's `training` says."""
+
+    @classmethod
+    def training_defaults(cls, training: Mapping[str, Any]) -> dict[str, Any]:
+        """What of a group's training, given raw, is otherwise than `TrainingSpec` says where a study says nothing."""
+        return {}
 
     @classmethod
     def placed(cls, settings: object, beside: Path) -> object:
@@ -48,11 +55,18 @@ def source_spec(key: str) -> Callable[[S], S]:
 
 
 def under_source(raw: dict[str, Any]) -> dict[str, Any]:
-    """A raw group with the key of its source, where it has one, laid under `source`: `{"source": {key: …}}`."""
+    """A raw group with the key of its source, where it has one, laid under `source`: `{"source": {key: …}}`.
+
+    Its training has the defaults of the source.
+    """
     keys = [key for key in SOURCE_SPECS if key in raw]
     if not keys:
         return raw
     others = {name: value for name, value in raw.items() if name not in keys}
+    training = raw.get("training", {})
+    if isinstance(training, dict):
+        defaults = SOURCE_SPECS[keys[0]].training_defaults(training)
+        others |= {"training": defaults | training} if defaults else {}
     return others | {"source": {key: raw[key] for key in keys}}
 
 
@@ -83,4 +97,4 @@ def read_source(raw: object) -> object:
         return spec.model_validate(settings)
     except ValidationError as error:
         lines, _ = explain(error, spec)
-        raise ValueError("; ".join(f"{key}.{line}" for line in lines)) from None
+        raise ValueError("; ".join(f"{key}.{line}".replace(f"{key}.study: ", f"{key}: ") for line in lines)) from None
