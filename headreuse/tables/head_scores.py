@@ -29,8 +29,8 @@ def head_score_rows(scores: HeadScores) -> pd.DataFrame:
     low, high = [], []
     for effects in scores.effects.values():
         mean, n = effects.mean(axis=-1), effects.shape[-1]
-        error = effects.std(axis=-1, ddof=1) / np.sqrt(n) if n > 1 else np.nan
-        half = stats.t.isf((1 - CONFIDENCE) / 2, n - 1) * error
+        spread = effects.std(axis=-1, ddof=1) if n > 1 else np.nan
+        half = stats.t.isf((1 - CONFIDENCE) / 2, n - 1) * spread / np.sqrt(n)
         low.append((mean - half).ravel())
         high.append((mean + half).ravel())
     return frame.assign(ci_low=np.concatenate(low), ci_high=np.concatenate(high))
