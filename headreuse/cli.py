@@ -276,14 +276,16 @@ def _open(folder: Path) -> "RunFolder":
 
 def _work(folder: "RunFolder", resources: Resources, *, train: bool, measure: bool) -> list[str]:
     """Do what is missing of these stages; one line for each piece that failed."""
+    from headreuse.sources import look_again
     from headreuse.store.writing import drop_drafts
     from headreuse.training.torchrun import n_ranks
     from headreuse.work.engines import choose_engine
     from headreuse.work.mending import damaged_checkpoints, set_aside_damaged
-    from headreuse.work.progress import missing, progress
+    from headreuse.work.progress import missing, n_jobs, progress
     from headreuse.work.schedule import train_together, work
 
     drop_drafts(folder.root)
+    look_again(folder)
     shard, found = resources.shard, progress(folder)
     damaged = list(damaged_checkpoints(folder, found)) if measure else []
     for line in [*(set_aside_damaged(folder, found) if measure else []), *damaged]:
@@ -296,7 +298,7 @@ def _work(folder: "RunFolder", resources: Resources, *, train: bool, measure: bo
             raise HeadreuseError("processes started by torchrun only train: use `train`, then `run` without torchrun")
         train_together(folder, found, shard=shard)
         return []
-    engine = choose_engine(resources.engine, n_workers=resources.workers, n_runs=len(found))
+    engine = choose_engine(resources.engine, n_workers=resources.workers, n_jobs=n_jobs(found))
     if not lacking:
         return damaged
     say(f"{folder.root}: {lacking}")

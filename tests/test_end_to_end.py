@@ -26,7 +26,7 @@ from headreuse.store.folder import RunFolder
 from headreuse.store.notes import noted_checkpoint
 from headreuse.tables.make import compute_tables
 from headreuse.tables.results import Results
-from headreuse.work.engines import usable_cores
+from headreuse.work.machine import usable_cores
 from headreuse.work.shards import Shard
 
 TABLES = {

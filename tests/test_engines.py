@@ -1,19 +1,25 @@
 """Jobs in several processes: all are done, followers too, and one that fails or is killed harms no other.
 
-Covers `work/engines.py`.
+Covers `work/engines.py`, `work/events.py`, `work/machine.py`, `work/processes.py` and `work/retries.py`.
 """
 
 import os
 import signal
+import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
 
 from headreuse.errors import HeadreuseError
-from headreuse.work import engines
-from headreuse.work.engines import Event, n_side_by_side, run_here, run_in_processes, usable_gpus
+from headreuse.store.writing import BusyError
+from headreuse.work import machine
+from headreuse.work.engines import run_here
+from headreuse.work.events import Ended, Event
+from headreuse.work.machine import n_side_by_side, usable_gpus
+from headreuse.work.processes import run_in_processes
+from headreuse.work.retries import Retries
 
 
 @dataclass(frozen=True)
@@ -22,64 +28,97 @@ class Touch:
 
     folder: Path
     name: str
+    alone: bool = False
+    given_up: str | None = None
     cost: float = 1.0
 
     def run(self, tell: Callable[[float, str], None]) -> list[str]:
         tell(0.5, "half way")
+        if self.given_up:
+            return [self.given_up]
         if self.name == "mistake":
             raise HeadreuseError("the disk is full")
         if self.name == "crash":
             raise ZeroDivisionError("division by zero")
-        if self.name == "killed":
-            os.kill(os.getpid(), signal.SIGKILL)
+        if self.name == "busy" and not (self.folder / "seen").exists():
+            (self.folder / "seen").touch()
+            raise BusyError("another process is at work here")
+        if self.name.startswith("killed"):
+            with (self.folder / self.name).open("a") as file:
+                file.write("tried;")
+            if (self.folder / self.name).read_text().count(";") <= int(self.name[-1]):
+                os.kill(os.getpid(), signal.SIGKILL)
         (self.folder / self.name).touch()
         return ["one part failed"] if self.name == "partly" else []
+
+    def at_death(self) -> str:
+        return "its part"
+
+    def again(self, *, alone: bool, given_up: str | None) -> "Touch":
+        return replace(self, alone=alone, given_up=given_up)
+
+    def waiting(self) -> "Touch":
+        return self
 
     def __str__(self) -> str:
         return self.name
 
 
-def in_two_processes(jobs, listener, followers):
-    run_in_processes(jobs, listener, followers, n_workers=2, n_threads=1)
+def in_two_processes(jobs, listener):
+    run_in_processes(jobs, listener, n_workers=2, n_threads=1)
 
 
-def run_all(engine, folder: Path, names: list[str]) -> dict[str, Event]:
+def run_all(engine, folder: Path, names: list[str]) -> tuple[dict[str, Event], list[str]]:
+    """The last event of each job, and what was said of those that were tried again."""
     finished: dict[str, Event] = {}
+    said: list[str] = []
+    retries = Retries()
 
-    def listen(event: Event) -> None:
-        if event.finished:
+    def listen(event: Event) -> list[Touch]:
+        line, instead = retries.instead_of(event)
+        said.extend([line] if line else [])
+        if event.ended is Ended.DONE:
             finished[str(event.job)] = event
+            return [Touch(folder, f"after-{event.job}")] if str(event.job) == "first" else []
+        return instead
 
-    def followers(job: Touch) -> list[Touch]:
-        return [Touch(folder, f"after-{job.name}")] if job.name == "first" else []
-
-    engine([Touch(folder, name) for name in names], listen, followers)
-    return finished
+    engine([Touch(folder, name) for name in names], listen)
+    return finished, said
 
 
 @pytest.mark.parametrize("engine", [run_here, in_two_processes])
 def test_each_failure_is_one_line_and_all_other_jobs_are_done(engine, tmp_path):
-    finished = run_all(engine, tmp_path, ["first", "mistake", "crash", "partly", "last"])
-    assert {path.name for path in tmp_path.iterdir()} == {"first", "after-first", "partly", "last"}
+    finished, said = run_all(engine, tmp_path, ["busy", "first", "mistake", "crash", "partly", "last"])
+    assert {path.name for path in tmp_path.iterdir()} == {"seen", "busy", "first", "after-first", "partly", "last"}
     assert {name: event.problems for name, event in finished.items() if event.problems} == {
         "mistake": ("mistake: the disk is full",),
         "crash": ("crash: ZeroDivisionError: division by zero",),
         "partly": ("one part failed",),
     }
+    assert set(said) == {"busy: another process is at it; looked at again later"}
 
 
-def test_a_worker_that_is_killed_fails_its_own_job_alone(tmp_path):
-    finished = run_all(in_two_processes, tmp_path, ["killed", "a", "b", "c"])
-    assert {path.name for path in tmp_path.iterdir()} == {"a", "b", "c"}
-    assert "its process was killed" in finished["killed"].problems[0]
+def test_a_job_whose_worker_is_killed_is_tried_three_times_and_harms_no_other(tmp_path):
+    finished, said = run_all(in_two_processes, tmp_path, ["killed-1", "killed-3", "a"])
+    assert {path.name for path in tmp_path.iterdir()} == {"a", "killed-1", "killed-3"}
+    assert {name: event.problems for name, event in finished.items() if event.problems} == {
+        "killed-3": ("killed-3, at its part: its process was killed 3 times, perhaps because memory ran out",)
+    }
+    assert (tmp_path / "killed-1").read_text().count(";") == 2
+    assert (tmp_path / "killed-3").read_text().count(";") == 3
+    killed = "killed-3, at its part: its process was killed"
+    assert [line for line in said if "killed-3" in line] == [
+        f"{killed} (1 of 3 times), perhaps because memory ran out; tried again later",
+        f"{killed} (2 of 3 times), perhaps because memory ran out; tried again alone",
+    ]
 
 
 @pytest.mark.parametrize(
-    ("n_runs", "n_cores", "n_gpus", "expected"),
+    ("n_jobs", "n_cores", "n_gpus", "expected"),
     [(6, 2, 0, 2), (1, 8, 0, 1), (20, 16, 0, 16), (20, 16, 1, 4), (20, 16, 2, 8), (3, 16, 2, 3), (20, 2, 4, 2)],
 )
-def test_there_are_no_more_workers_than_runs_cores_and_what_gpus_can_share(n_runs, n_cores, n_gpus, expected):
-    assert n_side_by_side(n_runs, n_cores=n_cores, n_gpus=n_gpus) == expected
+def test_there_are_no_more_workers_than_jobs_cores_and_what_gpus_can_share(n_jobs, n_cores, n_gpus, expected):
+    assert n_side_by_side(n_jobs, n_cores=n_cores, n_gpus=n_gpus) == expected
 
 
 class Driver:
@@ -113,8 +152,8 @@ def test_gpus_are_those_that_torch_and_the_driver_can_use(version, driver, visib
             raise driver
         return driver
 
-    monkeypatch.setattr(engines, "version", lambda _package: version)
-    monkeypatch.setattr(engines.ctypes, "CDLL", load)
+    monkeypatch.setattr(machine, "version", lambda _package: version)
+    monkeypatch.setattr(machine.ctypes, "CDLL", load)
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
     if visible is not None:
         monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
@@ -125,14 +164,39 @@ def test_workers_take_the_gpus_in_turn(tmp_path):
     names = [f"job-{index}" for index in range(4)]
     run_in_processes(
         [Noting(tmp_path, name) for name in names],
-        lambda _event: None,
-        lambda _job: [],
+        lambda _event: [],
         n_workers=2,
         n_threads=3,
         gpus=["5", "7"],
     )
     noted = {(tmp_path / name).read_text() for name in names}
     assert noted == {"GPU 5, 3 threads", "GPU 7, 3 threads"}
+
+
+def test_a_job_that_should_run_alone_has_nothing_beside_it(tmp_path):
+    alone = [False, False, True, False, False]
+    run_in_processes(
+        [Beside(tmp_path, f"job-{index}", alone) for index, alone in enumerate(alone)],
+        lambda _event: [],
+        n_workers=2,
+        n_threads=1,
+    )
+    times = [tuple(map(float, (tmp_path / f"job-{index}").read_text().split())) for index in range(5)]
+    began, ended = times[2]
+    assert all(end <= began or begin >= ended for begin, end in times[:2] + times[3:])
+    assert times[3][0] < times[4][1]
+    assert times[4][0] < times[3][1], "the others run side by side"
+
+
+@dataclass(frozen=True)
+class Beside(Touch):
+    """Notes when it began and ended."""
+
+    def run(self, tell: Callable[[float, str], None]) -> list[str]:
+        began = time.monotonic()
+        time.sleep(0.3)
+        (self.folder / self.name).write_text(f"{began} {time.monotonic()}")
+        return []
 
 
 @dataclass(frozen=True)

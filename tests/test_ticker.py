@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from headreuse.work.engines import Event
+from headreuse.work.events import Ended, Event
 from headreuse.work.ticker import Ticker, duration
 
 
@@ -24,7 +24,7 @@ def test_the_estimate_follows_from_cost_and_pace(capsys):
         assert ticker.seconds_left is None
         ticker(Event(big, 0.5, "half"))
         assert ticker.fraction == pytest.approx(15 / 40)
-        ticker(Event(small, 1.0, "", finished=True))
+        ticker(Event(small, 1.0, "", Ended.DONE))
         assert ticker.fraction == pytest.approx(25 / 40)
         assert ticker.seconds_left == pytest.approx(6.0, abs=0.5)
     printed = capsys.readouterr()
@@ -35,7 +35,7 @@ def test_the_estimate_follows_from_cost_and_pace(capsys):
 
 def test_a_failure_is_printed_once_and_kept_and_its_job_is_not_called_done(capsys):
     with Ticker(1.0) as ticker:
-        ticker(Event(Work("w", 1.0), 1.0, "", finished=True, problems=("w: the disk is full",)))
+        ticker(Event(Work("w", 1.0), 1.0, "", Ended.DONE, problems=("w: the disk is full",)))
     assert ticker.problems == ["w: the disk is full"]
     assert capsys.readouterr().err.splitlines() == ["failed: w: the disk is full", "[100%] finished · w failed"]
 
@@ -43,7 +43,7 @@ def test_a_failure_is_printed_once_and_kept_and_its_job_is_not_called_done(capsy
 def test_lines_before_and_after_the_work_give_no_false_time(capsys):
     with Ticker(1.0) as ticker:
         ticker(Event(Work("w", 1.0), 0.0, "loading"))
-        ticker(Event(Work("w", 1.0), 1.0, "", finished=True))
+        ticker(Event(Work("w", 1.0), 1.0, "", Ended.DONE))
     assert capsys.readouterr().err.splitlines() == [
         "[  0%] time left not known yet · w 0% loading",
         "[100%] finished · w done",

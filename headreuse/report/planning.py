@@ -19,7 +19,7 @@ from headreuse.study.config import Group, Study
 from headreuse.study.primary import Primary
 from headreuse.study.streams import Stream
 from headreuse.tables.make import make_tables
-from headreuse.work.engines import side_by_side
+from headreuse.work.machine import side_by_side
 from headreuse.work.timing import Pace, pace_of, seconds_of
 
 N_SEEDS = (4, 6, 8, 12, 16, 24)
@@ -94,12 +94,12 @@ def plan_of(study: Study, folder: RunFolder | None, wanted: Wanted, tell: Callab
     asked_about(study)
     n_usable = None if folder is None else usable_in(folder)
     n_runs = len(study.groups) * max(*N_SEEDS, len(study.seeds))
-    n_workers, n_threads = side_by_side(wanted.n_workers, n_runs=n_runs)
+    n_workers, n_threads = side_by_side(wanted.n_workers, n_jobs=n_runs)
     pace = None
     if folder is None or not study.tasks:
         tell("timing a few training steps and one checkpoint")
         pace = pace_of(study, n_threads=n_threads)
-    return plan(study, wanted, n_usable=n_usable, pace=pace, n_workers=n_workers, tell=tell)
+    return plan(study, wanted, n_usable=n_usable, pace=pace, n_workers=max(1, min(n_workers, n_runs)), tell=tell)
 
 
 def plan(

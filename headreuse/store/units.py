@@ -56,10 +56,13 @@ class UnitFiles:
     remembered: Remembered
     """The seals of files that were found whole."""
 
+    def folder_of(self, checkpoint: Checkpoint) -> Path:
+        """Where the results of a checkpoint lie."""
+        return self.folder / checkpoint.fingerprint[:SHORT]
+
     def file(self, unit: Unit) -> Path:
         """Where a unit's result lies."""
-        name = f"{unit.kind}-{unit.task}-{unit.key}.parquet"
-        return self.folder / unit.checkpoint.fingerprint[:SHORT] / name
+        return self.folder_of(unit.checkpoint) / f"{unit.kind}-{unit.task}-{unit.key}.parquet"
 
     def seal(self, unit: Unit) -> str | None:
         """The checksum of a unit's result; None where there is none; raises `DamagedError`.

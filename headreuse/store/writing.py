@@ -22,13 +22,17 @@ DRAFT = re.compile(r"\..+\.([0-9a-f]{8})-(\d+)")
 """The name of a draft: that of the file, the machine, and the process that writes it."""
 
 
+class BusyError(HeadreuseError):
+    """Another process is at work where only one may be."""
+
+
 @contextlib.contextmanager
 def written_whole(path: Path) -> Iterator[Path]:
     """Within the block, write to the path given; `path` changes only when the block ends well.
 
     A kill leaves at most a draft behind, which `drop_drafts` deletes. An error of the disk names the file.
     """
-    draft = path.with_name(f".{path.name}.{_machine()}-{os.getpid()}")
+    draft = draft_of(path, this_process())
     with _told(path):
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -41,11 +45,21 @@ def written_whole(path: Path) -> Iterator[Path]:
 
 def make_folder(folder: Path) -> None:
     """A folder in which files can be written; raises where it is none, before work is done whose results go there."""
-    draft = folder / f".folder.{_machine()}-{os.getpid()}"
+    draft = draft_of(folder / "folder", this_process())
     with _told(folder):
         folder.mkdir(parents=True, exist_ok=True)
         draft.touch()
         draft.unlink()
+
+
+def this_process() -> str:
+    """Tells this process from all others that share a folder, also from those of other machines."""
+    return f"{_machine()}-{os.getpid()}"
+
+
+def draft_of(path: Path, process: str) -> Path:
+    """The draft of a file by a process, which `this_process` names; `drop_drafts` knows it by its name."""
+    return path.with_name(f".{path.name}.{process}")
 
 
 def drop_drafts(folder: Path) -> None:
@@ -85,8 +99,8 @@ def read_json(path: Path) -> Any:
 def alone_in(folder: Path, patience: float = 20.0) -> Iterator[None]:
     """Within the block, no other process is in this block for the same folder.
 
-    Waits up to `patience` seconds, since the workers of a killed command take a moment to end; the system takes a
-    killed process's lock away by itself.
+    Waits up to `patience` seconds, since the workers of a killed command take a moment to end, then raises `BusyError`;
+    the system takes a killed process's lock away by itself.
     """
     with _told(folder):
         folder.mkdir(parents=True, exist_ok=True)
@@ -95,7 +109,7 @@ def alone_in(folder: Path, patience: float = 20.0) -> Iterator[None]:
     with lock:
         while not _locked(lock.fileno()):
             if time.monotonic() > deadline:
-                raise HeadreuseError(f"{folder}: another process is at work here; wait for it or end it")
+                raise BusyError(f"{folder}: another process is at work here; wait for it or end it")
             time.sleep(SECONDS_BETWEEN_TRIES)
         yield
 

@@ -88,6 +88,20 @@ def _checkpoint_progress(folder: RunFolder, checkpoint: Checkpoint, units: list[
     return CheckpointProgress(checkpoint, tuple(seals), absent, tuple(seals.values()), tuple(damaged))
 
 
+def n_jobs(found: Iterable[RunProgress]) -> int:
+    """Pieces of work that can be done side by side: runs that are trained here, and checkpoints that are given.
+
+    Counted are those that are done, too, so that the number depends on the study alone.
+    """
+    trained, given = 0, set()
+    for entry in found:
+        if entry.run.source.cost_to_make(entry.run):
+            trained += 1
+        else:
+            given |= {at.checkpoint.fingerprint for at in entry.checkpoints}
+    return trained + len(given)
+
+
 @dataclass(frozen=True)
 class Missing:
     """What a study still needs before it is done."""

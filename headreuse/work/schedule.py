@@ -8,9 +8,10 @@ from headreuse.measurements.base import measuring_cost
 from headreuse.store.folder import RunFolder
 from headreuse.store.units import Unit
 from headreuse.training.torchrun import is_writer
-from headreuse.work.engines import Engine, Event, Job
+from headreuse.work.events import Ended, Engine, Event, Job
 from headreuse.work.jobs import MeasureJob, TrainJob
 from headreuse.work.progress import RunProgress, run_progress
+from headreuse.work.retries import Retries
 from headreuse.work.shards import Shard
 from headreuse.work.ticker import Ticker
 
@@ -22,23 +23,26 @@ def work(
     trainings = training_jobs(folder, found, shard) if train else []
     planned = Measurements(folder)
     measurements = planned.jobs(found) if measure else []
-    begun = [job for job in measurements if shard.holds(str(job))]
-
-    def followers(job: Job) -> list[MeasureJob]:
-        """A run's training adds checkpoints, which are measured right after it."""
-        return planned.jobs([run_progress(folder, job.belongs_to)]) if measure and isinstance(job, TrainJob) else []
-
-    jobs: list[Job] = [*trainings, *begun]
+    jobs: list[Job] = [*trainings, *(job for job in measurements if shard.holds(job.checkpoint.fingerprint))]
     to_follow = sum(_cost_of_followers(folder, entry) for entry in found) if train and measure else 0.0
+    retries = Retries()
+
+    def listen(event: Event) -> Sequence[Job]:
+        """Training adds checkpoints, which are measured right after it."""
+        line, instead = retries.instead_of(event)
+        ticker(event)
+        if line:
+            ticker.line(line)
+        if event.ended is Ended.DONE:
+            _keep_note_of_failure(folder, event)
+            if measure and isinstance(event.job, TrainJob):
+                return planned.jobs([run_progress(folder, event.job.belongs_to)])
+        return instead
+
     with Ticker(sum(job.cost for job in jobs) + to_follow) as ticker:
         if not jobs:
             ticker.line(f"part {shard}: all that is missing is in the other parts")
-
-        def listen(event: Event) -> None:
-            ticker(event)
-            _keep_note_of_failure(folder, event)
-
-        engine(jobs, listen, followers)
+        engine(jobs, listen)
     return ticker.problems
 
 
@@ -52,7 +56,7 @@ def train_together(folder: RunFolder, found: Sequence[RunProgress], *, shard: Sh
     with Ticker(sum(job.cost for job in trainings)) as ticker:
         for job in trainings:
             job.run(lambda fraction, note, job=job: ticker(Event(job, fraction, note)))  # type: ignore[misc]
-            ticker(Event(job, 1.0, "", finished=True))
+            ticker(Event(job, 1.0, "", Ended.DONE))
 
 
 def training_jobs(folder: RunFolder, found: Sequence[RunProgress], shard: Shard) -> list[TrainJob]:
@@ -100,5 +104,5 @@ def _keep_note_of_failure(folder: RunFolder, event: Event) -> None:
         # On a full disk the note cannot be kept either; the line that was printed has said it.
         with contextlib.suppress(HeadreuseError):
             folder.write_error(event.job.key, str(event.job), "; ".join(event.problems))
-    elif event.finished:
+    else:
         folder.clear_error(event.job.key)

@@ -7,7 +7,7 @@ from types import TracebackType
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
 
-from headreuse.work.engines import Event
+from headreuse.work.events import Ended, Event
 
 SECONDS_BETWEEN_LINES = 5.0
 
@@ -21,7 +21,6 @@ class Ticker:
         self.finished_cost = 0.0
         self.running: dict[str, Event] = {}
         self.problems: list[str] = []
-        self.n_finished = 0
         self._last_line = 0.0
         self._bars = _Bars() if sys.stderr.isatty() else None
 
@@ -39,10 +38,9 @@ class Ticker:
     def __call__(self, event: Event) -> None:
         """Take note of an event and show it."""
         name = str(event.job)
-        if event.finished:
+        if event.ended:
             self.running.pop(name, None)
-            self.finished_cost += event.job.cost
-            self.n_finished += 1
+            self.finished_cost += event.job.cost if event.ended is Ended.DONE else 0.0
         else:
             self.running[name] = event
         for problem in event.problems:
@@ -74,11 +72,15 @@ class Ticker:
             left = f"about {duration(self.seconds_left)} left" if self.seconds_left else "finished"
         if self._bars:
             self._bars.show(event, self.fraction, left)
-        elif event.finished or time.monotonic() - self._last_line > SECONDS_BETWEEN_LINES:
+        elif event.ended is Ended.DONE or time.monotonic() - self._last_line > SECONDS_BETWEEN_LINES:
             self._last_line = time.monotonic()
             doing = "; ".join(f"{name} {last.fraction:.0%} {last.note}".strip() for name, last in self.running.items())
-            ended = f"{event.job} {'failed' if event.problems else 'done'}"
-            self.line(f"[{self.fraction:4.0%}] {left} · {doing or ended}")
+            self.line(f"[{self.fraction:4.0%}] {left} · {doing or _end_of(event)}")
+
+
+def _end_of(event: Event) -> str:
+    assert event.ended is not None
+    return f"{event.job} {'failed' if event.problems else event.ended.value}"
 
 
 class _Bars:
@@ -99,7 +101,7 @@ class _Bars:
     def show(self, event: Event, fraction: float, left: str) -> None:
         self.progress.update(self.everything, completed=fraction, note=left)
         name = str(event.job)
-        if event.finished:
+        if event.ended:
             if name in self.jobs:
                 self.progress.remove_task(self.jobs.pop(name))
             return
