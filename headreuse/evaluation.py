@@ -26,9 +26,12 @@ class Slots:
     """The scored token itself."""
     real: Bool[Tensor, "prompt slot"]
     """False where a prompt has fewer scored tokens than another; such a slot repeats the prompt's first."""
+    contrast: Int[Tensor, "prompt slot"] | None = None
+    """The wrong answer's token, where prompts have wrong answers."""
 
     def __getitem__(self, rows: slice) -> "Slots":
-        return Slots(self.position[rows], self.target[rows], self.real[rows])
+        contrast = None if self.contrast is None else self.contrast[rows]
+        return Slots(self.position[rows], self.target[rows], self.real[rows], contrast)
 
     @property
     def n_needed(self) -> int:
@@ -46,8 +49,13 @@ def slots_of(prompts: Prompts, device: torch.device | str = "cpu") -> Slots:
     ordered = np.argsort(~prompts.scored, axis=1, kind="stable")[:, : counts.max()]
     real = np.arange(counts.max()) < counts[:, None]
     scored = np.where(real, ordered, ordered[:, :1])
-    target = np.take_along_axis(prompts.tokens, scored, axis=1)
-    arrays = (scored - 1, target.astype(np.int64), real)
+    at_slots = [
+        np.take_along_axis(tokens, scored, axis=1)
+        for tokens in (prompts.tokens, prompts.contrast)
+        if tokens is not None
+    ]
+    target, *contrast = (tokens.astype(np.int64) for tokens in at_slots)
+    arrays = (scored - 1, target, real, *contrast)
     return Slots(*(torch.as_tensor(array, device=device) for array in arrays))
 
 
@@ -59,7 +67,8 @@ def outcomes(
     - `exact_match`: 1 if the arg-max is right at every slot, else 0.
     - `token_accuracy`: the fraction of slots at which it is right.
     - `log_prob`: natural logarithm of the whole answer's probability.
-    - `logit_diff`: the right token's logit minus the largest other logit, mean over slots.
+    - `logit_diff`: the right token's logit minus the wrong answer's, mean over slots; minus the largest other logit
+      where prompts have no wrong answer.
     """
     logits = logits.float()
     target = slots.target.expand(logits.shape[:-1])[..., None]
@@ -67,12 +76,15 @@ def outcomes(
     right = logits.argmax(-1) == target[..., 0]
     n_slots = slots.real.sum(-1)
     log_prob = correct - logits.logsumexp(-1)
-    best_wrong = logits.scatter(-1, target, -torch.inf).amax(-1)
+    if slots.contrast is None:
+        wrong = logits.scatter(-1, target, -torch.inf).amax(-1)
+    else:
+        wrong = logits.gather(-1, slots.contrast.expand(logits.shape[:-1])[..., None])[..., 0]
     return {
         "exact_match": right.all(-1).float(),
         "token_accuracy": (right & slots.real).sum(-1) / n_slots,
         "log_prob": (log_prob * slots.real).sum(-1),
-        "logit_diff": ((correct - best_wrong) * slots.real).sum(-1) / n_slots,
+        "logit_diff": ((correct - wrong) * slots.real).sum(-1) / n_slots,
     }
 
 
@@ -114,12 +126,15 @@ def evaluate(model: Decoder, prompts: Prompts, *, micro_batch: int = 256) -> Eva
 
 
 def single_length(prompts: Prompts) -> int:
-    """The length that all prompts have; prompts of several lengths are refused."""
+    """The length that all prompts have, 0 where they are taken together; prompts of several lengths are refused."""
     if len(prompts) == 0:
         raise HeadreuseError(f"{prompts.task}: no prompts; give at least one")
     lengths = np.unique(prompts.lengths)
     if len(lengths) > 1:
-        raise HeadreuseError(f"{prompts.task}: prompts of lengths {lengths.tolist()}; give one length at a time")
+        raise HeadreuseError(
+            f"{prompts.task}: prompts of lengths {lengths.tolist()}; give one length at a time, or take them together: "
+            "`prompts.of_length(0)`"
+        )
     return int(lengths[0])
 
 

@@ -79,10 +79,10 @@ PROJECTIONS = {
 """How the names of their output projections end."""
 
 
-def random_model(name: str, *, seed: int = 0, **loading: str) -> PreTrainedModel:
+def random_model(name: str, *, seed: int = 0, vocab_size: int = D_VOCAB, **loading: str) -> PreTrainedModel:
     """A decoder in eval mode, with weights large enough that every head matters."""
     config_class, settings = (ARCHITECTURES | UNBRIDGED)[name]
-    config = getattr(transformers, config_class)(**settings)
+    config = getattr(transformers, config_class)(**settings | {"vocab_size": vocab_size})
     torch.manual_seed(seed)
     model = AutoModelForCausalLM.from_config(config, **loading).eval()
     generator = torch.Generator().manual_seed(seed)

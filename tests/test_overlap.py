@@ -92,3 +92,12 @@ def test_the_same_generator_gives_the_same_table():
     settings_ = ComparisonSettings(metrics=tuple(OF_MAPS), n_permutations=50, n_splits=5)
     first, second = (compare(a, b, settings=settings_, generator=np.random.default_rng(3)) for _ in range(2))
     assert first.equals(second)
+
+
+def test_tasks_may_have_different_and_few_prompts():
+    truth = heads(0.5, 0.1, 0.0, 0.2)
+    a, few = scores(truth, n=40), scores(truth, seed=1, n=9)
+    rows = compare(a, few, settings=SETTINGS, generator=np.random.default_rng(0))
+    assert rows["note"].str.contains("no interval").all()
+    other = compare(few, a, settings=SETTINGS, generator=np.random.default_rng(0))
+    assert rows["value"].to_numpy() == pytest.approx(other["value"].to_numpy())

@@ -17,7 +17,7 @@ from headreuse.overlap.chance import (
 )
 from headreuse.overlap.intervals import interval
 from headreuse.overlap.registry import OVERLAP_METRICS, MapMetric, PatternMetric, Prepared
-from headreuse.overlap.resampling import N_SPLITS, ResampledMaps, Weights, draw_weights
+from headreuse.overlap.resampling import N_GROUPS, N_SPLITS, ResampledMaps, Weights, draw_weights
 from headreuse.records import HeadScores
 from headreuse.study.specs import HEADLINE_METRICS, MeasureSpec
 
@@ -115,13 +115,16 @@ def draw(scores: Sequence[HeadScores], settings: ComparisonSettings, generator: 
     shapes = {entry.effects[outcome].shape for entry in scores for outcome in entry.effects}
     layouts = sorted({shape[:2] for shape in shapes})
     if len(layouts) > 1:
-        sizes = " and ".join(f"{n_layers} × {n_heads}" for n_layers, n_heads in layouts)
-        raise HeadreuseError(f"head scores of models with {sizes} heads cannot be compared; give scores of one model")
+        models = " and ".join(f"{n_layers} × {n_heads}" for n_layers, n_heads in layouts)
+        raise HeadreuseError(f"head scores of models with {models} heads cannot be compared; give scores of one model")
     n_layers, n_heads = layouts[0]
     n = settings.n_permutations
+    sizes = sorted({shape[2] for shape in shapes})
+    # Two tasks are compared group by group, so they have as many groups, also where one has few prompts.
+    n_groups = min(N_GROUPS, *sizes)
     weights = {
-        n_examples: draw_weights(n_examples, generator, n_splits=settings.n_splits)
-        for n_examples in sorted({shape[2] for shape in shapes})
+        n_examples: draw_weights(n_examples, generator, n_groups=n_groups, n_splits=settings.n_splits)
+        for n_examples in sizes
     }
     within = shuffles_within_layers(n_layers, n_heads, generator, n_permutations=n)
     return Draws(weights, within, shuffles_over_all_layers(n_layers, n_heads, generator, n_permutations=n))

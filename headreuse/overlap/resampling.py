@@ -39,14 +39,17 @@ class ResampledMaps:
     """Prompts in which the head with the largest mean effect, of either sign, has any effect."""
 
 
-def draw_weights(n_examples: int, generator: np.random.Generator, *, n_splits: int = N_SPLITS) -> Weights:
-    """Weights that leave out groups, and for random halves, of `n_examples` prompts.
+def draw_weights(
+    n_examples: int, generator: np.random.Generator, *, n_groups: int = N_GROUPS, n_splits: int = N_SPLITS
+) -> Weights:
+    """Weights that leave out groups, and for random halves, of `n_examples` prompts; no more groups than prompts.
 
     Two tasks with equally many examples share them. Where their prompts are paired, what is left out must be. Where
     they are not, sharing adds the sample covariance of unrelated prompts, which is 0 on average.
     """
-    group_of = generator.permutation(n_examples) % N_GROUPS
-    kept = group_of != np.arange(min(N_GROUPS, n_examples))[:, None]
+    n_groups = min(n_groups, n_examples)
+    group_of = generator.permutation(n_examples) % n_groups
+    kept = group_of != np.arange(n_groups)[:, None]
     order = generator.permuted(np.tile(np.arange(n_examples), (n_splits, 1)), axis=1)
     in_first = order < n_examples // 2
     without, first, second = (

@@ -60,7 +60,7 @@ class TextPrompts:
         )
 
 
-class _Problems:
+class Problems:
     """What is wrong, line by line; all is counted, and as much of it kept as anybody reads."""
 
     def __init__(self, name: str) -> None:
@@ -108,7 +108,7 @@ def parse_prompts(name: str, content: str | bytes, suffix: str) -> TextPrompts:
 
 def checked_rows(name: str, rows: Sequence[tuple[str, Row]]) -> TextPrompts:
     """The prompts in rows of values by column, each with its place; raises one error with all that is wrong."""
-    problems = _Problems(name)
+    problems = Problems(name)
     if not 0 < len(rows) <= MOST_ROWS:
         problems.add("rows", f"there are {len(rows):,}; give 1 to {MOST_ROWS:,}")
         problems.raise_any()
