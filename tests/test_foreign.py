@@ -77,7 +77,9 @@ def test_partners_have_as_many_tokens_or_there_are_none(folder):
     assert (differ & (with_partners.roles == Role.INPUT)).any(axis=1).all()
     assert not (differ & (with_partners.roles == Role.ANSWER)).any()
     sums = make_prompts(ADD, np.full(20, 4), np.random.default_rng(0), encoder)
-    with pytest.raises(HeadreuseError, match=r"reverse_add: .*give the column `corrupted`, or ask for mean or zero ablation"):
+    with pytest.raises(
+        HeadreuseError, match=r"reverse_add: .*give the column `corrupted`, or ask for mean or zero ablation"
+    ):
         _ = sums.partners
 
 
@@ -109,7 +111,7 @@ def test_a_tokenizer_that_is_damaged_or_wants_code_is_refused_in_one_line(folder
         (tmp_path / "tokenizer_config.json").write_text(json.dumps(settings))
         (tmp_path / "mine.py").write_text(f"open({str(tmp_path / 'ran')!r}, 'w')\nclass Mine: pass\n")
     else:
-        (tmp_path / "tokenizer.json").write_text("{")
+        (tmp_path / "tokenizer.json").write_text('{"model": {"type": "BPE", "vocab": 3}}')
     with pytest.raises(HeadreuseError, match="its tokenizer cannot be loaded") as error:
         encoder_of(tmp_path).encode_text(TextPrompts("mine", ("a",), ("b",), places=("line 1",)))
     assert "\n" not in str(error.value)

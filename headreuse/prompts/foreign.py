@@ -1,6 +1,7 @@
 """The tokens of models that others trained on text: any tokenizer that Transformers reads from files alone."""
 
 import hashlib
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -44,8 +45,14 @@ class Foreign(Encoder):
 
     @classmethod
     def read(cls, folder: Path) -> Self | None:
-        """The tokenizer of a folder; it is loaded when it is first used."""
+        """The tokenizer of a folder, loaded when it is first used; None where its file is none of a tokenizer."""
         files = [folder / name for name in FILES if (folder / name).is_file()]
+        try:
+            kind = json.loads((folder / "tokenizer.json").read_bytes())["model"]["type"]
+        except (ValueError, KeyError, TypeError, RecursionError):
+            return None
+        if not isinstance(kind, str):
+            return None
         content = b"".join(file.name.encode() + b"\0" + file.read_bytes() for file in files)
         return cls(hashlib.sha256(content).hexdigest(), folder)
 
