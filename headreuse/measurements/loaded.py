@@ -89,7 +89,7 @@ def check_fits(prompts: Prompts, model: "PreTrainedModel") -> None:
             f"{prompts.task}: its tokens go to id {greatest:,}, but the model knows {n_known:,} tokens; "
             "the tokenizer beside the weights is another model's"
         )
-    most = _n_learned_positions(model)
+    most = n_learned_positions(model)
     if most is not None and prompts.tokens.shape[1] > most:
         raise HeadreuseError(
             f"{prompts.task}: prompts of {prompts.tokens.shape[1]:,} tokens, but the model has {most:,} positions; "
@@ -97,7 +97,7 @@ def check_fits(prompts: Prompts, model: "PreTrainedModel") -> None:
         )
 
 
-def _n_learned_positions(model: "PreTrainedModel") -> int | None:
+def n_learned_positions(model: "PreTrainedModel") -> int | None:
     """How many positions a model has learned; None where it works them out, so that there are more than it met."""
     most = getattr(model.config.get_text_config(), "max_position_embeddings", None)
     tables = [module for module in model.modules() if type(module).__name__.endswith("Embedding")]

@@ -126,15 +126,31 @@ class Given(Source):
     @contextmanager
     def ready(self, run: Run, checkpoint: Checkpoint, on_progress: OnProgress = silent) -> Iterator[Checkpoint]:
         """The files of a checkpoint, downloaded where they are not on this machine."""
-        entry = next(entry for entry in self._of(run) if self._key(entry) == checkpoint.fingerprint)
-        origin = self._hub(entry.repo, on_progress) if entry.repo else self._local(Path(entry.place))
-        with origin.ready(entry.as_entry()) as folder:
+        entry = self._entry(run, checkpoint)
+        with self._origin(entry, on_progress).ready(entry.as_entry()) as folder:
             yield replace(checkpoint, path=folder)
+
+    @contextmanager
+    def small_files(self, run: Run, checkpoint: Checkpoint) -> Iterator[Path]:
+        """The configuration and the tokenizer of a checkpoint, without its weights where they are on a Hub."""
+        entry = self._entry(run, checkpoint)
+        with self._origin(entry).small_files(entry.as_entry()) as folder:
+            yield folder
+
+    def is_on_hub(self, run: Run, checkpoint: Checkpoint) -> bool:
+        """Whether a checkpoint is downloaded before it is measured."""
+        return bool(self._entry(run, checkpoint).repo)
 
     @property
     def loading(self) -> Mapping[str, Any]:
         """As the study asks."""
         return {"dtype": "bfloat16" if self.spec.bf16 else "float32", "allow_pickles": self.spec.allow_pickles}
+
+    def _entry(self, run: Run, checkpoint: Checkpoint) -> Listed:
+        return next(entry for entry in self._of(run) if self._key(entry) == checkpoint.fingerprint)
+
+    def _origin(self, entry: Listed, on_progress: OnProgress = silent) -> Origin:
+        return self._hub(entry.repo, on_progress) if entry.repo else self._local(Path(entry.place))
 
     def _key(self, entry: Listed) -> str:
         return f"{entry.fingerprint}-bf16" if self.spec.bf16 else entry.fingerprint

@@ -116,8 +116,8 @@ def _origin(entries: Sequence[Unfolded], place: Place) -> Place:
     if len(place) < 2 or place[0] != "groups" or not isinstance(place[1], int):
         return place
     # A file names a source by its own key, which the message tells.
-    place = place[:2] if place[2:3] == ("source",) else place
-    return entries[place[1]].origin(place[2:])
+    inside = () if place[2:3] == ("source",) else place[2:]
+    return entries[place[1]].origin(inside)
 
 
 def _with_shared(raw: dict[str, Any], key: str, spec: type[BaseModel], absent: Any) -> dict[str, Any]:

@@ -39,3 +39,7 @@ class Origin(ABC):
 
         Raises `HeadreuseError` where they are damaged, are not those of the entry's fingerprint or cannot be had.
         """
+
+    def small_files(self, entry: Entry) -> AbstractContextManager[Path]:
+        """A folder with an entry's configuration and tokenizer; the weights need not be in it."""
+        return self.ready(entry)

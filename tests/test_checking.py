@@ -1,0 +1,81 @@
+"""What can be known of a study before it is run: checkpoints, prompts, time, memory and disk.
+
+Covers `work/checking/facts.py`, `work/checking/models.py`, `work/checking/costs.py`, `work/checking/gathering.py` and
+`report/check_in_words.py`.
+"""
+
+import json
+from dataclasses import replace
+
+import pytest
+from test_given import runs, saved, study_of
+
+from headreuse.measurements.base import units_of
+from headreuse.records import Checkpoint
+from headreuse.report.check_in_words import as_json, lines
+from headreuse.work.checking import check_of, costs, gathering, models
+from headreuse.work.checking.facts import RunFacts
+
+assert runs, "a fixture of the series that are checked"
+
+
+@pytest.fixture
+def quick(monkeypatch):
+    monkeypatch.setattr(models, "SECONDS", 0.01)
+
+
+def checked(folder, series: str, more: str = ""):
+    return check_of(study_of(folder, series, more), folder / "out", n_workers=1, tell=lambda _words: None)
+
+
+def test_a_study_in_whose_way_nothing_stands(quick, runs, tmp_path):
+    facts = checked(tmp_path, f'"{runs}/run-seed{{seed}}"')
+    assert facts.problems == ()
+    shapes = [(run.run, run.steps, run.n_layers, run.n_heads) for run in facts.runs]
+    assert shapes == [("3", (10,), 3, 4), ("7", (10,), 3, 4)]
+    assert [run.n_positions for run in facts.runs] == [64, None]
+    assert {(entry.n, entry.n_asked) for entry in facts.prompts} == {(8, 8)}
+    assert (facts.n_checkpoints, facts.n_measurements, facts.n_to_train) == (2, 12, 0)
+    assert 0 < facts.seconds < 600
+    assert not (tmp_path / "out").exists()
+    told = list(lines(facts))
+    assert told[0].startswith("sums, run 3: 1 checkpoint, step 10; 3 layers × 4 heads, reads 64 tokens")
+    assert told[-1] == "given: nothing stands in its way"
+    assert json.loads(as_json(facts))["runs"][1]["steps"] == [10]
+
+
+def test_what_would_fail_is_told_and_leaves_the_other_groups_alone(quick, tmp_path):
+    saved(tmp_path / "short" / "checkpoint-1", "gpt2", 0)
+    config = tmp_path / "short/checkpoint-1/config.json"
+    config.write_text(config.read_text().replace('"n_positions": 64', '"n_positions": 4'))
+    more = (
+        '[[groups]]\nname = "gone"\nmain = { prompts = "sums.jsonl" }\nseries = { folder = "nowhere" }\n'
+        '[[groups]]\nname = "short"\nmain = { prompts = "sums.jsonl" }\nseries = "short"\n'
+    )
+    saved(tmp_path / "good" / "checkpoint-1", "llama_gqa", 0)
+    facts = checked(tmp_path, '"good"', more)
+    assert [run.group for run in facts.runs] == ["sums"]
+    assert len(facts.problems) == 2
+    assert facts.problems[0].startswith("gone: ")
+    assert "nowhere" in facts.problems[0]
+    assert facts.problems[1].startswith("short short: none of its checkpoints can be used")
+    assert [line for line in lines(facts) if line.startswith("problem: ")] == [f"problem: {p}" for p in facts.problems]
+
+
+def test_too_little_room_is_told_with_what_fits(monkeypatch, quick, runs, tmp_path):
+    monkeypatch.setattr(gathering, "memory_free", lambda: 1_000)
+    monkeypatch.setattr(gathering, "disk_free", lambda _path: 10)
+    facts = checked(tmp_path, f'"{runs}/run-seed{{seed}}"')
+    assert [problem.split(":")[0] for problem in facts.problems] == ["memory", "disk"]
+
+
+def test_scores_take_a_pass_for_each_head_of_the_model_that_is_there(tmp_path):
+    study = study_of(tmp_path, '"x"')
+    of_run = RunFacts("sums", "x", (1,), (), 32, 15, None, 1, True, 1.0)
+    (group,), checkpoint = study.groups, Checkpoint(tmp_path, 1, "f" * 64)
+    found = {
+        unit.kind: costs.passes(study, group, unit, of_run)
+        for unit in units_of(study, group, checkpoint, is_last=False)
+    }
+    assert found == {"evaluation": 1.0, "pattern": 1.0, "head_scores": pytest.approx(costs.WORKED_AGAIN * 480)}
+    assert costs.worker_bytes([replace(of_run, n_bytes=10**9)], study) == costs.WORKER_BYTES + 2 * 10**9
