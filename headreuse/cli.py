@@ -15,6 +15,7 @@ from headreuse.ending import run_and_exit, say
 from headreuse.errors import HeadreuseError, NothingMeasuredError
 from headreuse.options import (
     WHOLE,
+    AllowPickles,
     EngineName,
     ExportOut,
     Folder,
@@ -23,9 +24,9 @@ from headreuse.options import (
     Out,
     OwnTasks,
     PartOfWork,
+    PathOrRepo,
     ReportOut,
     Resources,
-    Series,
     StudyOrFolder,
     TrustTasks,
     Workers,
@@ -223,15 +224,29 @@ def tasks(
 
 
 @app.command(epilog="Example: headreuse checkpoints runs/demo/checkpoints/reverse/seed-0")
-def checkpoints(folder: Series) -> None:
-    """List a series of checkpoints, and say of each that cannot be used why."""
-    from headreuse.models.checkpoints import discover
+def checkpoints(
+    place: PathOrRepo = None,
+    known: Annotated[bool, typer.Option("--known", help="List the series on the Hub that have a short name.")] = False,
+    allow_pickles: AllowPickles = False,
+    json: Json = False,
+) -> None:
+    """List a series: step, tokens, whether each checkpoint is whole and what its model is; of others why not."""
+    from headreuse.sources.series.known import known_series
+    from headreuse.sources.series.listing import as_json, known_json, known_table, remarks, rows_at, table
 
-    series = discover(folder)
-    for checkpoint in series.checkpoints:
-        print(f"{checkpoint.step}\t{checkpoint.path}\t{checkpoint.fingerprint[:12]}")
-    for skipped in series.skipped:
-        say(f"skipped {skipped.path}: {skipped.reason}")
+    if known == (place is not None):
+        raise HeadreuseError("give a folder or a repository, or --known for the series that have a short name")
+    plain = not sys.stdout.isatty()
+    if place is None:
+        found = known_series().values()
+        lines = [known_json(found)] if json else known_table(found, plain=plain)
+    else:
+        rows = rows_at(place, allow_pickles=allow_pickles)
+        lines = [as_json(rows)] if json else table(rows, plain=plain)
+        for line in remarks([row.entry for row in rows]):
+            say(line)
+    for line in lines:
+        print(line)
 
 
 @app.command(epilog="Example: headreuse export runs/demo --out tables")

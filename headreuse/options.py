@@ -31,6 +31,12 @@ def _path(text: str) -> Path:
     return Path(text)
 
 
+def _place(text: str) -> str:
+    """A path or a name on the Hub, as it was given."""
+    _path(text)
+    return text
+
+
 def _engine(text: str) -> str:
     if text not in ENGINES:
         raise typer.BadParameter(f"unknown engine {text!r}{nearest(text, list(ENGINES))}; give {' or '.join(ENGINES)}")
@@ -52,7 +58,17 @@ Folders = Annotated[
     list[Path], typer.Argument(metavar="FOLDER...", parser=_path, help="One run folder, or several together.")
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print it as JSON, for programs.")]
-Series = Annotated[Path, typer.Argument(metavar="FOLDER", parser=_path, help="A folder of checkpoint-<step> folders.")]
+PathOrRepo = Annotated[
+    str | None,
+    typer.Argument(
+        metavar="PATH_OR_REPO",
+        parser=_place,
+        help="A folder of checkpoints or of runs, a single model, owner/name on the Hub, or a name that --known lists.",
+    ),
+]
+AllowPickles = Annotated[
+    bool, typer.Option("--allow-pickles", help="Also weights in .bin files, of which tensors alone are read.")
+]
 Out = Annotated[
     Path | None, typer.Option(metavar="FOLDER", parser=_path, help="The run folder; runs/NAME where none is given.")
 ]

@@ -1,4 +1,7 @@
-"""Whole checkpoints are found and loaded exactly; of others it is said what is wrong."""
+"""Whole checkpoints are found and loaded exactly; of others it is said what is wrong.
+
+Covers `models/model_files.py`.
+"""
 
 import re
 import shutil
@@ -13,7 +16,6 @@ from transformers import AutoModelForCausalLM, GPT2Config, GPT2LMHeadModel
 from headreuse.models.architectures import build_model
 from headreuse.models.checkpoints import (
     CheckpointError,
-    discover,
     fingerprint_of,
     load_bridge,
     load_model,
@@ -21,6 +23,7 @@ from headreuse.models.checkpoints import (
 )
 from headreuse.models.tokenizer import build_tokenizer
 from headreuse.prompts import Vocabulary
+from headreuse.sources.series.local import LocalOrigin
 from headreuse.store.notes import read_note
 from headreuse.study import CheckpointSchedule, Group, ModelSpec, Study, TaskRange, TrainingSpec
 from headreuse.tasks import TASKS
@@ -64,13 +67,12 @@ def logits(model) -> torch.Tensor:
 
 
 def test_our_own_series_is_found_in_the_order_of_its_steps(trained):
-    found = discover(trained)
-    assert [checkpoint.step for checkpoint in found.checkpoints] == [2, 9, 10]
-    assert found.skipped == ()
-    first = found.checkpoints[0]
-    assert first.path == trained / "checkpoint-2"
-    assert first.fingerprint == fingerprint_of(first.path)
-    note = read_note(first.path)
+    found = LocalOrigin(trained).entries()
+    assert [(entry.step, entry.run, entry.problem) for entry in found] == [(2, "", ""), (9, "", ""), (10, "", "")]
+    first, path = found[0], trained / "checkpoint-2"
+    assert first.place == str(path)
+    assert first.fingerprint == fingerprint_of(path)
+    note = read_note(path)
     assert (note.group, note.label, note.step, note.fingerprint) == ("alone", 5, 2, first.fingerprint)
 
 
@@ -78,16 +80,17 @@ def test_a_foreign_series_is_found_however_its_weights_are_split(tmp_path):
     for step, size in ((100, "1GB"), (20, "2KB")):
         tied(seed=step).save_pretrained(tmp_path / f"checkpoint-{step}", max_shard_size=size)
     (tmp_path / "notes").mkdir()
-    sharded, whole = discover(tmp_path).checkpoints
+    sharded, whole = LocalOrigin(tmp_path, with_text=False).entries()
     assert (sharded.step, whole.step) == (20, 100)
-    files = sorted(sharded.path.glob("model-*.safetensors"))
+    folder = Path(sharded.place)
+    files = sorted(folder.glob("model-*.safetensors"))
     assert len(files) > 1
     content = files[-1].read_bytes()
     files[-1].write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
-    assert fingerprint_of(sharded.path) != sharded.fingerprint
+    assert fingerprint_of(folder) != sharded.fingerprint
     files[-1].write_bytes(content)
-    assert fingerprint_of(sharded.path) == sharded.fingerprint
-    assert torch.equal(logits(load_model(sharded.path)), logits(tied(seed=20)))
+    assert fingerprint_of(folder) == sharded.fingerprint
+    assert torch.equal(logits(load_model(folder)), logits(tied(seed=20)))
 
 
 def truncate(path: Path) -> None:
@@ -192,14 +195,14 @@ DAMAGE = {
 def test_a_checkpoint_that_is_not_whole_is_skipped_with_a_line_that_says_why(damage, series):
     break_it, reason = DAMAGE[damage]
     break_it(series / "checkpoint-9")
-    found = discover(series)
-    assert [checkpoint.step for checkpoint in found.checkpoints] == [2, 10]
-    (skipped,) = found.skipped
-    assert skipped.path == series / "checkpoint-9"
-    assert re.match(re.escape(reason).replace(r"\.\*", ".*"), skipped.reason), skipped.reason
-    assert "\n" not in skipped.reason
-    with pytest.raises(CheckpointError, match=re.escape(f"{skipped.path}: {skipped.reason}")):
-        verify(skipped.path)
+    found = LocalOrigin(series).entries()
+    assert [entry.step for entry in found] == [2, 9, 10]
+    (skipped,) = [entry for entry in found if entry.problem]
+    assert (skipped.place, skipped.fingerprint) == (str(series / "checkpoint-9"), "")
+    assert re.match(re.escape(reason).replace(r"\.\*", ".*"), skipped.problem), skipped.problem
+    assert "\n" not in skipped.problem
+    with pytest.raises(CheckpointError, match=re.escape(f"{skipped.place}: {skipped.problem}")):
+        verify(Path(skipped.place))
 
 
 def test_loading_refuses_what_would_leave_random_weights(series):
@@ -227,22 +230,6 @@ def test_verifying_keeps_no_weight(trained, monkeypatch):
     verify(trained / "checkpoint-2")
     assert loaded
     assert all(parameter.is_meta for parameter in loaded)
-
-
-def test_a_folder_without_checkpoints_is_answered_with_those_that_have_some(trained, tmp_path):
-    file = tmp_path / "file"
-    file.write_text("")
-    run = trained.parents[2]
-    for folder, line in (
-        (tmp_path / "nowhere", "no such folder; give a folder of checkpoint-<step> folders"),
-        (file, "a file; give a folder of checkpoint-<step> folders"),
-        (tmp_path, "no checkpoint-<step> folders in it; give a folder that has them"),
-        (trained / "checkpoint-2", f"a single checkpoint; its series is {trained}"),
-        (trained.parent, f"holds no checkpoints itself; give a series in it: {trained}"),
-        (run, f"holds no checkpoints itself; give a series in it: {trained}"),
-    ):
-        with pytest.raises(CheckpointError, match=f"^{re.escape(f'{folder}: {line}')}$"):
-            discover(folder)
 
 
 def test_the_model_is_loaded_as_transformers_would_and_ready_to_evaluate(trained, capfd):

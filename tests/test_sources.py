@@ -4,14 +4,15 @@ Covers `sources/__init__.py`, `sources/trained.py`, `study/runs.py`, `study/sour
 `work/jobs.py`, `work/schedule.py` and `work/shards.py`.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
 
 from headreuse.errors import HeadreuseError
-from headreuse.models.checkpoints import discover
+from headreuse.records import Checkpoint
 from headreuse.sources import Trained, runs_of
+from headreuse.sources.series.local import LocalOrigin
 from headreuse.store.folder import RunFolder
 from headreuse.study import StudyError, parse_study
 from headreuse.study.runs import Source
@@ -78,14 +79,15 @@ class Elsewhere(Source):
         return (self.folder.name,)
 
     def checkpoints(self, run):
-        return discover(self.folder).checkpoints
+        listed = LocalOrigin(self.folder).entries()
+        return tuple(Checkpoint(Path(entry.place), entry.step, entry.fingerprint) for entry in listed)
 
 
 def test_a_trained_run_lacks_the_steps_of_its_schedule_until_it_is_trained(tmp_path):
     folder = RunFolder.create(tmp_path, study({"name": "one"} | TASKS, seeds=[3, 5]), "run")
     runs = runs_of(folder)
     assert [str(run) for run in runs] == ["one seed 3", "one seed 5"]
-    assert [run.source for run in runs] == [Trained(tmp_path)] * 2
+    assert [run.source for run in runs] == [Trained(tmp_path, folder.study)] * 2
     assert [(run.checkpoints, run.missing) for run in runs] == [((), (2, 4))] * 2
 
 
@@ -159,9 +161,10 @@ def test_a_checkpoint_that_cannot_be_loaded_fails_its_job_alone(trained, tmp_pat
     (first, *_) = progress(trained)
     broken = MeasureJob(trained, first.run, first.checkpoints[0].checkpoint, first.checkpoints[0].done[:1])
     assert broken.run(lambda _fraction, _note: None) == []
+    unmeasured = replace(broken.units[0], task="unmeasured")
     missing_folder = first.checkpoints[0].checkpoint.__class__(tmp_path / "gone", 2, "0" * 64)
     with pytest.raises(HeadreuseError, match="no such folder"):
-        MeasureJob(trained, first.run, missing_folder, broken.units).run(lambda _fraction, _note: None)
+        MeasureJob(trained, first.run, missing_folder, (unmeasured,)).run(lambda _fraction, _note: None)
 
 
 def test_shards_share_the_work_without_gap_or_overlap():

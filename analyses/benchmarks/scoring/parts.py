@@ -202,8 +202,9 @@ def _forwards(model: torch.nn.Module, tokens: torch.Tensor, micro_batch: int) ->
 
 def _demo_checkpoint(device: torch.device) -> tuple[torch.nn.Module, object]:
     """The last checkpoint of the demo's first group if it has been run, else of its control group trained here."""
-    from headreuse.models.checkpoints import discover, load_model
+    from headreuse.models.checkpoints import load_model
     from headreuse.prompts import encoder_of, make_prompts
+    from headreuse.sources.series.local import LocalOrigin
     from headreuse.study import read_study
     from headreuse.tasks import TASKS
     from headreuse.training.joint import train
@@ -216,7 +217,7 @@ def _demo_checkpoint(device: torch.device) -> tuple[torch.nn.Module, object]:
         if not series.is_dir():
             group, series = study.groups[-1], Path(folder)
             train(study, group, 0, series, on_step=lambda _step, _loss: None)
-        last = discover(series).checkpoints[-1].path
+        last = Path(LocalOrigin(series).entries()[-1].place)
         model, encoder = load_model(last, device=device), encoder_of(last)
     task = TASKS[group.main.task](alphabet_size=study.alphabet_size)
     lengths = np.full(256, group.main.max_length)
