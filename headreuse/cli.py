@@ -186,6 +186,21 @@ def plan(
         print(line)
 
 
+@app.command(epilog="Example: headreuse check my_study.toml")
+def check(study: StudyOrFolder, out: Out = None, workers: Workers = None, json: Json = False) -> None:
+    """Everything that can be known of a study before it is run, and nothing trained; status 1 where it would fail."""
+    from headreuse.report.check_in_words import as_json, lines
+    from headreuse.study.reading import read_study
+    from headreuse.work.checking import check_of
+
+    asked = _open(study).study if study.is_dir() else read_study(study)
+    facts = check_of(asked, out or Path("runs") / asked.name, n_workers=workers, tell=say)
+    for line in [as_json(facts)] if json else lines(facts):
+        print(line)
+    if facts.problems:
+        raise typer.Exit(1)
+
+
 @app.command(epilog="Example: headreuse verify runs/demo")
 def verify(folder: Folder, json: Json = False) -> None:
     """Read every file of a run folder; say what is damaged or missing and what mends it (then with status 1)."""

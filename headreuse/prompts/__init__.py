@@ -3,7 +3,7 @@
 from headreuse.prompts.encoder import Encoder, encoder, encoder_of, make_prompts
 from headreuse.prompts.form import TextForm
 from headreuse.prompts.rows import TextPrompts, parse_prompts, read_prompts
-from headreuse.prompts.text import from_text
+from headreuse.prompts.text import from_file, from_text
 from headreuse.prompts.vocabulary import BOS, EOS, PAD, SPECIALS, Vocabulary
 
 __all__ = [
@@ -17,6 +17,7 @@ __all__ = [
     "Vocabulary",
     "encoder",
     "encoder_of",
+    "from_file",
     "from_text",
     "make_prompts",
     "parse_prompts",

@@ -7,6 +7,7 @@ causality masks it, and positions are those of prompts without padding.
 """
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,7 @@ import numpy as np
 from headreuse.errors import HeadreuseError
 from headreuse.prompts.form import DEFAULT_FORM, TextForm
 from headreuse.prompts.rendering import Renderer, Solved
-from headreuse.prompts.rows import Problems, Span, TextPrompts, checked_rows
+from headreuse.prompts.rows import Problems, Span, TextPrompts, checked_rows, read_prompts
 from headreuse.prompts.splitting import (
     Split,
     Splitter,
@@ -74,6 +75,14 @@ def from_text(
         for index, values in enumerate(zip(*given.values(), strict=True))
     ]
     return prompts_of(TextTokenizer(tokenizer), checked_rows(task, rows), form, end=end)
+
+
+def from_file(tokenizer: Any, path: str | Path, *, form: TextForm = DEFAULT_FORM, end: bool = False) -> Prompts:
+    """Prompts for any score, from a file of prompts (JSONL or CSV); they are named after it.
+
+    Arguments and errors are those of `from_text`; `Prompts.of_length(0)` takes prompts of several lengths together.
+    """
+    return prompts_of(TextTokenizer(tokenizer), read_prompts(Path(path)), form, end=end)
 
 
 def prompts_of(tokenizer: TextTokenizer, rows: TextPrompts, form: TextForm, *, end: bool = False) -> Prompts:

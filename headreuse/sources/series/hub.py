@@ -1,6 +1,5 @@
 """A series on the Hub: its branches and tags with a step in their names, each downloaded when it is needed."""
 
-import re
 import shutil
 from collections import Counter
 from collections.abc import Iterator
@@ -14,14 +13,13 @@ from headreuse.sources.series.base import Entry, Origin
 from headreuse.sources.series.cache import Listing, Revision, cache_folder, in_words, size_in_bytes
 from headreuse.sources.series.eviction import drop_drafts, evict
 from headreuse.sources.series.hub_download import Download, OnProgress, not_there
-from headreuse.sources.series.hub_files import COMMIT, HubFile, is_whole, needed
+from headreuse.sources.series.hub_files import COMMIT, CONFIGURATION, SMALL, HubFile, is_whole, needed
+from headreuse.sources.series.known import REPO
 from headreuse.sources.series.names import in_order, parse_name
-from headreuse.sources.series.selection import Revisions
 
 if TYPE_CHECKING:
     from headreuse.sources.series.hub_client import HubClient
 
-REPO = re.compile(r"[\w.-]{1,96}/[\w.-]{1,96}", re.ASCII)
 ONLY = "main"
 """The branch of a repository that has one model and no series."""
 SHARED = "its commit has a name with another step too, so one of them is wrong; its owner can tell which"
@@ -36,7 +34,6 @@ class HubOrigin(Origin):
     """A repository `owner/name` on the Hub that `HF_ENDPOINT` names."""
 
     repo: str
-    revisions: Revisions | None = None
     keep: int | str | None = None
     """How many bytes of revisions may stay in the cache (`"20 GB"`), but for those in use; None for all."""
     allow_pickles: bool = False
@@ -53,7 +50,7 @@ class HubOrigin(Origin):
         entries = _entries(self.repo, self._refs())
         if not entries:
             raise HeadreuseError(f"{self.repo}: no branch or tag says a step, and there is no {ONLY}; give another one")
-        return self.revisions.pick(entries) if self.revisions else entries
+        return entries
 
     @contextmanager
     def ready(self, entry: Entry) -> Iterator[Path]:
@@ -68,6 +65,20 @@ class HubOrigin(Origin):
                 yield revision.folder
         finally:
             self._evict(revision.cache)
+
+    def glance(self, entry: Entry) -> tuple[Path | None, tuple[HubFile, ...]]:
+        """The configuration of an entry and all its files as the Hub lists them, without bringing its weights.
+
+        None where it has no configuration; both are empty where the Hub may not be asked and nothing of it is here.
+        """
+        revision, client = self._revision(entry), self._client()
+        if client.offline and not (revision.folder / CONFIGURATION).is_file():
+            return None, ()
+        with revision.used():
+            listed = self._listed(client, revision, entry.place)
+            download = Download(client, revision, entry.place, self.on_progress)
+            found = [download.one(file) for file in listed if file.name == CONFIGURATION]
+        return (found[0] if found else None), listed
 
     def _client(self) -> "HubClient":
         # The client's library takes half a second to load, and commands that only list what is measured need none.
