@@ -1,0 +1,189 @@
+"""A worker that dies is blamed on the part that it was at; failures are tried three times, and the rest goes on.
+
+Covers `work/jobs.py`, `work/retries.py` and `store/diary.py`.
+"""
+
+import multiprocessing
+import os
+import signal
+from collections import Counter, deque
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from multiprocessing.connection import Connection
+from pathlib import Path
+
+import pytest
+from test_given import saved, study_of
+
+from headreuse.errors import HeadreuseError
+from headreuse.measurements.base import MEASUREMENTS
+from headreuse.sources import look_again
+from headreuse.sources.given import Given
+from headreuse.store.diary import Diary, Told
+from headreuse.store.folder import RunFolder
+from headreuse.store.writing import DRAFT, alone_in
+from headreuse.work import jobs
+from headreuse.work.engines import run_here
+from headreuse.work.events import Ended, Event, Job, Listener, attempt
+from headreuse.work.progress import progress
+from headreuse.work.schedule import work
+from headreuse.work.shards import Shard
+
+# Newer versions of Python warn of what is meant here.
+pytestmark = pytest.mark.filterwarnings("ignore:.*multi-threaded, use of fork:DeprecationWarning")
+
+
+@pytest.fixture
+def folder(tmp_path) -> RunFolder:
+    """A series of two checkpoints, none of them measured."""
+    for step in (10, 20):
+        saved(tmp_path / "series" / f"checkpoint-{step}", "gpt2", step)
+    made = RunFolder.create(tmp_path / "out", study_of(tmp_path, f'"{tmp_path}/series"'), "run")
+    look_again(made)
+    return made
+
+
+def in_forks(todo: list[Job], listener: Listener) -> None:
+    """Run each job in a fork of this process, which may be killed and has all libraries loaded already."""
+    queue = deque(todo)
+    while queue:
+        job = queue.popleft()
+        ours, theirs = multiprocessing.Pipe()
+        process = multiprocessing.get_context("fork").Process(target=in_fork, args=(job, theirs))
+        process.start()
+        theirs.close()
+        try:
+            event = Event(job, 1.0, "", *ours.recv())
+        except EOFError:
+            event = Event(job, 1.0, "", Ended.DIED)
+        process.join()
+        queue.extend(listener(event))
+
+
+def in_fork(job: Job, connection: Connection) -> None:
+    connection.send(attempt(job, lambda _fraction, _note: None))
+
+
+def measured(folder: RunFolder, engine=in_forks) -> list[str]:
+    return work(folder, progress(folder), engine, shard=Shard(1, 1), train=False, measure=True)
+
+
+def die() -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+@pytest.fixture
+def trouble(monkeypatch, tmp_path) -> Path:
+    """Units of step 10 that kill, fail for good or fail for the user to mend; the model of step 20 cannot be loaded."""
+    log = tmp_path / "tried"
+    monkeypatch.setattr(jobs, "SECONDS_BETWEEN_TRIES", 0.0)
+
+    def fail(kind: str, name: str, raised: Exception | None) -> None:
+        cls = type(MEASUREMENTS[kind])
+        measure = cls.measure
+
+        def instead(self, loaded, unit):
+            if str(unit) == name:
+                with log.open("a") as file:
+                    file.write(f"{name}\n")
+                if raised is None:
+                    die()
+                raise raised
+            return measure(self, loaded, unit)
+
+        monkeypatch.setattr(cls, "measure", instead)
+
+    fail("evaluation", "evaluation of differences", RuntimeError("the disk is slow"))
+    fail("head_scores", "mean_ablation of differences", HeadreuseError("no partners"))
+    fail("pattern", "pattern of sums", None)
+    ready = Given.ready
+
+    @contextmanager
+    def loads(self, run, checkpoint, *others) -> Iterator[object]:
+        if checkpoint.step == 20:
+            with log.open("a") as file:
+                file.write("loading\n")
+            die()
+        with ready(self, run, checkpoint, *others) as found:
+            yield found
+
+    monkeypatch.setattr(Given, "ready", loads)
+    return log
+
+
+def test_a_part_that_kills_or_fails_three_times_is_given_up_and_all_others_are_measured(
+    folder, trouble, monkeypatch, capsys
+):
+    problems = measured(folder)
+    tried = {
+        "evaluation of differences": 3,
+        "mean_ablation of differences": 1,
+        "pattern of sums": 3,
+        "loading": 3,
+    }
+    assert Counter(trouble.read_text().splitlines()) == tried
+    at = f"{progress(folder)[0].run} step"
+    killed = "its process was killed 3 times, perhaps because memory ran out"
+    assert sorted(problems) == sorted(
+        [
+            f"evaluation of differences at {at} 10: failed 3 times: RuntimeError: the disk is slow",
+            f"mean_ablation of differences at {at} 10: no partners",
+            f"measuring {at} 10, at pattern of sums: {killed}",
+            f"measuring {at} 20: {killed}",
+        ]
+    )
+    (entry,) = progress(folder)
+    assert {str(unit) for unit in entry.checkpoints[0].missing} == set(tried) - {"loading"}
+    assert len(entry.checkpoints[0].done) > 0
+    assert entry.checkpoints[1].done == ()
+    assert len(folder.errors()) == 2
+    assert [path for path in folder.root.rglob("*") if DRAFT.fullmatch(path.name)] == []
+    assert "(2 of 3 times), perhaps because memory ran out; tried again alone" in capsys.readouterr().err
+    monkeypatch.undo()
+    assert measured(folder, run_here) == []
+    assert (progress(folder)[0].missing, folder.errors()) == ((), [])
+
+
+def test_a_checkpoint_that_another_process_measures_comes_last_and_is_waited_for(folder, capsys):
+    (entry,) = progress(folder)
+    first = folder.units.folder_of(entry.checkpoints[0].checkpoint)
+    done: list[str] = []
+    other = ExitStack()
+    other.enter_context(alone_in(first))
+
+    def engine(todo: list[Job], listener: Listener) -> None:
+        def listen(event: Event) -> list[Job]:
+            if event.ended:
+                done.append(f"{event.job} {event.ended.value}")
+                other.close()
+            return list(listener(event))
+
+        run_here(todo, listen)
+
+    assert measured(folder, engine) == []
+    run = entry.run
+    assert done == [f"measuring {run} step 10 busy", f"measuring {run} step 20 done", f"measuring {run} step 10 done"]
+    assert f"measuring {run} step 10: another process is at it; looked at again later" in capsys.readouterr().err
+
+
+def test_what_is_measured_already_when_a_job_has_its_turn_is_not_measured_again(folder, monkeypatch):
+    (entry,) = progress(folder)
+    at = entry.checkpoints[0]
+    late = jobs.MeasureJob(folder, entry.run, at.checkpoint, at.missing)
+    assert measured(folder, run_here) == []
+    monkeypatch.setattr(Given, "ready", None)
+    assert late.run(lambda _fraction, _note: None) == []
+
+
+def test_a_diary_says_what_was_under_way_and_what_had_failed(tmp_path):
+    diary = Diary(tmp_path / "new" / "diary")
+    assert diary.read() == Told()
+    diary.begin("a")
+    diary.fail("a", "no é")
+    diary.begin("b")
+    assert diary.read() == Told("b", {"a": "no é"})
+    with diary.file.open("a") as file:
+        file.write('["c')
+    assert diary.read() == Told("b", {"a": "no é"})
+    diary.end()
+    assert list((tmp_path / "new").iterdir()) == []
