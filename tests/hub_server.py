@@ -56,6 +56,8 @@ class HubServer:
     """Repositories, and how they are served."""
 
     def __init__(self) -> None:
+        self.claims_xet = False
+        """Whether it says, as a mirror does, that large files are in a store of another protocol."""
         self.repositories: dict[str, Repository] = {}
         self.failures: list[Failure] = []
         self.requests: list[str] = []
@@ -220,6 +222,9 @@ class Answer(BaseHTTPRequestHandler):
             self._content(content, headers)
             return
         headers["X-Linked-Etag"], headers["X-Linked-Size"] = headers.pop("ETag"), str(len(content))
+        if self.hub.claims_xet:
+            headers["X-Xet-Hash"] = sha256(content)
+            headers["X-Xet-Refresh-Route"] = f"{self.hub.url}/api/models/{repo}/xet-read-token/{commit}"
         # Another name of the same machine: for a client, another host.
         headers["Location"] = f"http://localhost:{self.hub.port}/large/{repo}/{commit}/{file}"
         self._send(302, headers=headers)

@@ -44,6 +44,7 @@ def use(origin: HubOrigin, *steps: int) -> None:
             assert (folder / "model.safetensors").read_bytes() == bytes([step]) * SIZE
 
 
+@pytest.mark.slow
 def test_all_is_kept_where_nothing_is_said(series):
     use(HubOrigin(REPO), 1, 2, 3)
     assert there() == [1, 2, 3]
@@ -66,7 +67,8 @@ def test_what_was_used_longest_ago_goes_first_and_shared_files_stay(series):
     assert not list(cache_folder().glob("models--*/blobs/*"))
 
 
-def test_room_is_made_before_the_next_comes(series, monkeypatch):
+@pytest.mark.slow
+def test_room_is_made_before_the_next_comes(series):
     most = 0
 
     def watch(_fraction: float, _words: str) -> None:
@@ -87,6 +89,7 @@ def test_what_another_tool_has_brought_stays(series):
     assert scan_cache_dir(cache_folder()).warnings == []
 
 
+@pytest.mark.slow
 def test_what_others_ask_for_by_its_name_stays(series):
     from huggingface_hub import hf_hub_download
 
@@ -96,6 +99,7 @@ def test_what_others_ask_for_by_its_name_stays(series):
     assert there() == [1]
 
 
+@pytest.mark.slow
 def test_a_link_in_a_strange_cache_makes_nothing_elsewhere_go(series, tmp_path):
     mine = tmp_path / "mine"
     mine.write_text("precious")

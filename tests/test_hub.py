@@ -80,7 +80,7 @@ def test_branches_and_tags_are_listed_by_step_and_one_commit_is_one_entry(tiny):
     assert [entry.fingerprint for entry in entries] == [commits[entry.name] for entry in entries]
     assert entries[3].tokens == 2 * 10**9
     assert entries[3].place == "lab/tiny@step500-tokens2B"
-    chosen = HubOrigin(REPO, revisions=Revisions(log_spaced=3)).entries()
+    chosen = Revisions(log_spaced=3).pick(entries)
     assert [entry.step for entry in chosen] == [0, 100, 10000]
 
 
@@ -108,6 +108,7 @@ def test_what_is_needed_is_downloaded_and_nothing_else(tiny):
     assert {request.rpartition("/")[2] for request in tiny.requests if "/resolve/" in request} == set(wanted)
 
 
+@pytest.mark.slow
 def test_weights_in_shards_come_with_their_index_which_can_name_no_other_files(hub_server):
     def add(*names: str) -> None:
         files = {"a.safetensors": b"1", "b.safetensors": b"2", "evil.py": b"3", "x.bin": b"4"}
@@ -161,6 +162,7 @@ def test_a_second_run_needs_no_network(tiny, monkeypatch):
     assert "the Hub cannot be reached; see to the network" in refusal(origin)
 
 
+@pytest.mark.slow
 def test_what_another_tool_has_brought_is_used_offline(tiny, monkeypatch):
     from huggingface_hub import snapshot_download
 
@@ -173,6 +175,7 @@ def test_what_another_tool_has_brought_is_used_offline(tiny, monkeypatch):
 
 def test_a_repository_or_a_revision_that_is_not_there_is_told(tiny):
     assert f"lab/tyni: no such repository at {tiny.url}" in refusal(HubOrigin("lab/tyni"))
+    assert "(did you mean 'EleutherAI/pythia-160m'?)" in refusal(HubOrigin("EleutherAI/pythia-160mm"))
     origin = HubOrigin(REPO)
     entry = origin.entries()[1]
     tiny.remove(REPO, "step10")
@@ -249,7 +252,7 @@ def test_waits_grow_and_follow_what_the_hub_asks_for(monkeypatch):
     assert waits(RuntimeError("IO error: No space left on device (os error 28)")) == [None] * 7
 
 
-@pytest.mark.parametrize("after", [0, 1, 500, 999])
+@pytest.mark.parametrize("after", [500, *(pytest.param(n, marks=pytest.mark.slow) for n in (0, 1, 999))])
 def test_a_connection_that_is_cut_inside_a_file_leaves_no_part_of_it(after, tiny, monkeypatch):
     monkeypatch.setattr("huggingface_hub.file_download.time.sleep", lambda _s: None)
     tiny.fail("GET /large/", times=2, cut_after=after)
@@ -269,7 +272,7 @@ def test_a_file_that_comes_damaged_is_never_taken_for_whole(tiny):
     assert content(HubOrigin(REPO), 1) == revision(10)
 
 
-@pytest.mark.parametrize("file", ["model.safetensors", "tokenizer.json"])
+@pytest.mark.parametrize("file", ["tokenizer.json", pytest.param("model.safetensors", marks=pytest.mark.slow)])
 def test_a_file_that_was_damaged_in_the_cache_is_fetched_again(file, tiny, monkeypatch):
     origin = HubOrigin(REPO)
     (entry, *_) = origin.entries()
@@ -282,6 +285,7 @@ def test_a_file_that_was_damaged_in_the_cache_is_fetched_again(file, tiny, monke
     assert content(origin) == revision(0)
 
 
+@pytest.mark.slow
 def test_progress_is_told_in_shares_of_a_revision(tiny, capfd):
     told: list[tuple[float, str]] = []
     tiny.add(REPO, "step7", revision(7, size=25_000_000))
@@ -292,6 +296,35 @@ def test_progress_is_told_in_shares_of_a_revision(tiny, capfd):
     assert len(shares) > 3
     assert told[-1][1] == "lab/tiny@step7: 25 MB of 25 MB"
     assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.slow
+def test_a_mirror_that_does_not_speak_xet_gives_its_files_by_http(tiny, monkeypatch):
+    tiny.claims_xet = True
+    assert content(HubOrigin(REPO)) == revision(0)
+    # Of Hugging Face itself this is tried first.
+    monkeypatch.setattr("headreuse.sources.series.hub_client.HUGGING_FACE", tiny.url)
+    monkeypatch.setattr("huggingface_hub.utils._http.time.sleep", lambda _s: None)
+    tiny.fail("xet-read-token", 503, times=99)
+    assert content(HubOrigin(REPO), 1) == revision(10)
+    assert any("xet-read-token" in request for request in tiny.requests)
+
+
+@pytest.mark.slow
+def test_a_glance_at_a_revision_brings_its_configuration_alone(tiny, monkeypatch):
+    origin = HubOrigin(REPO, keep=0)
+    (entry, *_) = origin.entries()
+    path, files = origin.glance(entry)
+    assert path is not None
+    assert path.read_bytes() == revision(0)["config.json"]
+    assert {file.name: file.size for file in files} == {name: len(found) for name, found in revision(0).items()}
+    assert len(left()) == 1
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    assert origin.glance(entry) == (path, files)
+    assert origin.glance(origin.entries()[1]) == (None, ())
+    monkeypatch.delenv("HF_HUB_OFFLINE")
+    assert content(origin) == revision(0)
+    assert left() == []
 
 
 def test_something_else_than_a_hub_is_told(tiny, monkeypatch):
@@ -305,6 +338,27 @@ def test_a_hub_that_never_answers_is_given_up(tiny, monkeypatch):
     monkeypatch.setattr("headreuse.sources.series.hub_client.TIMEOUT", 0.02)
     tiny.fail("/refs", times=99, seconds=0.1)
     assert "the Hub does not answer; see to the network" in refusal(HubOrigin(REPO))
+
+
+@pytest.mark.slow
+def test_each_revision_of_a_tiny_model_is_the_model_that_was_put_there(hub_server, tmp_path):
+    import torch
+    from decoders import random_model
+
+    from headreuse.models.checkpoints import load_model
+
+    saved = {}
+    for step in STEPS:
+        saved[step] = random_model("gpt2", seed=step)
+        saved[step].save_pretrained(tmp_path / "saved" / str(step))
+        hub_server.add(REPO, f"step-{step}", tmp_path / "saved" / str(step))
+    origin = HubOrigin(REPO, keep=0)
+    tokens = torch.arange(3, 20)[None]
+    for entry in origin.entries():
+        with origin.ready(entry) as folder, torch.no_grad():
+            logits = load_model(folder)(tokens).logits
+        assert torch.equal(logits, saved[entry.step](tokens).logits)
+    assert left() == []
 
 
 @pytest.fixture

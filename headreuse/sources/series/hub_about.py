@@ -4,11 +4,8 @@ from collections.abc import Sequence
 
 from headreuse.sources.series.about import About, about_config, settings_in
 from headreuse.sources.series.base import Entry, Origin
-from headreuse.sources.series.cache import Revision, cache_folder
 from headreuse.sources.series.hub import HubOrigin
-from headreuse.sources.series.hub_client import HubClient
-from headreuse.sources.series.hub_download import Download
-from headreuse.sources.series.hub_files import CONFIGURATION, HubFile
+from headreuse.sources.series.hub_files import HubFile
 
 
 def about_last(origin: Origin, entries: Sequence[Entry]) -> About | None:
@@ -16,18 +13,8 @@ def about_last(origin: Origin, entries: Sequence[Entry]) -> About | None:
     usable = [entry for entry in entries if not entry.problem]
     if not isinstance(origin, HubOrigin) or not usable:
         return None
-    last = usable[-1]
-    client = HubClient(origin.repo, _silent)
-    revision = Revision(cache_folder(), origin.repo, last.fingerprint)
-    files = revision.listed()
-    if files is None:
-        if client.offline:
-            return None
-        files = client.files(last.fingerprint, last.place)
-    download = Download(client, revision, last.place, lambda _fraction, words: _silent(words))
-    with revision.used():
-        found = [download.one(file) for file in files if file.name == CONFIGURATION]
-        config = settings_in(found[0]) if found else {}
+    file, files = origin.glance(usable[-1])
+    config = settings_in(file) if file else {}
     return about_config(config, n_bytes=_n_bytes(files)) if config else None
 
 
@@ -36,7 +23,3 @@ def _n_bytes(files: Sequence[HubFile]) -> int:
     safe = [file.size for file in files if file.name.startswith("model") and file.name.endswith(".safetensors")]
     pickled = [file.size for file in files if file.name.startswith("pytorch_model") and file.name.endswith(".bin")]
     return sum(safe or pickled)
-
-
-def _silent(_words: str) -> None:
-    """Nothing is told: the file is small."""

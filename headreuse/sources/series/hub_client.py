@@ -1,10 +1,11 @@
 """What is asked of a Hub: again where waiting may help, and told in one line where it does not."""
 
+import itertools
 import logging
 import os
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -18,6 +19,7 @@ from headreuse.sources.series.hub_files import COMMIT, HubFile
 
 TIMEOUT = 30.0
 """Seconds without an answer to a question; for files the client has its own, `HF_HUB_DOWNLOAD_TIMEOUT`."""
+HUGGING_FACE = "https://huggingface.co"
 T = TypeVar("T")
 
 
@@ -28,7 +30,7 @@ class HubClient:
         self.repo = repo
         self.tell = tell
         self.offline = is_offline()
-        self.endpoint = (os.environ.get("HF_ENDPOINT") or "https://huggingface.co").rstrip("/")
+        self.endpoint = (os.environ.get("HF_ENDPOINT") or HUGGING_FACE).rstrip("/")
 
     def refs(self) -> dict[str, str]:
         """The names of branches and tags, each with its commit."""
@@ -57,10 +59,20 @@ class HubClient:
     def download(self, file: HubFile, commit: str, cache: Path, place: str, moved: Callable[[int], None]) -> None:
         """Bring a file of a commit into the cache; `moved` is given the numbers of bytes as they come."""
 
+        attempts = itertools.count()
+
         def ask() -> str:
-            return hf_hub_download(
-                self.repo, file.name, revision=commit, cache_dir=cache, endpoint=self.endpoint, tqdm_class=_bar(moved)
-            )
+            # Mirrors hand on that a file is in the store of another protocol, Xet, but do not speak it.
+            plain = next(attempts) > 0 or self.endpoint != HUGGING_FACE
+            with _without_xet() if plain else nullcontext():
+                return hf_hub_download(
+                    self.repo,
+                    file.name,
+                    revision=commit,
+                    cache_dir=cache,
+                    endpoint=self.endpoint,
+                    tqdm_class=_bar(moved),
+                )
 
         self._asked(ask, place, cache)
 
@@ -95,6 +107,17 @@ def is_offline() -> bool:
     """Whether the environment says, now or when the client was loaded, that nothing may be asked."""
     said = os.environ.get("HF_HUB_OFFLINE") or os.environ.get("TRANSFORMERS_OFFLINE") or ""
     return said.upper() in constants.ENV_VARS_TRUE_VALUES or constants.is_offline_mode()
+
+
+@contextmanager
+def _without_xet() -> Iterator[None]:
+    """Within the block, files come by plain HTTP."""
+    before = constants.HF_HUB_DISABLE_XET
+    constants.HF_HUB_DISABLE_XET = True
+    try:
+        yield
+    finally:
+        constants.HF_HUB_DISABLE_XET = before
 
 
 @contextmanager

@@ -18,7 +18,8 @@ from huggingface_hub.errors import (
 )
 from huggingface_hub.utils import parse_ratelimit_headers
 
-from headreuse.errors import one_line
+from headreuse.errors import nearest, one_line
+from headreuse.sources.series.known import known_series
 
 WAITS = (1, 2, 4, 8, 16, 32)
 """Seconds before each further attempt; where nothing answers at all, only the first two are waited."""
@@ -55,7 +56,8 @@ def _answered(error: HfHubHTTPError, request: Request) -> str:
     if isinstance(error, GatedRepoError):
         return f"gated; accept its licence at {page}, then set HF_TOKEN to a token of that account"
     if isinstance(error, RepositoryNotFoundError):
-        return f"no such repository at {request.endpoint}; see to the name, or set HF_TOKEN if it is private"
+        hint = nearest(request.repo, [series.repo for series in known_series().values()])
+        return f"no such repository at {request.endpoint}{hint}; see to the name, or set HF_TOKEN if it is private"
     if status in (401, 403):
         return "the Hub refuses the token; set HF_TOKEN to a valid one, or unset it"
     if status == 429:
