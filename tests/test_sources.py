@@ -147,7 +147,7 @@ def test_a_source_of_its_own_file_is_measured_and_nothing_is_trained(trained, el
         ({"elsewhere": {"fold": "x"}}, "elsewhere.fold: unknown key (did you mean 'folder'?)"),
         ({"elsewhere": {}}, "elsewhere.folder: missing; it is required"),
         ({"source": {}}, "give one source, not 0 (none)"),
-        ({"source": {"nowhere": {}}}, "unknown source 'nowhere'; choose from: elsewhere"),
+        ({"source": {"nowhere": {}}}, "unknown source 'nowhere'; choose from: series, start, elsewhere"),
     ],
 )
 def test_wrong_settings_of_a_source_are_told_in_one_line(elsewhere, changes, message):

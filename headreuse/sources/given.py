@@ -16,7 +16,7 @@ from pydantic import Field, model_validator
 
 from headreuse.errors import HeadreuseError
 from headreuse.records import Checkpoint
-from headreuse.sources.listed import SEED, Listed, Place, SeriesNote, folders_of, listed, merged
+from headreuse.sources.listed import SEED, Listed, Place, SeriesNote, chosen, folders_of, listed, merged
 from headreuse.sources.series.base import Origin
 from headreuse.sources.series.known import repository_of
 from headreuse.sources.series.selection import Revisions
@@ -82,6 +82,11 @@ class SeriesSpec(SourceSpec):
             return raw
         return raw | {"folder": [str((beside / folder).absolute()) for folder in folders]}
 
+    def gives_same(self, other: SourceSpec) -> bool:
+        """Whether the settings differ in nothing but which of the checkpoints they choose, and how many are kept."""
+        free = {"revisions", "keep"}
+        return type(self) is type(other) and self.model_dump(exclude=free) == other.model_dump(exclude=free)
+
     def open(self, root: Path) -> Source:
         """The checkpoints as they are noted in the run folder, or listed now."""
         return Given(root, self)
@@ -112,16 +117,22 @@ class Given(Source):
     def look_again(self, study: Study, group: Group) -> None:
         """Take up checkpoints that have come, and those that have been mended; what is noted stays as it is.
 
-        A Hub is asked once, so that a study can go on without a network.
+        A Hub is asked once for the same revisions, so that a study can go on without a network.
         """
         file = self._folder.series_file(group.name)
         if not file.exists():
             self._note(group)
-        elif self.spec.folder:
-            with alone_in(file.parent):
-                now = merged(read_sealed(file, SeriesNote, MEND), self._listed(self._folders()))
-                write_sealed(file, asdict(now))
-            self._notes[group.name] = now
+            return
+        with alone_in(file.parent):
+            noted = read_sealed(file, SeriesNote, MEND)
+            if noted.revisions != self._revisions:
+                now = chosen(noted, self._listed(chain(self._folders(), self._repositories())))
+            elif self.spec.folder:
+                now = merged(noted, self._listed(self._folders()))
+            else:
+                return
+            write_sealed(file, asdict(now))
+        self._notes[group.name] = now
 
     @contextmanager
     def ready(self, run: Run, checkpoint: Checkpoint, on_progress: OnProgress = silent) -> Iterator[Checkpoint]:
@@ -181,8 +192,12 @@ class Given(Source):
                     write_sealed(file, asdict(self._listed(places)))
         return read_sealed(file, SeriesNote, MEND)
 
+    @property
+    def _revisions(self) -> str:
+        return self.spec.revisions.model_dump_json(exclude_defaults=True)
+
     def _listed(self, places: Iterable[Place]) -> SeriesNote:
-        return listed(places, self.spec.revisions)
+        return replace(listed(places, self.spec.revisions), revisions=self._revisions)
 
     def _folders(self) -> Iterator[Place]:
         """The folders that are there now."""

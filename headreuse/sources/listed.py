@@ -54,6 +54,8 @@ class SeriesNote:
     """All checkpoints of a group's series."""
 
     entries: tuple[Listed, ...]
+    revisions: str = ""
+    """Which of the checkpoints were asked for, as JSON."""
 
 
 def listed(places: Iterable[Place], revisions: Revisions) -> SeriesNote:
@@ -71,18 +73,24 @@ def listed(places: Iterable[Place], revisions: Revisions) -> SeriesNote:
     return SeriesNote(tuple(found))
 
 
-def merged(before: SeriesNote, now: SeriesNote) -> SeriesNote:
-    """What was noted, with what has come since and what can be used by now.
+def chosen(before: SeriesNote, now: SeriesNote) -> SeriesNote:
+    """What is asked for now.
 
-    A checkpoint that was usable stays as it was: if its files have become another model, it is left out, and why is
-    said.
+    A checkpoint that was usable stays as it was noted: if its files have become another model, it is left out, and why
+    is said.
     """
-    usable = {(entry.label, entry.name): entry for entry in before.entries if not entry.problem}
-    entries = [_kept(usable.get((entry.label, entry.name)), entry) for entry in now.entries]
-    there = {(entry.label, entry.name) for entry in now.entries}
-    gone = [entry for key, entry in usable.items() if key not in there]
+    usable = _usable(before)
+    return replace(now, entries=tuple(_kept(usable.get((entry.label, entry.name)), entry) for entry in now.entries))
+
+
+def merged(before: SeriesNote, now: SeriesNote) -> SeriesNote:
+    """What was noted, with what has come since and what can be used by now."""
+    entries = chosen(before, now).entries
+    there = {(entry.label, entry.name) for entry in entries}
+    gone = [entry for key, entry in _usable(before).items() if key not in there]
     order = {label: place for place, label in enumerate(dict.fromkeys(e.label for e in (*before.entries, *entries)))}
-    return SeriesNote(tuple(sorted([*entries, *gone], key=lambda entry: (order[entry.label], entry.step))))
+    together = sorted([*entries, *gone], key=lambda entry: (order[entry.label], entry.step))
+    return replace(now, entries=tuple(together))
 
 
 def folders_of(pattern: Path, seeds: Sequence[int]) -> Iterator[tuple[int | None, Path]]:
@@ -102,6 +110,10 @@ def folders_of(pattern: Path, seeds: Sequence[int]) -> Iterator[tuple[int | None
 
 def _which(there: dict[int, Path]) -> str:
     return f"there are {', '.join(map(str, sorted(there)))}" if there else "none of any seed is there"
+
+
+def _usable(note: SeriesNote) -> dict[tuple[Label, str], Listed]:
+    return {(entry.label, entry.name): entry for entry in note.entries if not entry.problem}
 
 
 def _kept(before: Listed | None, now: Listed) -> Listed:

@@ -20,6 +20,8 @@ from headreuse.store.units import UnitFiles
 from headreuse.store.versions import versions
 from headreuse.study.config import Group, Study
 from headreuse.study.reading import parse_study
+from headreuse.study.settings_digest import NOT_IN_RESULTS
+from headreuse.study.source_specs import SourceSpec
 
 FORMAT = 3
 """Of run folders; raised when an older folder's checkpoints or measurements can no longer be read."""
@@ -220,16 +222,20 @@ def _training_differences(earlier: Study, later: Study) -> Iterator[str]:
 
 def _group_differences(earlier: Study, group: Group, later: Study, now: Group) -> Iterator[str]:
     yield from _changed(f"{group.name}.model", earlier.model_of(group), later.model_of(now))
-    yield from _changed(f"{group.name}.training", group.training, now.training, but={"log_every"})
-    if group.source is None and group.twins != now.twins:
+    yield from _changed(f"{group.name}.training", group.training, now.training, but=NOT_IN_RESULTS)
+    if group.is_trained_here and group.twins != now.twins:
         yield f"{group.name}.twins: {group.twins} there, {now.twins} now"
     if group.tasks != now.tasks:
         yield f"{group.name}: other tasks or lengths"
-    if group.source != now.source:
+    if not _same_source(group.source, now.source):
         yield f"{group.name}: its checkpoints came from elsewhere"
     for task in group.task_names:
         if earlier.task_file(task) != later.task_file(task):
             yield f"{group.name}: the file of its task {task} was another"
+
+
+def _same_source(there: SourceSpec | None, now: SourceSpec | None) -> bool:
+    return there is now if there is None or now is None else there.gives_same(now)
 
 
 def _changed(place: str, there: BaseModel, now: BaseModel, *, but: Collection[str] = ()) -> Iterator[str]:

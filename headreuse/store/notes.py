@@ -31,6 +31,8 @@ class CheckpointNote:
     """Checksum of the lines of the training log up to this step; empty where there is no log."""
     settings: str = ""
     """What training depended on: see `study/settings_digest.py`; empty in notes that do not say."""
+    start: str = ""
+    """Fingerprint of the pretrained model that it was fine-tuned from; empty where it was trained from scratch."""
 
 
 def write_note(folder: Path, note: CheckpointNote) -> None:

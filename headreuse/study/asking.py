@@ -20,8 +20,10 @@ def with_groups_named(raw: dict[str, Any], entries: Sequence[Unfolded]) -> tuple
     A name is that of a group as it is in the tables, or else of an entry, and then stands for all groups with
     auxiliaries that the entry is unfolded to.
     """
-    primary = raw.get("primary")
+    primary = raw.get("primary", {})
     asked = primary.get("groups") if isinstance(primary, dict) else None
+    if isinstance(primary, dict) and not asked and any(entry.beside for entry in entries):
+        return raw | {"primary": primary | {"groups": _related(entries)}}, []
     if not isinstance(primary, dict) or not isinstance(asked, list) or not all(map(is_name, asked)):
         return raw, []  # pydantic says what is wrong with it
     meant = _meant(entries)
@@ -39,6 +41,16 @@ def with_groups_named(raw: dict[str, Any], entries: Sequence[Unfolded]) -> tuple
     return raw | {"primary": primary | {"groups": list(dict.fromkeys(found))}}, problems
 
 
+def _related(entries: Sequence[Unfolded]) -> list[str]:
+    """The related groups but those that are there for comparison."""
+    raws = [entry.raw for entry in entries if isinstance(entry.raw, dict) and not entry.beside]
+    return [
+        raw["name"]
+        for raw in raws
+        if is_name(raw.get("name")) and raw.get("auxiliary") and raw.get("kind") != "control"
+    ]
+
+
 def _meant(entries: Sequence[Unfolded]) -> dict[str, list[str]]:
     """For each name that a group or an entry has, the groups with auxiliaries that it stands for."""
     groups: dict[str, list[str]] = {}
@@ -47,7 +59,7 @@ def _meant(entries: Sequence[Unfolded]) -> dict[str, list[str]]:
         name = entry.raw.get("name") if isinstance(entry.raw, dict) else None
         if is_name(name):
             groups[name] = [name] if entry.raw.get("auxiliary") else []
-            of_entry.setdefault(entry.entry_name or name, []).extend(groups[name])
+            of_entry.setdefault(entry.entry_name or name, []).extend([] if entry.beside else groups[name])
     return of_entry | groups
 
 

@@ -116,6 +116,11 @@ class Group(Frozen):
         """Whether its examples have lengths, so that a gap between lengths can be told."""
         return self.trained_to > 0
 
+    @property
+    def is_trained_here(self) -> bool:
+        """Whether its models are trained here, from scratch or from pretrained ones."""
+        return self.source is None or self.source.trains
+
     def role(self, task: str) -> str:
         """`main` or `auxiliary`."""
         return "main" if task == self.main.task else "auxiliary"

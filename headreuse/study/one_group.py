@@ -22,6 +22,8 @@ class Unfolded:
     """Places in `raw` that come from another place in the entry."""
     entry_name: str | None = None
     """The name of the entry, where it gives several groups."""
+    beside: bool = False
+    """Whether it is there to be compared with the others, so that the entry's name does not mean it in a question."""
 
     def origin(self, place: Place) -> Place:
         """Where in the user's file a place in this group comes from."""
@@ -89,8 +91,13 @@ def _alone(one: Unfolded) -> Iterator[Unfolded]:
     yield replace(one, raw=without | _same_range(one.raw)).named("alone")
 
 
-ARM: dict[str, Step] = {"joint": as_given, "each": _one_at_a_time, "alone": _alone}
-"""All auxiliaries, one at a time, none."""
+def _zero_shot(one: Unfolded) -> Iterator[Unfolded]:
+    raw = {key: value for key, value in one.raw.items() if key != "start"} | {"series": one.raw["start"]}
+    yield replace(one, raw=raw, moved={**one.moved, ("series",): ("start",)}, beside=True).named("zero_shot")
+
+
+ARM: dict[str, Step] = {"joint": as_given, "each": _one_at_a_time, "alone": _alone, "zero_shot": _zero_shot}
+"""All auxiliaries, one at a time, none; and all with the models that the group starts from, as they are."""
 
 
 def auxiliaries(group: Raw) -> list[Any]:

@@ -24,9 +24,20 @@ from headreuse.study.prompt_files import with_prompt_files
 from headreuse.study.showing import Place, place_shown, shown
 from headreuse.study.source_specs import with_places
 from headreuse.study.specs import ModelSpec, TrainingSpec
+from headreuse.study.starts import problems_of_starts
 from headreuse.study.text_groups import problems_of_texts
 from headreuse.study.texts import UnreadableError, parsed_toml, read_text
 from headreuse.study.unfolding import TooManyGroupsError, unfolded
+
+FINDERS = (
+    problems_of_question,
+    problems_of_transfer,
+    problems_of_texts,
+    problems_of_starts,
+    problems_of_lengths,
+    problems_of_size,
+)
+"""What is looked for in a study whose parts are sound, each where nothing was found before."""
 
 
 @dataclass(frozen=True)
@@ -83,7 +94,7 @@ def _checked(raw: dict[str, Any], source: str) -> Checked:
     except ValidationError as error:
         lines, n_more = explain(error, Study, lambda place: _origin(entries, place))
         raise StudyError(source, lines + problems, n_more) from None
-    for find in (problems_of_question, problems_of_transfer, problems_of_texts, problems_of_lengths, problems_of_size):
+    for find in FINDERS:
         problems = problems or list(find(checked.study, checked.origin))
     if problems:
         raise StudyError(source, problems)

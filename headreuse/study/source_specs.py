@@ -33,6 +33,10 @@ class SourceSpec(Frozen, ABC):
         """Raw settings in which paths from the study file's folder, `beside`, hold from anywhere."""
         return settings
 
+    def gives_same(self, other: "SourceSpec") -> bool:
+        """Whether the checkpoint that a run has at a step is the same one with other settings."""
+        return self == other
+
     @abstractmethod
     def open(self, root: Path) -> "Source":
         """The source with these settings; `root` is the run folder."""

@@ -10,6 +10,7 @@
 
 gives `reverse_add-4-8-rope`, `reverse_add-4-8-rope-no_carry`, `reverse_add-4-8-rope-alone` and so on. What is not
 asked for leaves no part in the name, and `joint` never does. All of them are twins: they start alike at each seed.
+A group with `start` can have the arm `zero_shot`, too: the pretrained models themselves, on the same prompts.
 """
 
 from collections.abc import Iterator
@@ -33,7 +34,7 @@ from headreuse.study.one_group import (
 from headreuse.study.showing import shown
 from headreuse.study.specs import Position
 
-ARMS = ("joint", "each", "alone")
+ARMS = tuple(ARM)
 POSITIONS: tuple[str, ...] = get_args(Position)
 PAIRS = "give pairs such as [[8, 16], [16, 32]], or lists such as { main = [4, 8], auxiliary = [8, 16] }"
 UNFOLDING = ("lengths", "positions", "arms")
@@ -84,7 +85,7 @@ def _steps(group: Raw, problems: list[str], place: str) -> tuple[list[Step], int
         if group.get(key) is None:
             continue
         try:
-            step, n = reader(group[key], len(auxiliaries(group)))
+            step, n = reader(group[key], group)
         except ValueError as error:
             problems.append(f"{place}.{key}: {error}")
             step, n = with_any_lengths if key == "lengths" else as_given, 1
@@ -93,7 +94,7 @@ def _steps(group: Raw, problems: list[str], place: str) -> tuple[list[Step], int
     return steps, n_groups
 
 
-def _read_lengths(lengths: Any, _n_auxiliaries: int) -> tuple[Step, int]:
+def _read_lengths(lengths: Any, _group: Raw) -> tuple[Step, int]:
     sides: list[Any] = [lengths.get(side) for side in ("main", "auxiliary")] if isinstance(lengths, dict) else []
     if sides and len(lengths) == len(sides) and all(isinstance(side, list) and side for side in sides):
         n, values = len(sides[0]) * len(sides[1]), [*sides[0], *sides[1]]
@@ -114,15 +115,17 @@ def _read_lengths(lengths: Any, _n_auxiliaries: int) -> tuple[Step, int]:
     return (lambda one: (with_lengths(one, *pair) for pair in kept)), n
 
 
-def _read_positions(positions: Any, _n_auxiliaries: int) -> tuple[Step, int]:
+def _read_positions(positions: Any, _group: Raw) -> tuple[Step, int]:
     chosen = _chosen(positions, POSITIONS)
     return (lambda one: (with_position(one, position) for position in chosen)), len(chosen)
 
 
-def _read_arms(arms: Any, n_auxiliaries: int) -> tuple[Step, int]:
-    chosen = _chosen(arms, ARMS)
-    if not n_auxiliaries and chosen != ["alone"]:
+def _read_arms(arms: Any, group: Raw) -> tuple[Step, int]:
+    chosen, n_auxiliaries = _chosen(arms, ARMS), len(auxiliaries(group))
+    if not n_auxiliaries and not {"alone", "zero_shot"}.issuperset(chosen):
         raise ValueError("a group without auxiliary tasks has no arms; give it some, or leave arms out")
+    if "zero_shot" in chosen and "start" not in group:
+        raise ValueError("zero_shot is for groups that start from pretrained models; give it start, or leave it out")
     n_groups = sum(n_auxiliaries if name == "each" else 1 for name in chosen)
     return (lambda one: (arm for name in ARMS if name in chosen for arm in ARM[name](one))), n_groups
 

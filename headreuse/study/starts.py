@@ -1,0 +1,36 @@
+"""What cannot work of groups whose models start from pretrained ones, and what works for these alone."""
+
+from collections.abc import Iterator
+
+from headreuse.study.config import Group, Study
+from headreuse.study.feasible import Origin
+from headreuse.study.showing import place_shown
+
+
+def problems_of_starts(study: Study, origin: Origin) -> Iterator[str]:
+    """Fine-tuning on prompts that are measured, and settings that are for the other kind of training."""
+    for index, group in enumerate(study.groups):
+        place = place_shown(origin(("groups", index)))
+        if group.source is None:
+            yield from _problems_from_scratch(group, place)
+        elif group.source.trains:
+            yield from _problems_of_tuning(study, group, place)
+
+
+def _problems_from_scratch(group: Group, place: str) -> Iterator[str]:
+    if group.training.lora is not None:
+        yield (
+            f"{place}: training.lora adapts pretrained models, but its model is trained from scratch; "
+            "give it a start, or leave lora out of its training"
+        )
+
+
+def _problems_of_tuning(study: Study, group: Group, place: str) -> Iterator[str]:
+    for name in group.task_names:
+        if study.prompt_file(name):
+            yield (
+                f"{place}: {name} is a file of prompts, which are measured and never trained on; "
+                "give a task, or series in the place of start"
+            )
+    if group.training.compile:
+        yield f"{place}: training.compile is for models that are trained from scratch; leave it out of its training"
