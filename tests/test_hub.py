@@ -286,7 +286,9 @@ def test_a_file_that_was_damaged_in_the_cache_is_fetched_again(file, tiny, monke
 
 
 @pytest.mark.slow
-def test_progress_is_told_in_shares_of_a_revision(tiny, capfd):
+def test_progress_is_told_in_shares_of_a_revision(tiny, capfd, monkeypatch):
+    # Without it bars are shown on terminals alone.
+    monkeypatch.setenv("TQDM_POSITION", "-1")
     told: list[tuple[float, str]] = []
     tiny.add(REPO, "step7", revision(7, size=25_000_000))
     assert len(content(HubOrigin(REPO, on_progress=lambda *now: told.append(now)), 1)) == 3

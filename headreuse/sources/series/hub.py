@@ -13,7 +13,7 @@ from headreuse.sources.series.base import Entry, Origin
 from headreuse.sources.series.cache import Listing, Revision, cache_folder, in_words, size_in_bytes
 from headreuse.sources.series.eviction import drop_drafts, evict
 from headreuse.sources.series.hub_download import Download, OnProgress, not_there
-from headreuse.sources.series.hub_files import COMMIT, CONFIGURATION, SMALL, HubFile, is_whole, needed
+from headreuse.sources.series.hub_files import COMMIT, CONFIGURATION, HubFile, is_whole, needed
 from headreuse.sources.series.known import REPO
 from headreuse.sources.series.names import in_order, parse_name
 
