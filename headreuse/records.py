@@ -66,7 +66,7 @@ class Prompts:
     def __len__(self) -> int:
         return len(self.tokens)
 
-    def __getitem__(self, rows: slice | Bool[np.ndarray, "prompt"]) -> "Prompts":
+    def __getitem__(self, rows: slice | Bool[np.ndarray, "prompt"] | Int[np.ndarray, "_row"]) -> "Prompts":
         arrays: dict[str, Any] = {
             name: value[rows] for name, value in vars(self).items() if isinstance(value, np.ndarray)
         }
@@ -116,14 +116,15 @@ class Prompts:
         different = (self.roles != self.roles[0]).any(axis=0)
         if different.any():
             position = int(different.argmax())
-            names = sorted({self._role_name(role) for role in self.roles[:, position]})
+            names = sorted({self.role_name(role) for role in self.roles[:, position]})
             raise HeadreuseError(
                 f"{self.task}: position {position} is {' in one prompt and '.join(names)} in another, so a mean per "
                 "position would mix them; give prompts of one layout"
             )
-        return tuple(self._role_name(role) for role in self.roles[0])
+        return tuple(self.role_name(role) for role in self.roles[0])
 
-    def _role_name(self, role: int) -> str:
+    def role_name(self, role: int) -> str:
+        """The name of a role, or of the span that it stands for."""
         return Role(role).name if role < len(Role) else self.role_names[role - len(Role)]
 
 

@@ -136,5 +136,5 @@ def test_a_head_that_does_not_exist_is_refused(llama, prompts):
 def test_an_unknown_replacement_or_position_is_refused(llama, prompts):
     with pytest.raises(HeadreuseError, match="unknown replacement 'nothing'; choose from: mean, resample, zero"):
         set_ablation(llama, prompts, [{Head(0, 0)}], replacement="nothing")
-    with pytest.raises(HeadreuseError, match=r"unknown position 'pool'.*choose from: each, pooled"):
+    with pytest.raises(HeadreuseError, match=r"unknown position 'pool'.*choose from: each, role, pooled"):
         set_ablation(llama, prompts, [{Head(0, 0)}], position="pool")

@@ -1,7 +1,7 @@
 """Does every score find the heads that matter, and is it what a slow loop or TransformerLens gives?
 
 Covers `scores/_registry.py`, `scores/_ablation.py`, `scores/_patching.py`, `scores/mean_ablation.py`,
-`scores/zero_ablation.py`, `scores/resample_ablation.py`, `scores/activation_patching.py`,
+`scores/zero_ablation.py`, `scores/resample_ablation.py`, `scores/activation_patching.py`, `scores/denoising.py`,
 `scores/attribution_patching.py`, `scores/direct_effect.py`, `interventions/components.py`,
 `interventions/direct_path.py`, `interventions/frozen.py` and `interventions/replacements.py`.
 """
@@ -29,6 +29,7 @@ from headreuse.scores import (
     SCORES,
     activation_patching,
     attribution_patching,
+    denoising,
     direct_effect,
     mean_ablation,
     resample_ablation,
@@ -239,8 +240,7 @@ def test_resampling_takes_each_prompts_z_from_one_other_prompt(llama, prompts):
     heads = [(0, 1), (1, 2), (2, 0)]
     partners = []
     for row in range(len(prompts)):
-        fields = list(vars(prompts[row : row + 1]).values())[1:]
-        repeated = Prompts("made_up", *(np.repeat(field, len(prompts), axis=0) for field in fields))
+        repeated = prompts[np.full(len(prompts), row)]
         candidates = [with_z(llama, repeated, *at, z[at[0]][:, :, at[1]])["log_prob"] for at in heads]
         given = [scores.baseline["log_prob"][row] - scores.effects["log_prob"][(*at, row)] for at in heads]
         (partner,) = np.flatnonzero(np.isclose(np.transpose(candidates), given, atol=1e-4).all(1))
@@ -266,6 +266,9 @@ def test_denoising_is_what_transformer_lens_patching_says(with_bridge, prompts):
     np.testing.assert_allclose(scores.effect("log_prob"), expected - low, atol=1e-4)
     assert scores.corrupted["log_prob"].mean() == pytest.approx(low, abs=1e-4)
     assert scores.clean["log_prob"].mean() == pytest.approx(high, abs=1e-4)
+    named = denoising(llama, prompts)
+    np.testing.assert_array_equal(named.effects["log_prob"], scores.effects["log_prob"])
+    assert named.baseline is named.clean
 
 
 @pytest.mark.parametrize("component", ["q", "k", "v", "pattern"])

@@ -15,10 +15,10 @@ from jaxtyping import Float
 from headreuse.errors import HeadreuseError
 from headreuse.interventions.ablate import ablate
 from headreuse.interventions.batch import HeadSet
-from headreuse.interventions.replacements import Position, ReplacementName, replacement_for
+from headreuse.interventions.replacements import ReplacementName, replacement_for
 from headreuse.interventions.subject import Subject, prepare
 from headreuse.models.anatomy import Decoder
-from headreuse.records import Head, Prompts
+from headreuse.records import Head, Position, Prompts
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -86,8 +86,8 @@ def set_ablation(
     Args:
         replacement: What ablated heads write instead: their `mean` over the prompts, as in `mean_ablation`; `resample`,
             what they wrote on another prompt, as in `resample_ablation`; `zero`.
-        position: `each` takes the replacement position by position, for which prompts must be aligned; `pooled` takes
-            it from all positions together.
+        position: `each` takes the replacement position by position, for which prompts must be aligned; `role` takes it
+            from the same named span; `pooled` takes it from all positions together.
         seed: Settles which prompt each prompt is resampled from.
         memory_budget: See `prepare`.
         dtype: See `prepare`.

@@ -10,17 +10,16 @@ from torch import Tensor
 
 from headreuse.errors import HeadreuseError, nearest
 from headreuse.interventions.batch import CleanRun, Packing, Z
+from headreuse.interventions.corresponding import corresponding, drawn_positions
 from headreuse.interventions.full_pass import all_z
 from headreuse.interventions.subject import Subject
-from headreuse.records import Prompts, Role
+from headreuse.records import Position, Prompts, Role
 
 Replacement = Callable[[CleanRun, slice], Z]
 """Given a clean run and the rows of its prompts: what each layer's heads write instead."""
 
 ReplacementName = Literal["mean", "resample", "zero"]
 """An ablated head writes its mean over the prompts, what it wrote on another prompt, or zeros."""
-Position = Literal["each", "pooled"]
-"""`each`: the replacement at a position comes from the same position of other prompts; `pooled`: from all positions."""
 
 
 def replacement_for(
@@ -36,7 +35,8 @@ def replacement_for(
     Args:
         subject: The model, and the prompts on which heads will be ablated.
         replacement: What is written instead.
-        position: Where it comes from; `each` needs aligned prompts. Zeros are the same for both.
+        position: Which positions it comes from: `each`, the same of other prompts, which must be aligned; `role`, those
+            of the same named span; `pooled`, all. Zeros are the same for all three.
         seed: Settles which prompt each prompt is resampled from.
         reference: Take means or partners from these prompts instead of the subject's.
     """
@@ -48,11 +48,12 @@ def replacement_for(
     if position == "each":
         _require_same_layout(subject.prompts, source.prompts)
     if replacement == "mean":
-        return _mean_at_each_position(source) if position == "each" else _pooled_mean(source)
+        means = {"each": _mean_at_each_position, "role": _mean_of_each_set, "pooled": _pooled_mean}
+        return means[position](source, subject.prompts)
     partners = _partners(len(subject.prompts), seed, None if reference is None else len(reference))
     if position == "each":
         return other_run(subject, source.prompts.tokens[partners])
-    return _partner_at_any_position(subject, source.prompts, partners, seed)
+    return _partner_at(subject, source.prompts, partners, _elsewhere(subject.prompts, source, partners, position, seed))
 
 
 def _zeros(subject: Subject) -> Replacement:
@@ -61,7 +62,7 @@ def _zeros(subject: Subject) -> Replacement:
     return lambda _run, _rows: nothing
 
 
-def _mean_at_each_position(source: Subject) -> Replacement:
+def _mean_at_each_position(source: Subject, _prompts: Prompts) -> Replacement:
     """The mean over the source's prompts, position by position; they must be aligned with the ablated ones."""
     sums: list[Tensor] | None = None
     for _, run in source.runs():
@@ -72,7 +73,7 @@ def _mean_at_each_position(source: Subject) -> Replacement:
     return lambda _run, _rows: means
 
 
-def _pooled_mean(source: Subject) -> Replacement:
+def _pooled_mean(source: Subject, _prompts: Prompts) -> Replacement:
     """The mean over the source's prompts and all their positions except padding; prompts need not be aligned."""
     real = torch.as_tensor(source.prompts.roles != Role.PAD)
     sums = [torch.zeros(())] * source.anatomy.n_layers
@@ -84,19 +85,51 @@ def _pooled_mean(source: Subject) -> Replacement:
     return lambda _run, _rows: means
 
 
+def _mean_of_each_set(source: Subject, prompts: Prompts) -> Replacement:
+    """The mean over the positions of the source's prompts that correspond to a position."""
+    sets = corresponding(prompts, source.prompts)
+    there = torch.as_tensor(sets.there)
+    counts = torch.bincount(there.flatten(), minlength=sets.n_sets).clamp_min(1)[:, None, None]
+    anatomy = source.anatomy
+    shape = (sets.n_sets, anatomy.n_heads, anatomy.d_head)
+    sums = [torch.zeros(shape, dtype=torch.float64) for _ in range(anatomy.n_layers)]
+    for rows in source.batches():
+        index = there[rows].flatten()
+        for total, z in zip(sums, all_z(anatomy, source.tokens[rows]), strict=True):
+            total.index_add_(0, index, z.flatten(0, 1).double().cpu())
+    means = [(total / counts).float() for total in sums]
+    here = torch.as_tensor(sets.here)
+
+    def mean_at(run: CleanRun, rows: slice) -> Z:
+        at_slots = here[rows].gather(1, run.slots.position.cpu())
+        *before, last = means
+        return [*(mean[here[rows, : run.tokens.shape[1]]] for mean in before), last[at_slots]]
+
+    return mean_at
+
+
 def other_run(subject: Subject, tokens: Int[np.ndarray, "prompt pos"]) -> Replacement:
     """What the same heads write at the same positions of other tokens, one row for each prompt."""
     there = torch.as_tensor(tokens, device=subject.tokens.device).long()
     return lambda _run, rows: subject.run_on(there[rows], rows).z
 
 
-def _partner_at_any_position(
-    subject: Subject, source: Prompts, partners: Int[np.ndarray, "prompt"], seed: int
+def _elsewhere(
+    prompts: Prompts, source: Subject, partners: Int[np.ndarray, "prompt"], position: Position, seed: int
+) -> Int[np.ndarray, "prompt pos"]:
+    """For each position one of its partner's, drawn at random: of the same named span, or of all but padding."""
+    chance = np.random.default_rng([seed, 1]).random(prompts.tokens.shape)
+    if position == "role":
+        return drawn_positions(corresponding(prompts, source.prompts), partners, chance)
+    n_real = (source.prompts.roles != Role.PAD).sum(axis=1)[partners, None]
+    return (chance * n_real).astype(int)
+
+
+def _partner_at(
+    subject: Subject, source: Prompts, partners: Int[np.ndarray, "prompt"], places: Int[np.ndarray, "prompt pos"]
 ) -> Replacement:
-    """What the head wrote on the partner, at a position drawn at random for each position; never at padding."""
-    generator = np.random.default_rng([seed, 1])
-    n_real = (source.roles != Role.PAD).sum(axis=1)[partners, None]
-    drawn = torch.as_tensor((generator.random(subject.prompts.tokens.shape) * n_real).astype(int))
+    """What the head wrote on the partner, at a place of its own for each position."""
+    drawn = torch.as_tensor(places)
     tokens = torch.as_tensor(source.tokens[partners], device=subject.tokens.device).long()
 
     def z_elsewhere(run: CleanRun, rows: slice) -> Z:

@@ -58,9 +58,7 @@ class SetAblationsOf(Measurement[SetLosses]):
             sets[source] = [top, *other_sets(top, loaded.n_heads, unit, source)]
         every = [heads for several in sets.values() for heads in several]
         prompts = loaded.prompts(unit, settings["length"])
-        effects = set_ablation(
-            loaded.model, prompts, every, position="each" if prompts.is_aligned else "pooled"
-        ).effects
+        effects = set_ablation(loaded.model, prompts, every, position=prompts.position).effects
         ends = np.cumsum([len(several) for several in sets.values()])[:-1]
         parts = {outcome: np.split(values, ends) for outcome, values in effects.items()}
         return {source: {outcome: parts[outcome][place] for outcome in parts} for place, source in enumerate(sets)}

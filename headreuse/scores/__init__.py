@@ -6,6 +6,7 @@
 from headreuse.scores._registry import SCORES, Score
 from headreuse.scores.activation_patching import activation_patching
 from headreuse.scores.attribution_patching import attribution_patching
+from headreuse.scores.denoising import denoising
 from headreuse.scores.direct_effect import direct_effect
 from headreuse.scores.mean_ablation import mean_ablation
 from headreuse.scores.resample_ablation import resample_ablation
@@ -16,6 +17,7 @@ __all__ = [
     "Score",
     "activation_patching",
     "attribution_patching",
+    "denoising",
     "direct_effect",
     "mean_ablation",
     "resample_ablation",

@@ -18,17 +18,15 @@ class Score:
     name: str
     function: Callable[..., HeadScores]
     has_position: bool
-    """Whether it has the setting `position`: replacements taken position by position, or pooled over positions."""
+    """Whether it has the setting `position`: which positions of other prompts replacements come from."""
 
     def __call__(self, model: Decoder, prompts: Prompts, **settings: Any) -> HeadScores:
         """The scores under these settings; the function's signature says which there are."""
         return self.function(model, prompts, **settings)
 
     def fitting(self, model: Decoder, prompts: Prompts) -> HeadScores:
-        """The scores with replacements taken position by position, or pooled where the prompts are not aligned."""
-        if self.has_position and not prompts.is_aligned:
-            return self(model, prompts, position="pooled")
-        return self(model, prompts)
+        """The scores with replacements from the positions that `Prompts.position` says correspond."""
+        return self(model, prompts, position=prompts.position) if self.has_position else self(model, prompts)
 
 
 SCORES: Registry[Score] = Registry("score")

@@ -2,10 +2,10 @@
 
 import torch
 
-from headreuse.interventions.replacements import Position, replacement_for
+from headreuse.interventions.replacements import replacement_for
 from headreuse.interventions.subject import prepare
 from headreuse.models.anatomy import Decoder
-from headreuse.records import HeadScores, Prompts
+from headreuse.records import HeadScores, Position, Prompts
 from headreuse.scores._ablation import single_head_scores
 from headreuse.scores._registry import score
 
@@ -26,8 +26,8 @@ def mean_ablation(
 
     Args:
         reference: Take the mean over these held-out prompts instead.
-        position: `each` for a mean at every position, as published, for which prompts must be aligned; `pooled` for one
-            mean over all positions.
+        position: `each` for a mean at every position, as published, for which prompts must be aligned; `role` for one
+            at every token of a named span; `pooled` for one mean over all positions.
         memory_budget: See `prepare`.
         dtype: See `prepare`.
     """

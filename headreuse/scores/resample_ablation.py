@@ -2,10 +2,10 @@
 
 import torch
 
-from headreuse.interventions.replacements import Position, replacement_for
+from headreuse.interventions.replacements import replacement_for
 from headreuse.interventions.subject import prepare
 from headreuse.models.anatomy import Decoder
-from headreuse.records import HeadScores, Prompts
+from headreuse.records import HeadScores, Position, Prompts
 from headreuse.scores._ablation import single_head_scores
 from headreuse.scores._registry import score
 
@@ -28,8 +28,8 @@ def resample_ablation(
     Args:
         seed: Settles who is whose partner; no prompt is its own.
         reference: Draw partners from these prompts instead.
-        position: `each` for the partner's `z` at the same position, for which prompts must be aligned; `pooled` for its
-            `z` at a position drawn at random.
+        position: `each` for the partner's `z` at the same position, for which prompts must be aligned; `role` for its
+            `z` at a position of the same named span; `pooled` for its `z` at a position drawn at random.
         memory_budget: See `prepare`.
         dtype: See `prepare`.
     """
