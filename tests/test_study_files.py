@@ -9,7 +9,9 @@ from headreuse.tasks import TASKS
 
 ANALYSES = Path(__file__).parent.parent / "analyses"
 FILES = sorted(ANALYSES.rglob("*.toml"))
-PAPER = sorted((ANALYSES / "paper").glob("*.toml"))
+PRETRAINED = ANALYSES / "paper" / "pretrained.toml"
+PAPER = sorted(set((ANALYSES / "paper").glob("*.toml")) - {PRETRAINED})
+"""From scratch."""
 MAX_NAME = 64
 
 PUBLISHED = {
@@ -101,6 +103,24 @@ def test_every_group_without_rotary_position_has_a_rotary_twin():
     bare = [(group.main, group.auxiliary) for study, group in groups if study.model_of(group).position == "nope"]
     assert len(bare) == 4
     assert set(bare) <= rotary
+
+
+def test_the_pretrained_models_are_the_published_ones_and_so_are_the_groups():
+    study = read_study(PRETRAINED)
+    by_arm = {(group.main.task, group.name.removeprefix(group.main.task)): group for group in study.groups}
+    assert set(by_arm) == {
+        (task, arm) for task in ("reverse_add", "shortest_path") for arm in ("", "-alone", "-zero_shot")
+    }
+    for (_, arm), group in by_arm.items():
+        assert group.source.key == ("series" if arm == "-zero_shot" else "start")
+        assert group.source.hub == ("HuggingFaceTB/SmolLM2-360M-intermediate-checkpoints",)
+        assert group.source.revisions.log_spaced == 16
+        joint = by_arm[group.main.task, ""]
+        assert (group.main, group.transfer_to) == (joint.main, joint.transfer_to)
+    joint = study.model_copy(update={"groups": tuple(group for (_, arm), group in by_arm.items() if not arm)})
+    assert arms(joint) < PUBLISHED
+    assert study.question.groups == ("reverse_add", "shortest_path")
+    assert len(study.seeds) == 5
 
 
 def test_every_published_group_has_a_small_one():

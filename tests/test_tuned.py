@@ -155,11 +155,16 @@ def test_defaults_are_those_of_fine_tuning_and_what_the_study_says_comes_first(p
     assert spec(lora={"rank": 8}).learning_rate == 2e-4
     assert (spec(steps=7).steps, spec(steps=7).batch_size) == (7, 64)
     file = tmp_path / "study.toml"
-    tasks = 'main = { task = "copy", max_length = 2 }\nauxiliary = [{ task = "reverse", max_length = 3 }]'
-    groups = [
-        f'[[groups]]\nname = "{name}"\n{tasks}\n{source}' for name, source in (("a", 'start = "out/"'), ("b", ""))
-    ]
-    file.write_text("\n".join(['name = "s"', "[training]", "learning_rate = 1e-2", *groups]))
+    file.write_text(
+        """
+        name = "s"
+        training.learning_rate = 1e-2
+        groups = [
+            { name = "a", start = "out/", main = { task = "copy", max_length = 2 } },
+            { name = "b", main = { task = "reverse", max_length = 2 } },
+        ]
+        """
+    )
     tuned, scratch = read_study(file).groups
     assert (tuned.training.learning_rate, tuned.training.steps) == (1e-2, 1000)
     assert (scratch.training.learning_rate, scratch.training.steps) == (1e-2, 3000)
@@ -186,6 +191,10 @@ def test_the_zero_shot_twin_measures_the_same_series_on_the_same_prompts(pretrai
             "groups[0]: training.compile is for models that are trained from scratch",
         ),
         ({"start": {"folder": []}}, "start: say where the checkpoints are"),
+        (
+            {"start": OUT, "auxiliary": [{"task": "reverse", "max_length": 3}]},
+            "groups[0]: copy and reverse have one template, so nothing tells the model which is asked for; give both",
+        ),
         (
             {"start": OUT, "training": {"lora": {"rang": 3}}},
             "groups[0].training.lora.rang: unknown key (did you mean 'rank'?)",

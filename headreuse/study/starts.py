@@ -1,7 +1,9 @@
 """What cannot work of groups whose models start from pretrained ones, and what works for these alone."""
 
 from collections.abc import Iterator
+from itertools import combinations
 
+from headreuse.prompts.form import PROMPT, TASK
 from headreuse.study.config import Group, Study
 from headreuse.study.feasible import Origin
 from headreuse.study.showing import place_shown
@@ -31,6 +33,13 @@ def _problems_of_tuning(study: Study, group: Group, place: str) -> Iterator[str]
             yield (
                 f"{place}: {name} is a file of prompts, which are measured and never trained on; "
                 "give a task, or series in the place of start"
+            )
+    asked = {entry.task: entry.template.replace(TASK, entry.task) for entry in group.tasks}
+    for one, other in combinations(asked, 2):
+        if asked[one] == asked[other]:
+            yield (
+                f"{place}: {one} and {other} have one template, so nothing tells the model which is asked for; "
+                f'give both, for example, template = "{TASK}: {PROMPT}"'
             )
     if group.training.compile:
         yield f"{place}: training.compile is for models that are trained from scratch; leave it out of its training"
