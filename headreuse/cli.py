@@ -258,7 +258,7 @@ def checkpoints(
     else:
         rows = rows_at(place, allow_pickles=allow_pickles)
         lines = [as_json(rows)] if json else table(rows, plain=plain)
-        for line in remarks([row.entry for row in rows]):
+        for line in remarks(rows):
             say(line)
     for line in lines:
         print(line)

@@ -10,7 +10,9 @@ import pytest
 from command_line import headreuse
 from decoders import GROUPED
 from hub_server import HubServer
-from transformers import LlamaConfig, LlamaForCausalLM
+from tokenizers import Tokenizer
+from tokenizers.models import WordLevel
+from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
 from headreuse.errors import HeadreuseError
 from headreuse.sources.series.about import About
@@ -46,7 +48,7 @@ def test_numbers_are_told_in_short():
 
 def test_what_is_left_out_and_stages_that_count_on_are_remarked():
     staged = [entry("stage1-step10", 10), entry("stage2-step5", 15), entry("stage2-step9", 19)]
-    assert remarks([*staged, entry("x", 1, problem="no")]) == [
+    assert remarks([Row(found, None, False) for found in (*staged, entry("x", 1, problem="no"))]) == [
         "skipped out/x: no",
         "out/stage2-step5: its stage begins again at step 0; here steps count on, so it is step 15",
     ]
@@ -58,8 +60,14 @@ def test_the_command_lists_a_folder_for_pipes_and_for_programs(tmp_path):
     assert status == 0
     assert out.splitlines()[1].split("\t")[5:9] == ["LlamaForCausalLM", "3 × 4 (2)", "rope", "24"]
     assert err.startswith(f"skipped {tmp_path}/checkpoint-7: no tokenizer.json; save")
-    (found,) = json.loads(headreuse("checkpoints", tmp_path, "--json")[1])
-    assert (found["step"], found["whole"], found["n_key_value_heads"], found["dtype"]) == (7, False, 2, "float32")
+    words = Tokenizer(WordLevel({f"t{i}": i for i in range(9)}, unk_token="t0"))
+    PreTrainedTokenizerFast(tokenizer_object=words).save_pretrained(tmp_path / "checkpoint-7")
+    _, out, err = headreuse("checkpoints", tmp_path, "--json")
+    assert (
+        err == f"{tmp_path}/checkpoint-7: the tokenizer has 9 tokens and the embedding 24 rows; is it this model's?\n"
+    )
+    (found,) = json.loads(out)
+    assert (found["step"], found["whole"], found["n_key_value_heads"], found["dtype"]) == (7, True, 2, "float32")
 
 
 def test_the_command_lists_a_repository_without_reading_its_weights(hub_server: HubServer):

@@ -42,6 +42,7 @@ def test_log_spaced_gives_that_many_with_both_ends_where_few_are_there_at_the_be
     assert len(set(chosen)) == 12
     assert chosen == sorted(chosen)
     assert (chosen[0], chosen[-1]) == (0, 143_000)
+    assert steps(Revisions(log_spaced=4).pick(entries(1, 2, 3, 4, 1000))) == [1, 3, 4, 1000]
     assert steps(Revisions(log_spaced=4).pick(entries(1000, 2000, 4000, 8000, 16000))) == [1000, 2000, 8000, 16000]
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from headreuse.errors import HeadreuseError
+from headreuse.store.fingerprints import sha256_of
 
 WEIGHTS = "model.safetensors"
 INDEX = "model.safetensors.index.json"
@@ -14,6 +15,8 @@ PICKLE = "pytorch_model.bin"
 PICKLE_INDEX = "pytorch_model.bin.index.json"
 SLOW_TOKENIZERS = ("tokenizer.model", "spiece.model", "vocab.json", "vocab.txt", "merges.txt")
 """Files of tokenizers that are no `tokenizer.json`."""
+LEAST_OF_ROWS = 0.9
+"""Of an embedding's rows, as many are words: it is padded to a round number, in known models by 3 % at most."""
 AGAIN = "save the model again with save_pretrained"
 
 
@@ -91,6 +94,15 @@ def check_tokenizer(path: Path, *, sha256: Callable[[Path], str]) -> None:
             f"{path}: the tokenizer has {n_words:,} tokens and the embedding {n_rows:,} rows, so it is another "
             "model's; save this model's tokenizer there"
         )
+
+
+def few_words(path: Path) -> str:
+    """A line where a tokenizer has far fewer words than the embedding has rows, which may be meant; else empty."""
+    n_rows = text_config(config_of(path)).get("vocab_size")
+    n_words = _n_words(path / "tokenizer.json", sha256_of(path / "tokenizer.json"))
+    if not isinstance(n_rows, int) or n_words >= LEAST_OF_ROWS * n_rows:
+        return ""
+    return f"{path}: the tokenizer has {n_words:,} tokens and the embedding {n_rows:,} rows; is it this model's?"
 
 
 _N_WORDS: dict[str, int] = {}

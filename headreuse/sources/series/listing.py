@@ -82,15 +82,21 @@ def as_json(rows: Iterable[Row]) -> str:
     return json.dumps(listed, indent=2)
 
 
-def remarks(entries: Sequence[Entry]) -> list[str]:
-    """A line for each entry that is left out, and one for each stage whose steps count on."""
-    lines = [f"skipped {entry.place}: {entry.problem}" for entry in entries if entry.problem]
-    on = [entry for entry in entries if not entry.problem and _counted_on(entry)]
+def remarks(rows: Sequence[Row]) -> list[str]:
+    """What is left out, one line each; stages whose steps count on; a tokenizer that may be another model's."""
+    lines = [f"skipped {row.entry.place}: {row.entry.problem}" for row in rows if row.entry.problem]
+    usable = [row for row in rows if not row.entry.problem]
+    on = [row.entry for row in usable if _counted_on(row.entry)]
     first = {(entry.run, _stage(entry.name)): entry for entry in reversed(on)}
     for entry in reversed(first.values()):
         lines.append(
             f"{entry.place}: its stage begins again at step 0; here steps count on, so it is step {entry.step}"
         )
+    if usable and usable[-1].is_here:
+        # Loads torch, as listing a folder has done.
+        from headreuse.models.model_files import few_words
+
+        lines += filter(None, [few_words(Path(usable[-1].entry.place))])
     return lines
 
 
