@@ -1,6 +1,7 @@
 """Series on a disk: which folders are one, in which order, and what is wrong with what cannot be used.
 
-Covers `sources/series/folders.py`; `test_checkpoints.py` has the damages of a checkpoint that was trained here.
+Covers `sources/series/folders.py` and `sources/series/base.py`; `test_checkpoints.py` has the damages of a checkpoint
+that was trained here.
 """
 
 import io
