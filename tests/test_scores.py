@@ -413,7 +413,14 @@ def test_a_head_that_writes_twice_as_much_has_twice_the_direct_effect_at_the_sam
     with torch.inference_mode():
         _, run = next(iter(subject.runs()))
         parts = direct_path(subject.anatomy, run).parts
-        doubled = CleanRun(**vars(run) | {"z": tuple(2 * z for z in run.z)})
+
+        class Doubled(CleanRun):
+            """Its heads write twice as much; the scale is that of what attention wrote before."""
+
+            def attn_out(self, anatomy, layer):
+                return run.attn_out(anatomy, layer)
+
+        doubled = Doubled(**vars(run) | {"z": tuple(2 * z for z in run.z)})
         torch.testing.assert_close(direct_path(subject.anatomy, doubled).parts, 2 * parts, rtol=2e-3, atol=2e-3)
     assert parts.shape == (N_LAYERS, N_HEADS, 16, 3, D_VOCAB)
 

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from headreuse.interventions.batch import CleanRun, HeadSet, Packing, unedited
 from headreuse.interventions.last_block import rest_of_block
-from headreuse.models.anatomy import Anatomy, FeedForward, LinearMap, Norm, read_norm, weight_of
+from headreuse.models.anatomy import Anatomy, FeedForward, Norm, read_norm, weight_of
 
 Change = tuple[int, Float[Tensor, "prompt pos d_head"]]
 """The index of a head, and z′ − z."""
@@ -30,14 +30,13 @@ def from_attention_on(
     """A forward for the block in which all sets begin; what it reads and what its attention writes are known."""
     layer = min(head.layer for head in sets[0])
     block, n_sets = anatomy.blocks[layer], len(sets)
-    W_O = block.W_O.unflatten(0, (anatomy.n_heads, anatomy.d_head))
+    wrote = _written(anatomy, run, layer)
     changes = [_changes(run, heads, layer, z) for heads in sets]
     in_last = layer == anatomy.n_layers - 1
     shape = packing.pack if in_last else unedited
     resid_pre = shape(run.resid_pre[layer].expand(n_sets, -1, -1, -1).flatten(0, 1))
-    attn_out = shape(_sums(run.attn_out[layer].expand(n_sets, -1, -1, -1), changes, W_O).flatten(0, 1))
-    read = _read_by_feed_forward(anatomy, run, layer)
-    instead = {} if read is None else _shortcut(read, changes, packing if in_last else None)
+    attn_out = shape(_sums(wrote.attn_out.expand(n_sets, -1, -1, -1), changes, wrote.W_O).flatten(0, 1))
+    instead = {} if wrote.read is None else _shortcut(wrote.read, changes, packing if in_last else None)
     forward = block.module.forward
     return lambda *args, **kwargs: rest_of_block(
         block, forward, (args, kwargs), resid_pre=resid_pre, attn_out=attn_out, instead=instead
@@ -72,7 +71,7 @@ def _sums(
 class Reader:
     """A linear map that reads the norm before the feed-forward, in a clean run."""
 
-    module: LinearMap
+    module: nn.Module
     clean: Float[Tensor, "prompt pos width"]
     """Its output minus the constant."""
     constant: Float[Tensor, "width"]
@@ -91,28 +90,43 @@ class ReadByFeedForward:
     readers: tuple[Reader, ...]
 
 
-def _read_by_feed_forward(anatomy: Anatomy, run: CleanRun, layer: int) -> ReadByFeedForward | None:
-    """None where the block has no norm and linear maps that read `resid_mid`. Only the latest layer is kept."""
-    feed_forward = anatomy.blocks[layer].feed_forward
-    if feed_forward is None:
-        return None
+@dataclass(frozen=True)
+class Written:
+    """What the attention of one block wrote in a clean run, and how the feed-forward read it."""
+
+    attn_out: Float[Tensor, "prompt pos d_model"]
+    W_O: Float[Tensor, "head d_head d_model"]
+    read: ReadByFeedForward | None
+    """None where the block has no norm and linear maps that read `resid_mid`."""
+
+
+def _written(anatomy: Anatomy, run: CleanRun, layer: int) -> Written:
+    """Only the latest layer's is kept."""
     if layer not in run.latest:
         run.latest.clear()
-        run.latest[layer] = _read(anatomy, run, layer, feed_forward)
+        block = anatomy.blocks[layer]
+        attn_out, W_O = run.attn_out(anatomy, layer), block.W_O
+        resid_mid = run.resid_pre[layer] + attn_out
+        read = None if block.feed_forward is None else _read(anatomy, block.feed_forward, resid_mid, W_O)
+        run.latest[layer] = Written(attn_out, W_O.unflatten(0, (anatomy.n_heads, anatomy.d_head)), read)
     return run.latest[layer]
 
 
-def _read(anatomy: Anatomy, run: CleanRun, layer: int, feed_forward: FeedForward) -> ReadByFeedForward | None:
-    resid_mid = run.resid_pre[layer] + run.attn_out[layer]
+def _read(
+    anatomy: Anatomy,
+    feed_forward: FeedForward,
+    resid_mid: Float[Tensor, "prompt pos d_model"],
+    W_O: Float[Tensor, "z d_model"],
+) -> ReadByFeedForward | None:
     norm = read_norm(feed_forward.norm, resid_mid)
     if norm is None:
         return None
     normed = feed_forward.norm(resid_mid)
-    W_O = norm.direction(anatomy.blocks[layer].W_O).to(resid_mid)
+    directions = norm.direction(W_O).to(resid_mid)
     readers = []
     for module in feed_forward.readers:
         constant = module(norm.bias.to(resid_mid)[None])[0]
-        W_OR = (W_O @ weight_of(module)).unflatten(0, (anatomy.n_heads, anatomy.d_head))
+        W_OR = (directions @ weight_of(module)).unflatten(0, (anatomy.n_heads, anatomy.d_head))
         readers.append(Reader(module, module(normed) - constant, constant, W_OR))
     return ReadByFeedForward(feed_forward.norm, norm, norm.scale(resid_mid), tuple(readers))
 

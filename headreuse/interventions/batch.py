@@ -34,11 +34,13 @@ class CleanRun:
     resid_pre: tuple[Float[Tensor, "prompt _pos_or_slot d_model"], ...]
     """What each block read. Here and below the last block's entry is at slots instead of positions."""
     z: tuple[Float[Tensor, "prompt _pos_or_slot head d_head"], ...]
-    attn_out: tuple[Float[Tensor, "prompt _pos_or_slot d_model"], ...]
-    """What each block's attention wrote."""
     logits: Float[Tensor, "prompt slot d_vocab"]
     latest: dict[int, Any] = field(default_factory=dict)
     """What was computed last about one layer, for the next sets that begin in it."""
+
+    def attn_out(self, anatomy: Anatomy, layer: int) -> Float[Tensor, "prompt _pos_or_slot d_model"]:
+        """What a block's attention wrote: computed from `z`, because to keep it takes a third more memory."""
+        return anatomy.blocks[layer].out_proj(self.z[layer].flatten(-2))
 
 
 @dataclass(frozen=True)

@@ -51,27 +51,28 @@ def keep_freed_memory() -> None:
 
 
 def plan(anatomy: Anatomy, n_prompts: int, n_positions: int, n_slots: int, *, memory_budget: int | None) -> Plan:
-    """Give half of the budget to what is kept and half to what is being computed."""
+    """Keep the clean runs of all prompts where they take half of the budget or less, and compute with the rest."""
     budget = default_budget(anatomy.device) if memory_budget is None else memory_budget
-    itemsize = anatomy.blocks[0].out_proj.weight.element_size()
+    itemsize = anatomy.model.dtype.itemsize
     wide = n_positions * anatomy.d_widest * itemsize
     residual = n_positions * anatomy.d_model * itemsize
     logits = n_slots * anatomy.model.config.vocab_size * torch.float32.itemsize
     # Fused attention makes no pattern, but whether a model uses it cannot always be seen: so patterns always count.
     pattern = anatomy.n_heads * n_positions**2 * torch.float32.itemsize
     working = RESIDUAL_COPIES * residual + WIDE_COPIES * wide + LOGIT_COPIES * logits + PATTERN_COPIES * pattern
-    kept = anatomy.n_layers * n_positions * (2 * anatomy.d_model + anatomy.n_heads * anatomy.d_head) * itemsize
-    # While one clean run is made, the one before it is still in use.
-    n_sequences = budget // 2 // (working + 2 * kept)
+    kept = anatomy.n_layers * n_positions * (anatomy.d_model + anatomy.n_heads * anatomy.d_head) * itemsize
+    keeps_runs = n_prompts * kept <= budget // 2
+    # While one clean run is made, the one before it is still in use; heads resampled need another one beside theirs.
+    n_sequences = (budget - n_prompts * kept) // (working + kept) if keeps_runs else budget // (working + 2 * kept)
     if anatomy.device.type == "cpu":
         n_sequences = min(n_sequences, CACHE_BYTES // wide)
-    return Plan(max(1, n_sequences), keeps_runs=n_prompts * kept <= budget // 2)
+    return Plan(max(1, n_sequences), keeps_runs)
 
 
 def gradient_batch(anatomy: Anatomy, n_positions: int, n_slots: int, *, memory_budget: int | None) -> int:
     """Sequences whose activations of all blocks can be held for one backward pass."""
     one_block = plan(anatomy, 1, n_positions, n_slots, memory_budget=memory_budget).n_sequences
     budget = default_budget(anatomy.device) if memory_budget is None else memory_budget
-    itemsize = anatomy.blocks[0].out_proj.weight.element_size()
+    itemsize = anatomy.model.dtype.itemsize
     held = anatomy.n_layers * n_positions * (RESIDUAL_COPIES * anatomy.d_model + WIDE_COPIES * anatomy.d_widest)
     return max(1, min(one_block, budget // (held * itemsize)))

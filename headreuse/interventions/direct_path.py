@@ -102,7 +102,7 @@ def _heads_in(
     anatomy: Anatomy, run: CleanRun, layer: int, packing: Packing
 ) -> tuple[Float[Tensor, "packed pos d_model"], Float[Tensor, "packed pos d_model"], list[Tensor]]:
     """At slots, packed: what a block read, what its attention wrote, and what of that each head wrote."""
-    resid_pre, attn_out, z = run.resid_pre[layer], run.attn_out[layer], run.z[layer].flatten(-2)
+    resid_pre, attn_out, z = run.resid_pre[layer], run.attn_out(anatomy, layer), run.z[layer].flatten(-2)
     if layer < anatomy.n_layers - 1:
         resid_pre, attn_out, z = (packing.gather(value) for value in (resid_pre, attn_out, z))
     W_O = anatomy.blocks[layer].W_O.unflatten(0, (anatomy.n_heads, anatomy.d_head))

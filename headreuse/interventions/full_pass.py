@@ -25,7 +25,7 @@ def clean_pass(anatomy: Anatomy, tokens: Int[Tensor, "prompt pos"], slots: Slots
             stack.enter_context(hooked(block.out_proj.register_forward_pre_hook(keep)))
         logits = slot_logits(anatomy.model, tokens, slots.position)
     z[-1] = Packing(slots.position, tokens.shape[1]).gather(z[-1].flatten(-2)).unflatten(-1, z[-1].shape[-2:])
-    return CleanRun(tokens, slots, (), tuple(z), (), logits)
+    return CleanRun(tokens, slots, (), tuple(z), logits)
 
 
 def all_z(anatomy: Anatomy, tokens: Int[Tensor, "prompt pos"]) -> list[Float[Tensor, "prompt pos head d_head"]]:

@@ -26,31 +26,28 @@ def clean_run(anatomy: Anatomy, tokens: Int[Tensor, "prompt pos"], slots: Slots)
     packing = Packing(slots.position, tokens.shape[1])
     resid_pre: list[Tensor] = []
     z: list[Tensor] = []
-    attn_out: list[Tensor] = []
 
     def keep_resid_pre(_module: object, args: Any, kwargs: Any) -> None:
         resid_pre.append(resid_pre_of((args, kwargs)).clone())
 
-    def keep_heads(_module: object, args: tuple[Tensor, ...], output: Tensor) -> None:
+    def keep_heads(_module: object, args: tuple[Tensor, ...]) -> None:
         z.append(args[0].unflatten(-1, (anatomy.n_heads, anatomy.d_head)))
-        attn_out.append(output.clone())
 
     *before, last = anatomy.blocks
-    project = last.out_proj.forward
 
     def keep_heads_at_slots(at_slots: Tensor) -> Tensor:
-        keep_heads(None, (at_slots,), project(at_slots))
+        keep_heads(None, (at_slots,))
         return at_slots
 
     with ExitStack() as stack:
         for block in anatomy.blocks:
             stack.enter_context(hooked(block.module.register_forward_pre_hook(keep_resid_pre, with_kwargs=True)))
         for block in before:
-            stack.enter_context(hooked(block.out_proj.register_forward_hook(keep_heads)))
+            stack.enter_context(hooked(block.out_proj.register_forward_pre_hook(keep_heads)))
         stack.enter_context(forwards_replaced({last.module: narrowed(last, packing, keep_heads_at_slots)}))
         output = anatomy.model(input_ids=tokens, use_cache=False)
     resid_pre[-1] = packing.gather(resid_pre[-1])
-    return CleanRun(tokens, slots, tuple(resid_pre), tuple(z), tuple(attn_out), packing.unpack(logits_of(output)))
+    return CleanRun(tokens, slots, tuple(resid_pre), tuple(z), packing.unpack(logits_of(output)))
 
 
 def replay(anatomy: Anatomy, run: CleanRun, sets: Sequence[HeadSet], z: Z) -> Float[Tensor, "set prompt slot d_vocab"]:
