@@ -93,6 +93,14 @@ class Gated(nn.Module):
         return self.linear(z) * self.gate(z).sigmoid()
 
 
+def test_heads_that_are_read_by_a_linear_map_and_a_gate_are_refused():
+    model = random_model("llama")
+    for layer in model.model.layers:
+        layer.self_attn.o_proj = Gated(layer.self_attn.o_proj)
+    with pytest.raises(UnrecognisedModelError, match=r"self_attn\.o_proj\.linear is the first to read .* merge that"):
+        find_anatomy(model)
+
+
 class Adapted(nn.Module):
     """An output projection with a low-rank adapter beside it."""
 
@@ -105,13 +113,15 @@ class Adapted(nn.Module):
         return self.linear(z) + self.up(self.down(z))
 
 
-@pytest.mark.parametrize("kind", [Gated, Adapted])
-def test_heads_that_are_read_by_two_linear_maps_are_refused(kind):
+def test_an_output_projection_is_found_with_its_adapter():
     model = random_model("llama")
     for layer in model.model.layers:
-        layer.self_attn.o_proj = kind(layer.self_attn.o_proj)
-    with pytest.raises(UnrecognisedModelError, match=r"self_attn\.o_proj\.linear is the first to read .* merge that"):
-        find_anatomy(model)
+        layer.self_attn.o_proj = Adapted(layer.self_attn.o_proj)
+    for block, layer in zip(find_anatomy(model).blocks, model.model.layers, strict=True):
+        whole = layer.self_attn.o_proj
+        assert block.out_proj is whole
+        expected = (whole.linear.weight + whole.up.weight @ whole.down.weight).T
+        torch.testing.assert_close(block.W_O, expected, atol=1e-5, rtol=1e-5)
 
 
 class Grouped(nn.Linear):

@@ -34,8 +34,8 @@ class FeedForward:
     """The way into a feed-forward that reads `resid_mid`, the block's input plus its attention's output, by a norm."""
 
     norm: nn.Module
-    readers: tuple[LinearMap, ...]
-    """The linear maps that read the norm's output; nothing else does."""
+    readers: tuple[nn.Module, ...]
+    """The linear maps that read the norm's output, with their adapters; nothing else does."""
 
 
 @dataclass(frozen=True)
@@ -45,10 +45,16 @@ class Block:
     module: nn.Module
     attention: nn.Module
     """The smallest part in which one position reads another."""
-    out_proj: LinearMap
-    """The linear map whose input is `z`, the heads side by side; in BERT's family it lies outside `attention`."""
-    pointwise: tuple[LinearMap, ...]
-    """Linear maps in the attention that serve only their own position: the queries', unless keys share their map."""
+    out_proj: nn.Module
+    """Reads `z`, the heads side by side: a linear map, with its adapter where it has one.
+
+    In BERT's family it lies outside `attention`.
+    """
+    pointwise: tuple[nn.Module, ...]
+    """Linear maps in the attention, with their adapters, that serve only their own position.
+
+    These are the queries', unless keys share their map.
+    """
     feed_forward: FeedForward | None
     """None where the block is built in another way: in parallel, with a norm after the attention, of experts."""
     n_returned: int | None
@@ -58,7 +64,7 @@ class Block:
 
     @property
     def W_O(self) -> Float[Tensor, "z d_model"]:
-        """The output projection's weight, input dimension first."""
+        """The output projection's weight, input dimension first; an adapter's share is in it."""
         return weight_of(self.out_proj)
 
     def returning(self, resid_post: Tensor) -> Any:
@@ -108,12 +114,30 @@ def _as_returned(value: Tensor, n_returned: int | None) -> Any:
 
 
 def unwrapped(model: Decoder) -> PreTrainedModel:
-    """The Hugging Face model inside a TransformerLens bridge or a compiled module; any other model itself."""
+    """The Hugging Face model inside a TransformerLens bridge, a compiled module or a PEFT model, or a model itself."""
     for wrapper in ("original_model", "_orig_mod"):
         inner = getattr(model, wrapper, None)
         if isinstance(inner, nn.Module):
             return unwrapped(cast(Decoder, inner))
+    if hasattr(model, "get_base_model"):
+        return unwrapped(_adapted(model))
+    if not hasattr(model, "config"):
+        raise UnrecognisedModelError(
+            f"{type(model).__name__} has no config with num_attention_heads and num_hidden_layers; "
+            "give a Hugging Face decoder, a PEFT model of one or a TransformerLens bridge"
+        )
     return cast(PreTrainedModel, model)
+
+
+def _adapted(model: Any) -> Decoder:
+    """The decoder that a PEFT model has put its adapters into."""
+    if any(getattr(config, "is_prompt_learning", False) for config in model.peft_config.values()):
+        raise UnrecognisedModelError(
+            f"{type(model).__name__} puts learned tokens before every prompt, which the decoder alone does not see; "
+            "give a model whose adapters lie in its layers, for example LoRA"
+        )
+    decoder: Decoder = model.get_base_model()
+    return decoder
 
 
 def is_bridge(model: Decoder) -> "TypeIs[TransformerBridge]":
@@ -136,6 +160,11 @@ def is_linear(module: nn.Module) -> TypeGuard[LinearMap]:
     return isinstance(module, (nn.Linear, Conv1D))
 
 
-def weight_of(linear: LinearMap) -> Float[Tensor, "d_in d_out"]:
-    """A linear map's weight, input dimension first."""
-    return linear.weight if isinstance(linear, Conv1D) else linear.weight.T
+def weight_of(linear: nn.Module) -> Float[Tensor, "d_in d_out"]:
+    """A linear map's weight, input dimension first; that of a map with an adapter is read off what both do."""
+    if is_linear(linear):
+        return linear.weight if isinstance(linear, Conv1D) else linear.weight.T
+    first = weight_of(next(part for part in linear.modules() if is_linear(part)))
+    rows = torch.eye(len(first), dtype=first.dtype, device=first.device)
+    with torch.no_grad():
+        return linear(rows) - linear(torch.zeros_like(rows[:1]))

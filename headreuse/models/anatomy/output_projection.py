@@ -3,10 +3,13 @@
 In a probe whose position 0 alone is NaN, position 1 is NaN wherever something of another position has arrived. Then
 
 1. the output projection is the first part with a weight matrix that reads such values: queries, keys, values and gates
-   come from a position's own input, and what follows the output projection no longer has heads side by side;
+   come from a position's own input, and what follows the output projection no longer has heads side by side; where it
+   has an adapter, it is the part that holds both, if that part as a whole is affine;
 2. with its output set to zero, no block output is NaN at position 1: nothing of other positions takes another way;
 3. what it reads consists of heads: each takes one weighted sum over positions for all of its channels.
 """
+
+from collections.abc import Mapping, Sequence
 
 import torch
 from jaxtyping import Float
@@ -30,10 +33,23 @@ TOLERANCE, LOW_PRECISION_TOLERANCE = 1e-3, 5e-2
 
 
 def output_projections(
-    network: PreTrainedModel, layers: list[nn.Module], calls: list[Call], n_heads: int
-) -> list[LinearMap]:
-    """The output projection of each block; `calls` are those of a probe with NaN at position 0 of what blocks read."""
-    found = [_first_reader(layer, calls) for layer in layers]
+    network: PreTrainedModel,
+    layers: list[nn.Module],
+    maps: Sequence[Mapping[LinearMap, nn.Module]],
+    calls: list[Call],
+    n_heads: int,
+) -> list[nn.Module]:
+    """The output projection of each block.
+
+    Args:
+        network: The model.
+        layers: Its blocks.
+        maps: Each block's linear maps, and the parts that hold their adapters too.
+        calls: Those of a probe with NaN at position 0 of what blocks read.
+        n_heads: Heads of each block.
+    """
+    readers = [_first_reader(layer, calls) for layer in layers]
+    found = [of_layer.get(reader, reader) for of_layer, reader in zip(maps, readers, strict=True)]
     held: dict[nn.Module, Values] = dict.fromkeys(found, torch.zeros_like)
     outputs = {call.module: call.output for call in probed(network, layers, varied_but_nan, changed=held)}
     for layer, projection in zip(layers, found, strict=True):
@@ -61,7 +77,7 @@ def _first_reader(layer: nn.Module, calls: list[Call]) -> LinearMap:
     return module
 
 
-def _require_heads(network: PreTrainedModel, layers: list[nn.Module], found: list[LinearMap], n_heads: int) -> None:
+def _require_heads(network: PreTrainedModel, layers: list[nn.Module], found: list[nn.Module], n_heads: int) -> None:
     """Refuse a model in which channels of one head are mixed differently.
 
     Where positions 1, 2, … read the same, a head has the same value v there, and another one, v', at position 0. So
