@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 import torch
 from texts import generated, merging, slow_log_prob, text_model, wrapped
-from transformers import ByT5Tokenizer
+from tokenizers import Tokenizer, models, normalizers, pre_tokenizers
+from transformers import ByT5Tokenizer, PreTrainedTokenizerFast
 
 from headreuse.errors import HeadreuseError
 from headreuse.evaluation import evaluate
@@ -215,19 +216,22 @@ def test_everything_that_cannot_be_expressed_is_refused_at_once():
     ]
 
 
-def test_answers_that_no_token_stands_for_and_answers_without_a_prompt_are_refused(tmp_path):
+def test_answers_that_no_token_stands_for_and_answers_without_a_prompt_are_refused():
     bare = wrapped(merging(prefix=False))
     with pytest.raises(HeadreuseError, match=r"prompts: \[0\]: no token stands before the answer"):
         from_text(bare, ["", "a"], ["b", "c"])
     assert from_text(wrapped(merging()), [""], ["b"]).scored.tolist() == [[False, True]]
-    from tokenizers import Tokenizer, models, normalizers, pre_tokenizers
-
     words = Tokenizer(models.WordLevel({"?": 0, "a": 1, "b": 2}, unk_token="?"))
     words.pre_tokenizer = pre_tokenizers.Whitespace()
     words.normalizer = normalizers.Lowercase()
-    with pytest.raises(HeadreuseError) as error:
-        from_text(words, ["a", "a", "a", "a"], [" b", " x", " B", " "])
-    assert [line[:14] for line in str(error.value).split("\n")] == [f"prompts: [{row}]: " for row in (1, 2, 3)]
+    pieces = Tokenizer(models.Unigram([("?", 0.0), ("a", -1.0), ("b", -1.0), (" ", -1.0)], unk_id=0))
+    for tokenizer in (words, pieces, PreTrainedTokenizerFast(tokenizer_object=pieces)):
+        given = [" b", " x", "\nb", " B", " b"]
+        with pytest.raises(HeadreuseError) as error:
+            from_text(tokenizer, ["a"] * 5, given)
+        lines = str(error.value).split("\n")
+        assert [line[:14] for line in lines] == [f"prompts: [{row}]: " for row in (1, 2, 3)]
+        assert "`answer` ' x' cannot be given back by the tokenizer: it becomes '" in lines[0]
 
 
 @pytest.mark.parametrize(

@@ -76,13 +76,14 @@ class TextTokenizer:
                 return framed[:start], framed[start + len(within) :]
         raise HeadreuseError(f"{type(self.given).__name__} splits a text in another way when it adds special tokens")
 
-    @property
-    def unknown(self) -> int | None:
+    @cached_property
+    def unknown(self) -> frozenset[int]:
         """What stands for text that the tokenizer has no token for."""
-        if not self._is_plain:
-            return self._id_of("unk")
-        name = getattr(self.given.model, "unk_token", None)
-        return None if name is None else self.given.token_to_id(name)
+        model = self._splitter.model if self._splitter else None
+        name = getattr(model, "unk_token", None)
+        ids = {None if self._is_plain else self._id_of("unk")}
+        ids |= {self._splitter.token_to_id(name) if self._splitter and name else None}
+        return frozenset(token for token in ids if token is not None)
 
     @property
     def first(self) -> int | None:
