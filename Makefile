@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 INSTALLED := .venv/.installed
 
-.PHONY: demo test test-slow test-browser lint lock clean
+.PHONY: demo test test-slow test-ray test-browser lint lock clean
 
 demo: $(INSTALLED)
 	$(BIN)/headreuse run analyses/demo.toml
@@ -13,6 +13,11 @@ test: $(INSTALLED)
 
 test-slow: $(INSTALLED)
 	$(BIN)/python -m pytest -m slow
+
+# Installs the extra `ray`; about three minutes.
+test-ray: $(INSTALLED)
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev,ray]'
+	$(BIN)/python -m pytest -m ray
 
 # Needs a Chromium; on Debian: apt-get install chromium.
 test-browser: $(INSTALLED)

@@ -21,6 +21,7 @@ from headreuse.sources import look_again
 from headreuse.sources.given import Given
 from headreuse.store.diary import Diary, Told
 from headreuse.store.folder import RunFolder
+from headreuse.store.units import Unit
 from headreuse.store.writing import DRAFT, alone_in
 from headreuse.work import jobs
 from headreuse.work.engines import run_here
@@ -38,7 +39,9 @@ def folder(tmp_path) -> RunFolder:
     """A series of two checkpoints, none of them measured."""
     for step in (10, 20):
         saved(tmp_path / "series" / f"checkpoint-{step}", "gpt2", step)
-    made = RunFolder.create(tmp_path / "out", study_of(tmp_path, f'"{tmp_path}/series"'), "run")
+    study = study_of(tmp_path, f'"{tmp_path}/series"')
+    study = study.model_copy(update={"measures": study.measures.model_copy(update={"functional_sets": 1})})
+    made = RunFolder.create(tmp_path / "out", study, "run")
     look_again(made)
     return made
 
@@ -68,13 +71,17 @@ def measured(folder: RunFolder, engine=in_forks) -> list[str]:
     return work(folder, progress(folder), engine, shard=Shard(1, 1), train=False, measure=True)
 
 
+def name_of(unit: Unit) -> str:
+    return f"{unit.kind} of {unit.task}" if unit.kind == "set_ablation" else str(unit)
+
+
 def die() -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
 
 @pytest.fixture
 def trouble(monkeypatch, tmp_path) -> Path:
-    """Units of step 10 that kill, fail for good or fail for the user to mend; the model of step 20 cannot be loaded."""
+    """Units of step 20 that kill, fail for good or fail for the user to mend; the model of step 10 cannot be loaded."""
     log = tmp_path / "tried"
     monkeypatch.setattr(jobs, "SECONDS_BETWEEN_TRIES", 0.0)
 
@@ -100,7 +107,7 @@ def trouble(monkeypatch, tmp_path) -> Path:
 
     @contextmanager
     def loads(self, run, checkpoint, *others) -> Iterator[object]:
-        if checkpoint.step == 20:
+        if checkpoint.step == 10:
             with log.open("a") as file:
                 file.write("loading\n")
             die()
@@ -123,19 +130,22 @@ def test_a_part_that_kills_or_fails_three_times_is_given_up_and_all_others_are_m
     }
     assert Counter(trouble.read_text().splitlines()) == tried
     at = f"{progress(folder)[0].run} step"
+    needed = "mean_ablation of differences, which could not be measured"
     killed = "its process was killed 3 times, perhaps because memory ran out"
     assert sorted(problems) == sorted(
         [
-            f"evaluation of differences at {at} 10: failed 3 times: RuntimeError: the disk is slow",
-            f"mean_ablation of differences at {at} 10: no partners",
-            f"measuring {at} 10, at pattern of sums: {killed}",
-            f"measuring {at} 20: {killed}",
+            f"evaluation of differences at {at} 20: failed 3 times: RuntimeError: the disk is slow",
+            f"mean_ablation of differences at {at} 20: no partners",
+            f"measuring {at} 20, at pattern of sums: {killed}",
+            f"measuring {at} 10: {killed}",
+            *[f"mean_ablation of {task} at {at} 20: it needs {needed}" for task in ("sums", "differences")],
         ]
     )
     (entry,) = progress(folder)
-    assert {str(unit) for unit in entry.checkpoints[0].missing} == set(tried) - {"loading"}
-    assert len(entry.checkpoints[0].done) > 0
-    assert entry.checkpoints[1].done == ()
+    needs = {f"set_ablation of {task}" for task in ("sums", "differences")}
+    assert {name_of(unit) for unit in entry.checkpoints[1].missing} == (set(tried) | needs) - {"loading"}
+    assert len(entry.checkpoints[1].done) > 0
+    assert entry.checkpoints[0].done == ()
     assert len(folder.errors()) == 2
     assert [path for path in folder.root.rglob("*") if DRAFT.fullmatch(path.name)] == []
     assert "(2 of 3 times), perhaps because memory ran out; tried again alone" in capsys.readouterr().err

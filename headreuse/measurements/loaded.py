@@ -77,7 +77,10 @@ class Loaded:
     def result(self, kind: type[Measurement[Result]], unit: Unit) -> Result:
         """A result that has been taken at this checkpoint before."""
         entry: Measurement[Result] = MEASUREMENTS[kind.kind]
-        return entry.from_frame(self.units.read(unit), unit)
+        try:
+            return entry.from_frame(self.units.read(unit), unit)
+        except FileNotFoundError:
+            raise HeadreuseError(f"it needs {unit}, which could not be measured") from None
 
 
 def check_fits(prompts: Prompts, model: "PreTrainedModel") -> None:

@@ -1,8 +1,10 @@
 """Run jobs on a Ray cluster (extra `ray`), which may be several machines that share a disk."""
 
+import logging
 import os
 from collections.abc import Iterable
 from importlib.util import find_spec
+from typing import Any
 
 from headreuse.errors import HeadreuseError
 from headreuse.work.events import Ended, Event, Job, Listener, attempt
@@ -34,7 +36,7 @@ def run_on_ray(jobs: Iterable[Job], listener: Listener, *, n_workers: int, n_thr
             except (ray.exceptions.WorkerCrashedError, ray.exceptions.OutOfMemoryError, ray.exceptions.NodeDiedError):
                 event = Event(job, 1.0, "", Ended.DIED)
             except ray.exceptions.RayError as error:
-                event = Event(job, 1.0, "", Ended.DONE, (f"{job}: {str(error).splitlines()[0]}",))
+                event = Event(job, 1.0, "", Ended.DONE, (f"{job}: {str(error).splitlines()[-1]}",))
             running |= {remote.remote(later): later for later in listener(event)}
     finally:
         ray.shutdown()
@@ -43,11 +45,12 @@ def run_on_ray(jobs: Iterable[Job], listener: Listener, *, n_workers: int, n_thr
 def _connect(*, n_cores: int, n_threads: int) -> None:
     import ray
 
-    environment = {"env_vars": thread_variables(n_threads)}
+    quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
+    quiet |= {"runtime_env": {"env_vars": thread_variables(n_threads)}}
     if os.environ.get("RAY_ADDRESS"):
-        ray.init(log_to_driver=False, runtime_env=environment)
+        ray.init(**quiet)
     else:
-        ray.init(num_cpus=n_cores, include_dashboard=False, log_to_driver=False, runtime_env=environment)
+        ray.init(num_cpus=n_cores, include_dashboard=False, **quiet)
 
 
 def _attempt_silently(job: Job) -> tuple[Ended, tuple[str, ...]]:

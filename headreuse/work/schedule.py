@@ -23,7 +23,7 @@ def work(
     trainings = training_jobs(folder, found, shard) if train else []
     planned = Measurements(folder)
     measurements = planned.jobs(found) if measure else []
-    jobs: list[Job] = [*trainings, *(job for job in measurements if shard.holds(job.checkpoint.fingerprint))]
+    jobs: list[Job] = [*trainings, *(job for job in measurements if shard.holds(_name_for_shards(job, train)))]
     to_follow = sum(_cost_of_followers(folder, entry) for entry in found) if train and measure else 0.0
     retries = Retries()
 
@@ -91,6 +91,13 @@ class Measurements:
         new = tuple(unit for unit in units if unit.key not in self.planned)
         self.planned.update(unit.key for unit in new)
         return new
+
+
+def _name_for_shards(job: MeasureJob, train: bool) -> str:
+    """What decides which shard measures a checkpoint: the shard that trains its run, where one does."""
+    # So all is measured when all shards have ended, whichever of them was the last to train.
+    is_made = train and job.belongs_to.source.cost_to_make(job.belongs_to)
+    return str(TrainJob(job.folder, job.belongs_to)) if is_made else job.checkpoint.fingerprint
 
 
 def _cost_of_followers(folder: RunFolder, entry: RunProgress) -> float:
