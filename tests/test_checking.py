@@ -79,3 +79,15 @@ def test_scores_take_a_pass_for_each_head_of_the_model_that_is_there(tmp_path):
     }
     assert found == {"evaluation": 1.0, "pattern": 1.0, "head_scores": pytest.approx(costs.WORKED_AGAIN * 480)}
     assert costs.worker_bytes([replace(of_run, n_bytes=10**9)], study) == costs.WORKER_BYTES + 2 * 10**9
+
+
+def test_of_a_series_on_a_hub_no_weights_are_downloaded(quick, hub_server, tmp_path):
+    for step in (10, 20):
+        saved(tmp_path / "model" / str(step), "llama_gqa", step)
+        hub_server.add("lab/tiny", f"step{step}", tmp_path / "model" / str(step))
+    facts = checked(tmp_path, '"lab/tiny"')
+    assert facts.problems == ()
+    (run,) = facts.runs
+    assert (run.run, run.steps, run.is_here) == ("tiny", (10, 20), False)
+    assert facts.disk_needed > 2 * run.n_bytes
+    assert not list((tmp_path / "hf").rglob("model.safetensors"))

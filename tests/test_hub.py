@@ -64,6 +64,11 @@ def left() -> list[str]:
     return sorted(path.name for path in cache().glob("models--*/blobs/*"))
 
 
+def test_configuration_and_tokenizer_come_without_the_weights(tiny):
+    with HubOrigin(REPO).small_files(HubOrigin(REPO).entries()[0]) as folder:
+        assert sorted(path.name for path in folder.iterdir()) == ["config.json", "tokenizer.json"]
+
+
 def test_branches_and_tags_are_listed_by_step_and_one_commit_is_one_entry(tiny):
     tiny.add(REPO, "step500-tokens2B", revision(500), tag=True)
     tiny.add(REPO, "step500", revision(500))

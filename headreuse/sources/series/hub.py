@@ -13,7 +13,7 @@ from headreuse.sources.series.base import Entry, Origin
 from headreuse.sources.series.cache import Listing, Revision, cache_folder, in_words, size_in_bytes
 from headreuse.sources.series.eviction import drop_drafts, evict
 from headreuse.sources.series.hub_download import Download, OnProgress, not_there
-from headreuse.sources.series.hub_files import COMMIT, CONFIGURATION, HubFile, is_whole, needed
+from headreuse.sources.series.hub_files import COMMIT, CONFIGURATION, SMALL, HubFile, is_whole, needed
 from headreuse.sources.series.known import REPO
 from headreuse.sources.series.names import in_order, parse_name
 
@@ -79,6 +79,17 @@ class HubOrigin(Origin):
             download = Download(client, revision, entry.place, self.on_progress)
             found = [download.one(file) for file in listed if file.name == CONFIGURATION]
         return (found[0] if found else None), listed
+
+    @contextmanager
+    def small_files(self, entry: Entry) -> Iterator[Path]:
+        """The folder with an entry's configuration and tokenizer, downloaded where they are not in the cache."""
+        revision, client = self._revision(entry), self._client()
+        download = Download(client, revision, entry.place, self.on_progress)
+        with revision.used():
+            for file in self._listed(client, revision, entry.place):
+                if file.name in SMALL:
+                    download.one(file)
+            yield revision.folder
 
     def _client(self) -> "HubClient":
         # The client's library takes half a second to load, and commands that only list what is measured need none.
