@@ -129,7 +129,7 @@ def test_a_file_of_nothing_but_faults_is_told_in_a_few_lines():
     st.text(max_size=20),
     st.sampled_from([".jsonl", ".csv"]),
 )
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=25, deadline=None)
 def test_whatever_a_file_holds_it_is_read_or_refused_line_by_line(value, text, suffix):
     good = "clean,answer\na,b\n" if suffix == ".csv" else '{"clean": "a", "answer": "b"}\n'
     for content in (good + json.dumps(value), good + text, text.encode("utf-8", "surrogatepass")):

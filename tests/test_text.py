@@ -268,7 +268,9 @@ def test_scores_that_need_partners_say_so_and_ten_lines_of_python_compare_two_fi
     tokenizer, model = wrapped(merging()), text_model("llama_gqa")
     a = from_text(tokenizer, CLEAN, ANSWERS, task="sums")
     b = from_text(tokenizer, [f"Reverse: {n} ->" for n in range(10, 20)], [f" {n % 10}1" for n in range(10, 20)])
-    scores = [SCORES["mean_ablation"].fitting(model, prompts) for prompts in (a, b)]
+    with pytest.raises(HeadreuseError, match=r"sums: prompts are not of one layout.*give position='pooled'"):
+        mean_ablation(model, a)
+    scores = [mean_ablation(model, prompts, position=prompts.position) for prompts in (a, b)]
     found = compare(*scores, settings=ComparisonSettings(n_permutations=20), generator=np.random.default_rng(0))
     assert np.isfinite(found.loc[found["outcome"] == "log_prob", "value"]).all()
     for name, score in SCORES.items():

@@ -165,6 +165,12 @@ def _require_known(kind: str, name: str, choices: tuple[str, ...]) -> None:
 
 
 def _require_same_layout(prompts: Prompts, source: Prompts) -> None:
+    for given in (prompts, source):
+        if not given.is_aligned:
+            raise HeadreuseError(
+                f"{given.task}: prompts are not of one layout, so a mean per position would mix them; "
+                f"give position={given.position!r}"
+            )
     if prompts.layout != source.layout:
         raise HeadreuseError(
             f"{prompts.task}: the reference prompts have another layout; "
