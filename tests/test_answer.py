@@ -17,7 +17,8 @@ from headreuse import figures
 from headreuse.correlation import Power, correlation_table
 from headreuse.report import ReportInputs, correlation_page, markdown
 from headreuse.report import power as powers
-from headreuse.report.answer import answer, asked
+from headreuse.report.answer import answer
+from headreuse.report.asked import asked
 from headreuse.report.caveats import COUPLING
 from headreuse.report.clocks import learning, spreads
 from headreuse.report.findings import primary_finding
@@ -146,7 +147,7 @@ def test_each_verdict_is_told_plainly_with_what_would_be_needed(make, start, mid
 def test_the_first_lines_of_page_and_markdown_take_no_statistics(make):
     inputs = make()
     page = correlation_page(inputs)
-    first = [asked(inputs.study)[0], *page.answer[:3]]
+    first = [asked(inputs)[0], *page.answer[:3]]
     assert not [JARGON.findall(line) for line in first if JARGON.search(line)]
     assert [JARGON.search(line) for line in page.answer[3:4]] != [None]
     lines = [line for line in markdown(inputs, page, all_rows="rows.csv").splitlines() if line]

@@ -238,6 +238,7 @@ def joined(tmp_path_factory, inputs) -> Joined:
     root = tmp_path_factory.mktemp("runs")
     folders = [run_folder(root / name) for name in ("one", "two")]
     made = {name: table for name, table in vars(inputs).items() if isinstance(table, pd.DataFrame)}
+    made["measured_transfer"] = pd.DataFrame([], columns=["group", "seed", "step"])
     made["overlap"] = made["overlap"][made["overlap"]["outcome"].isin(["exact_match", "pattern"])]
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(join, "make_tables", lambda folder: made)

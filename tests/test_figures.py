@@ -261,14 +261,14 @@ def test_a_seed_with_fewer_heads_leaves_panels_empty(one_pattern):
 
 def test_gap_is_drawn_for_each_seed(inputs, related):
     transfer, overlap = (inputs.of_group(name, related) for name in ("transfer", "overlap"))
-    figure = figures.overlap_and_gap(transfer, overlap, main=related.main.task)
+    figure = figures.overlap_over_steps(figures.gap_of(transfer), overlap, main=related.main.task)
     for seed in (0, 1):
         np.testing.assert_allclose(figure.data[seed].y, rows_of(transfer, seed=seed)["gap"], rtol=1e-3)
 
 
 def test_overlap_markers_are_hollow_where_and_only_where_a_checkpoint_is_not_usable(inputs, related):
     transfer, overlap = (inputs.of_group(name, related) for name in ("transfer", "overlap"))
-    figure = figures.overlap_and_gap(transfer, overlap, main=related.main.task)
+    figure = figures.overlap_over_steps(figures.gap_of(transfer), overlap, main=related.main.task)
     trace = next(trace for trace in figure.data if trace.name == "seed 1 with reverse")
     metric = {"metric": "ablation_map_difference", "outcome": "exact_match"}
     rows = rows_of(overlap, seed=1, task_a=related.main.task, task_b="reverse", **metric)
@@ -280,7 +280,7 @@ def test_overlap_markers_are_hollow_where_and_only_where_a_checkpoint_is_not_usa
 
 def test_a_measure_chosen_in_trajectories_changes_the_overlap_alone(inputs, related):
     transfer, overlap = (inputs.of_group(name, related) for name in ("transfer", "overlap"))
-    figure = figures.overlap_and_gap(transfer, overlap, main=related.main.task)
+    figure = figures.overlap_over_steps(figures.gap_of(transfer), overlap, main=related.main.task)
     chosen = frame(figure, "attention_difference")
     fixed = [trace for trace in chosen.data if trace.y is None]
     assert len(chosen.data) == len(figure.data)
@@ -379,7 +379,7 @@ def every_figure(inputs):
     yield figures.ablation_maps(scores, tasks=tasks)
     yield figures.overlap_matrices(overlap, tasks=tasks)
     yield figures.attention_patterns(found, {0: figures.heads_that_matter(last, tasks=tasks)}, tasks=tasks)
-    yield figures.overlap_and_gap(transfer, overlap, main=group.main.task)
+    yield figures.overlap_over_steps(figures.gap_of(transfer), overlap, main=group.main.task)
     yield figures.overlap_against_transfer(points, kinds={group.name: group.kind})
     yield figures.regimes(transfer)
 

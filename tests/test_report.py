@@ -15,7 +15,8 @@ from invented import report_inputs, small_study
 
 from headreuse.correlation.wording import counted
 from headreuse.report import ReportInputs, render
-from headreuse.report.answer import answer, asked
+from headreuse.report.answer import answer
+from headreuse.report.asked import asked
 from headreuse.report.caveats import caveats
 from headreuse.report.exhibits import MAX_SLIDER_STEPS, on_slider
 from headreuse.report.tables import table
@@ -264,7 +265,7 @@ def two_groups(**changes) -> ReportInputs:
 
 
 def test_the_question_names_every_group_and_its_lengths():
-    said = " ".join(asked(small_study()))
+    said = " ".join(asked(two_groups()))
     assert "Group capitalize_reverse (related): capitalize_reverse (trained to length 8) with capitalize (to 16" in said
     assert "Group copy_control (control): copy (trained to length 8) with reverse (to 16)." in said
 

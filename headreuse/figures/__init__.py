@@ -14,29 +14,34 @@ from headreuse.figures.matrices import overlap_matrices
 from headreuse.figures.patterns import HeadOfInterest, RunPattern, attention_patterns, heads_that_matter
 from headreuse.figures.seeds import seed_colours
 from headreuse.figures.specificity import functional_specificity
+from headreuse.figures.steps import StepAxis, step_axis
 from headreuse.figures.style import escaped, task_colours
 from headreuse.figures.training_log import training_log
-from headreuse.figures.trajectories import overlap_and_gap, regimes
+from headreuse.figures.trajectories import Beside, gap_of, overlap_over_steps, regimes
 from headreuse.figures.views import with_slider
 
 __all__ = [
+    "Beside",
     "HeadOfInterest",
     "RunPattern",
+    "StepAxis",
     "ablation_maps",
     "accuracy_curves",
     "attention_patterns",
     "escaped",
     "forest",
     "functional_specificity",
+    "gap_of",
     "heads_that_matter",
     "learning_clocks",
     "overlap_against_transfer",
-    "overlap_and_gap",
     "overlap_matrices",
+    "overlap_over_steps",
     "overlap_points",
     "regimes",
     "seed_bands",
     "seed_colours",
+    "step_axis",
     "task_colours",
     "training_log",
     "with_slider",

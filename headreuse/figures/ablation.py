@@ -29,8 +29,10 @@ def ablation_maps(head_scores: pd.DataFrame, *, tasks: Sequence[str], baseline_f
     """
     choices = _choices(head_scores)
     n_layers, n_heads = int(head_scores["layer"].max()) + 1, int(head_scores["head"].max()) + 1
-    height, margin = int(np.clip(38 * n_layers, 110, 420)), (46, 70, 40, 44)
-    wide = Arrangement(columns=4, height=height, row_gap=96, margin=margin, column_gap=0.05)
+    height, margin = int(np.clip(38 * n_layers, 110, max(420, 12 * n_layers))), (46, 70, 40, 44)
+    # A head is at least 15 pixels wide on a page of 1,280.
+    columns = 4 if n_heads <= 16 else 2 if n_heads <= 36 else 1
+    wide = Arrangement(columns=columns, height=height, row_gap=96, margin=margin, column_gap=0.05)
     narrow = Arrangement(columns=1, height=height, row_gap=92, margin=margin)
     figure = go.Figure(layout=panel_layout(len(tasks), wide, narrow, coloraxis={"colorscale": SIGNED}))
     for index in range(len(tasks)):
@@ -97,7 +99,8 @@ def _title(task: str, entry: _Map | None, floor: float) -> str:
     if entry is None:
         return subtitled(escaped(task), "not measured")
     dead = ", below the floor" if entry.outcome == "exact_match" and entry.baseline < floor else ""
-    return subtitled(escaped(task), f"baseline {entry.baseline:z.2f} at length {entry.length}{dead}")
+    where = f"at length {entry.length}" if entry.length else "over all prompts"
+    return subtitled(escaped(task), f"baseline {entry.baseline:z.2f} {where}{dead}")
 
 
 def _heatmap(index: int, n_layers: int, n_heads: int) -> go.Heatmap:

@@ -8,7 +8,7 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from headreuse.figures.panels import Arrangement, panel_axes, panel_layout, panel_titles
-from headreuse.figures.seeds import seed_line
+from headreuse.figures.seeds import run_name, seed_line
 from headreuse.figures.style import MUTED, escaped, rounded
 
 
@@ -20,7 +20,7 @@ def learning_clocks(clocks: pd.DataFrame) -> go.Figure:
     """
     panels = list(dict.fromkeys(clocks[["group", "role"]].itertuples(index=False, name=None)))
     seeds = sorted(clocks["seed"].unique())
-    legend = [f"seed {seed}" for seed in seeds]
+    legend = [run_name(seed) for seed in seeds]
     titles = [f"{escaped(group)} <span style='color:{MUTED}'>{role}</span>" for group, role in panels]
     figure = go.Figure(layout=_layout(titles, legend))
     by_line = dict(list(clocks.groupby(["group", "role", "seed"])))

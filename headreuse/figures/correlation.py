@@ -9,12 +9,14 @@ import plotly.graph_objects as go
 
 from headreuse.figures.measures import measures, with_measure
 from headreuse.figures.panels import Arrangement, panel_axes, panel_layout, panel_titles
-from headreuse.figures.seeds import legend_entry, seed_colours, seed_symbols, unusable_entry, usable_symbols
+from headreuse.figures.seeds import legend_entry, run_name, seed_colours, seed_symbols, unusable_entry, usable_symbols
 from headreuse.figures.style import MUTED, escaped, rounded, tinted
 from headreuse.figures.trajectories import pairs_of_main
 from headreuse.figures.views import Key, View, add_views, choice, keys
+from headreuse.study.transfer_rows import OF_ACCURACY, measures_among
 
-TRANSFER_METRICS = ("gap", "transfer_fraction")
+PLACE = ("measure", "metric", "outcome", "group", "seed", "step", "overlap", "usable")
+"""The columns of points that are not transfer."""
 
 
 def overlap_against_transfer(points: pd.DataFrame, *, kinds: Mapping[str, str]) -> go.Figure:
@@ -29,7 +31,10 @@ def overlap_against_transfer(points: pd.DataFrame, *, kinds: Mapping[str, str]) 
     """
     groups = [group for group in kinds if group in set(points["group"])]
     seeds = sorted(points["seed"].unique())
-    choices = [choice("measure", measures(points)), choice("transfer_metric", TRANSFER_METRICS)]
+    choices = [
+        choice("measure", measures(points)),
+        choice("transfer_metric", [name for name in points if name not in PLACE]),
+    ]
     legend = _legend(seeds)
     titles = [f"{escaped(group)} <span style='color:{MUTED}'>{escaped(kinds[group])}</span>" for group in groups]
     figure = go.Figure(layout=_layout(titles, [str(trace.name) for trace in legend]))
@@ -53,7 +58,7 @@ def overlap_against_transfer(points: pd.DataFrame, *, kinds: Mapping[str, str]) 
 
 
 def overlap_points(overlap: pd.DataFrame, transfer: pd.DataFrame, *, mains: Mapping[str, str]) -> pd.DataFrame:
-    """One row per measure and checkpoint: measure, metric, group, seed, step, overlap, usable, gap, transfer_fraction.
+    """One row per measure and checkpoint: columns `PLACE` and those of transfer that have a value anywhere.
 
     `overlap` is the mean over main's auxiliaries, usable where all of them are. `mains` names each group's main task.
     """
@@ -62,7 +67,9 @@ def overlap_points(overlap: pd.DataFrame, transfer: pd.DataFrame, *, mains: Mapp
     by = ["measure", "metric", "outcome", "group", "seed", "step"]
     pairs = pairs.assign(usable=pairs["usable"].fillna(False).astype(bool))
     means = pairs.groupby(by, sort=False, as_index=False).agg(overlap=("value", _mean), usable=("usable", "all"))
-    return means.merge(transfer[["group", "seed", "step", *TRANSFER_METRICS]], on=["group", "seed", "step"], how="left")
+    shown = [*measures_among(transfer.columns), *OF_ACCURACY]
+    shown = [name for name in shown if transfer[name].notna().any()] or list(OF_ACCURACY)
+    return means.merge(transfer[["group", "seed", "step", *shown]], on=["group", "seed", "step"], how="left")
 
 
 def _mean(values: pd.Series) -> float:
@@ -74,7 +81,7 @@ def _legend(seeds: Sequence[int]) -> list[go.Scatter]:
     colours, symbols = seed_colours(seeds), seed_symbols(seeds)
     markers = [{"symbol": symbols[seed], "size": 8, "color": colours[seed]} for seed in seeds]
     named = [
-        legend_entry(f"seed {seed}", legendgroup=f"seed {seed}", mode="markers", marker=marker)
+        legend_entry(run_name(seed), legendgroup=run_name(seed), mode="markers", marker=marker)
         for seed, marker in zip(seeds, markers, strict=True)
     ]
     return [*named, unusable_entry()]
@@ -92,8 +99,8 @@ def _run(seed: int, seeds: Sequence[int], panel: int) -> go.Scatter:
         mode="lines+markers",
         line={"color": tinted(colour, 0.35), "width": 1},
         marker={"size": 8, "color": colour, "line": {"color": colour, "width": 1.3}},
-        name=f"seed {seed}",
-        legendgroup=f"seed {seed}",
+        name=run_name(seed),
+        legendgroup=run_name(seed),
         showlegend=False,
         hovertemplate="step %{customdata}: overlap %{x:.3g}, transfer %{y:.3f}",
         **panel_axes(panel),

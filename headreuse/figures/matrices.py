@@ -11,6 +11,7 @@ from jaxtyping import Float
 
 from headreuse.figures.measures import measures, similarities, with_measure
 from headreuse.figures.panels import Arrangement, panel_axes, panel_layout, panel_titles
+from headreuse.figures.seeds import run_name
 from headreuse.figures.style import FRACTION, rounded_rows, wrapped
 from headreuse.figures.views import Key, View, add_views, choice, keys
 
@@ -55,7 +56,7 @@ def _layout(seeds: Sequence[int], n_tasks: int) -> go.Layout:
     wide = Arrangement(columns=n_columns, more=dict.fromkeys(inner, False), **place)
     narrow = Arrangement(columns=1, more=dict.fromkeys(inner, True), **place)
     scale = {"colorscale": FRACTION, "cmin": 0, "cmax": 1}
-    titles = panel_titles([f"seed {seed}" for seed in seeds])
+    titles = panel_titles([run_name(seed) for seed in seeds])
     return panel_layout(len(seeds), wide, narrow, coloraxis=scale, annotations=titles)
 
 

@@ -7,10 +7,16 @@ from typing import Any
 import pandas as pd
 import plotly.graph_objects as go
 
-from headreuse.figures.style import MUTED, SAFE
+from headreuse.figures.style import MUTED, SAFE, escaped
 
 SYMBOLS = ("circle", "square", "diamond", "triangle-up", "pentagon", "star", "cross", "hexagon")
 """Each has an `-open` form."""
+
+
+def run_name(label: object) -> str:
+    """What a run is called, escaped: `seed 0`, or its name where it has one."""
+    text = str(label)
+    return f"seed {text}" if text.isdigit() else escaped(text)
 
 
 def seed_colours(seeds: Iterable[int]) -> dict[int, str]:
@@ -34,10 +40,10 @@ def seed_line(seed: int, seeds: Sequence[int], *, dash: str = "solid", **more: A
     return go.Scatter(
         {
             "mode": "lines+markers",
-            "name": f"seed {seed}",
+            "name": run_name(seed),
             "line": {"color": colour, "width": 1.8, "dash": dash},
             "marker": {"symbol": symbol, "size": 7, "color": colour, "line": {"color": colour, "width": 1.2}},
-            "legendgroup": f"seed {seed}",
+            "legendgroup": run_name(seed),
             **more,
         }
     )

@@ -6,7 +6,7 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from headreuse.figures.panels import Arrangement, panel_axes, panel_layout, panel_titles
-from headreuse.figures.seeds import seed_line
+from headreuse.figures.seeds import run_name, seed_line
 from headreuse.figures.style import rounded
 from headreuse.figures.views import View, add_views, choice
 from headreuse.store.training_log import REGIMES
@@ -31,7 +31,7 @@ def training_log(log: pd.DataFrame) -> go.Figure:
     choices = [choice("task", list(log.sort_values("role", ascending=False, kind="stable")["task"].unique()))]
     wide = Arrangement(columns=3, height=220, column_gap=0.06)
     titles = panel_titles([TITLES[regime] for regime in shown])
-    legend = [f"seed {seed}" for seed in seeds]
+    legend = [run_name(seed) for seed in seeds]
     figure = go.Figure(
         layout=panel_layout(len(shown), wide, Arrangement(columns=1, height=150), legend=legend, annotations=titles)
     )

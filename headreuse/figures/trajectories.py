@@ -1,6 +1,7 @@
 """How do transfer and overlap change while a model trains? Lines over steps, one for each seed."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
@@ -8,7 +9,8 @@ import plotly.graph_objects as go
 
 from headreuse.figures.measures import measures, with_measure
 from headreuse.figures.panels import Arrangement, panel_axes, panel_layout, panel_titles
-from headreuse.figures.seeds import legend_entry, seed_line, seed_symbols, unusable_entry, usable_symbols
+from headreuse.figures.seeds import legend_entry, run_name, seed_line, seed_symbols, unusable_entry, usable_symbols
+from headreuse.figures.steps import STEPS, StepAxis
 from headreuse.figures.style import DASHES, MUTED, escaped, rounded
 from headreuse.figures.views import Key, View, add_views, choice
 
@@ -20,36 +22,56 @@ REGIMES = {
 """Columns of the transfer table and what they are called."""
 
 
-def overlap_and_gap(transfer: pd.DataFrame, overlap: pd.DataFrame, *, main: str) -> go.Figure:
-    """Generalization gap and overlap of main with each auxiliary over the steps of one group, a line per seed.
+@dataclass(frozen=True)
+class Beside:
+    """What is shown beside overlap."""
+
+    title: str
+    rows: pd.DataFrame
+    """Columns seed, step and one for each line of a run, in the order of their dashes."""
+
+    @property
+    def lines(self) -> list[str]:
+        """The columns that hold values."""
+        return [str(name) for name in self.rows if name not in ("seed", "step")]
+
+
+def gap_of(transfer: pd.DataFrame) -> Beside:
+    """The generalization gap, from the `transfer` rows of one group."""
+    return Beside("generalization gap", transfer[["seed", "step", "gap"]])
+
+
+def overlap_over_steps(beside: Beside, overlap: pd.DataFrame, *, main: str, axis: StepAxis = STEPS) -> go.Figure:
+    """Overlap of main with each auxiliary over the steps of one group, a line per run; beside it what goes with it.
 
     Args:
-        transfer: the `transfer` rows of one group.
-        overlap: its `overlap` rows; only pairs of main with an auxiliary are shown.
+        beside: transfer, or the tasks' accuracy.
+        overlap: the `overlap` rows of one group.
         main: the main task.
+        axis: of training.
 
     Views: measure. Hollow markers are checkpoints whose overlap is not usable; bars are its 95 % interval.
     """
     pairs = pairs_of_main(with_measure(overlap), main)
-    seeds = sorted({*transfer["seed"], *pairs["seed"]})
+    seeds = sorted({*beside.rows["seed"], *pairs["seed"]})
     others = list(dict.fromkeys(pairs["task_b"]))
     choices = [choice("measure", measures(pairs))]
 
-    fixed = [_gap_line(transfer[transfer["seed"] == seed], seed, seeds) for seed in seeds]
+    fixed = list(_lines_beside(beside, seeds, axis))
     fixed += _legend_of_pairs(others)
-    lines = [_overlap_line(seed, seeds, other, dash) for other, dash in _dashed(others) for seed in seeds]
-    titles = ["generalization gap", f"overlap of {escaped(main)} with its auxiliaries"]
-    legend = [str(trace.name) for trace in fixed]
+    lines = [_overlap_line(seed, seeds, other, dash, axis) for other, dash in _dashed(others) for seed in seeds]
+    titles = [beside.title, f"overlap of {escaped(main)} with its auxiliaries"]
+    legend = [str(trace.name) for trace in fixed if trace.showlegend is not False]
     wide, narrow = Arrangement(columns=2, height=260), Arrangement(columns=1, height=230)
     figure = go.Figure(layout=panel_layout(2, wide, narrow, legend=legend, annotations=panel_titles(titles)))
     figure.add_traces([*fixed, *lines])
-    figure.update_xaxes(title_text="training step")
+    figure.update_xaxes(**axis.layout)
     figure.update_layout(yaxis={"rangemode": "tozero"}, xaxis2={"matches": "x"})
 
     views: dict[Key, View] = {}
     for measure in choices[0].values:
         rows = pairs[pairs["measure"] == measure]
-        changes = [{"type": "scatter"} for _ in fixed] + list(_changes(rows, seeds, others))
+        changes = [{"type": "scatter"} for _ in fixed] + list(_changes(rows, seeds, others, axis))
         views[measure,] = View(changes, {"yaxis2": {"title": {"text": escaped(rows["metric"].iloc[0])}}})
     return add_views(figure, choices, views)
 
@@ -72,26 +94,31 @@ def _dashed(others: Sequence[str]) -> list[tuple[str, str]]:
     return [(other, DASHES[index % len(DASHES)]) for index, other in enumerate(others)]
 
 
-def _gap_line(rows: pd.DataFrame, seed: int, seeds: Sequence[int]) -> go.Scatter:
-    rows = rows.sort_values("step")
-    points: dict[str, Any] = {"x": rows["step"].tolist(), "y": rounded(rows["gap"])}
-    return seed_line(seed, seeds, hovertemplate="step %{x}: gap %{y:.3f}", **points)
+def _lines_beside(beside: Beside, seeds: Sequence[int], axis: StepAxis) -> Iterator[go.Scatter]:
+    for place, (name, dash) in enumerate(_dashed(beside.lines)):
+        for seed in seeds:
+            rows = beside.rows[beside.rows["seed"] == seed].sort_values("step")
+            points: dict[str, Any] = {"x": axis.places(rows["step"]), "y": rounded(rows[name]), "dash": dash}
+            hover = f"{axis.hover}: {escaped(name.replace('_', ' '))} %{{y:.3f}}"
+            yield seed_line(seed, seeds, hovertemplate=hover, showlegend=None if place == 0 else False, **points)
 
 
-def _overlap_line(seed: int, seeds: Sequence[int], other: str, dash: str) -> go.Scatter:
+def _overlap_line(seed: int, seeds: Sequence[int], other: str, dash: str, axis: StepAxis) -> go.Scatter:
     return seed_line(
         seed,
         seeds,
         dash=dash,
-        name=f"seed {seed} with {escaped(other)}",
+        name=f"{run_name(seed)} with {escaped(other)}",
         showlegend=False,
-        hovertemplate="step %{x}: %{y:.3g}",
+        hovertemplate=f"{axis.hover}: %{{y:.3g}}",
         error_y={"type": "data", "symmetric": False, "thickness": 0.8, "width": 0},
         **panel_axes(1),
     )
 
 
-def _changes(rows: pd.DataFrame, seeds: Sequence[int], others: Sequence[str]) -> Iterator[dict[str, Any]]:
+def _changes(
+    rows: pd.DataFrame, seeds: Sequence[int], others: Sequence[str], axis: StepAxis
+) -> Iterator[dict[str, Any]]:
     """What changes with the measure: values, hollow markers, intervals; in the order of the lines."""
     symbols = seed_symbols(seeds)
     by_line = dict(list(rows.sort_values("step").groupby(["task_b", "seed"])))
@@ -104,26 +131,26 @@ def _changes(rows: pd.DataFrame, seeds: Sequence[int], others: Sequence[str]) ->
                 "arrayminus": rounded(value - line["ci_low"].to_numpy(float), 3),
             }
             marker = {"symbol": usable_symbols(line["usable"], symbols[seed])}
-            points = {"x": line["step"].tolist(), "y": rounded(value)}
+            points = {"x": axis.places(line["step"]), "y": rounded(value)}
             yield {"type": "scatter", **points, "marker": marker, "error_y": bars}
 
 
-def regimes(transfer: pd.DataFrame) -> go.Figure:
+def regimes(transfer: pd.DataFrame, *, axis: StepAxis = STEPS) -> go.Figure:
     """Main's accuracy over the steps of one group in each of the three regimes of length, a line per seed."""
     seeds = sorted(transfer["seed"].unique())
     shown = [name for name in REGIMES if transfer[name].notna().any()] or list(REGIMES)
     wide = Arrangement(columns=3, height=220, column_gap=0.06)
     narrow = Arrangement(columns=1, height=150)
     titles = panel_titles([REGIMES[name] for name in shown])
-    legend = [f"seed {seed}" for seed in seeds]
+    legend = [run_name(seed) for seed in seeds]
     figure = go.Figure(layout=panel_layout(len(shown), wide, narrow, legend=legend, annotations=titles))
     for index, name in enumerate(shown):
         for seed in seeds:
             rows = transfer[transfer["seed"] == seed].sort_values("step")
-            points: dict[str, Any] = {"x": rows["step"].tolist(), "y": rounded(rows[name])}
-            more: dict[str, Any] = {"showlegend": index == 0, "hovertemplate": "step %{x}: %{y:.3f}"}
+            points: dict[str, Any] = {"x": axis.places(rows["step"]), "y": rounded(rows[name])}
+            more: dict[str, Any] = {"showlegend": index == 0, "hovertemplate": f"{axis.hover}: %{{y:.3f}}"}
             figure.add_trace(seed_line(seed, seeds, **points, **more, **panel_axes(index)))
-    figure.update_xaxes(title_text="training step")
+    figure.update_xaxes(**axis.layout)
     figure.update_yaxes(range=[-0.03, 1.05])
     figure.update_layout(yaxis={"title": {"text": "accuracy of main"}})
     return figure

@@ -3,7 +3,8 @@
 from headreuse.correlation.wording import counted
 from headreuse.report.inputs import ReportInputs
 from headreuse.report.power import SEEDS_TO_TEST, TO_TEST
-from headreuse.report.wording import listed
+from headreuse.report.words import is_given, run_word, words_of
+from headreuse.study.config import Group
 
 NUMBER_WORDS = {1: "One", 2: "Two", 3: "Three"}
 COUPLING = (
@@ -11,47 +12,67 @@ COUPLING = (
     "step alone, unrelated heads look related in about a third of simulated studies with six seeds."
 )
 """Said wherever that difference is shown."""
+CORRELATIONAL = (
+    "Overlap is correlational: that two tasks need the same heads does not show that sharing them causes transfer."
+)
+HOW_TO_MEASURE_IT = 'To ask that, give the prompts a column length, or name a file of transfer: transfer = "mine.csv".'
 
 
 def caveats(inputs: ReportInputs) -> list[str]:
     """About seeds, checkpoints, causes, unusable checkpoints and failures."""
-    return [_seeds(len(inputs.study.seeds)), *general_caveats(inputs), *_pooled(inputs)]
+    if inputs.study.question.transfer is None:
+        return [*_without_transfer(inputs), *_unusable(inputs), *_problems(len(inputs.problems))]
+    return [_runs(inputs), *general_caveats(inputs)]
 
 
 def general_caveats(inputs: ReportInputs) -> list[str]:
     """Those that hold for any number of seeds."""
+    runs = run_word(inputs.study)
     return [
         "Checkpoints of one run are autocorrelated: nearly everything trends while a model trains, so two series move "
-        "together even if they are not related. No p-value over checkpoints is printed: seeds are compared with each "
-        "other. An interval takes each run as one observation, and it takes 6 of them.",
-        "Seeds that learn sooner have everything sooner, both heads alike and a small gap. So a relation at the same "
-        "step is no evidence by itself; it has to hold at the same progress and given both tasks' accuracies, too.",
-        "Overlap is correlational: that two tasks need the same heads does not show that sharing them causes transfer.",
+        f"together even if they are not related. No p-value over checkpoints is printed: {runs}s are compared with "
+        "each other. An interval takes each run as one observation, and it takes 6 of them.",
+        f"{runs.capitalize()}s that learn sooner have everything sooner, both heads alike and more transfer. So a "
+        "relation at the same step is no evidence by itself; it has to hold at the same progress and given both tasks' "
+        "accuracies, too.",
+        CORRELATIONAL,
         *_unusable(inputs),
         *_problems(len(inputs.problems)),
     ]
 
 
-def _seeds(n: int) -> str:
+def _without_transfer(inputs: ReportInputs) -> list[str]:
+    """What a study that has overlap alone leaves open."""
+    return [
+        f"Transfer was not measured, so nothing is said on whether it goes with sharing. {HOW_TO_MEASURE_IT}",
+        "Checkpoints of one run are not independent, and nearly everything trends while a model trains: a change over "
+        "its steps describes this run. Another one may go another way.",
+        "That two tasks need the same heads does not say that those do the same in both. Tasks may share heads that "
+        "every text needs, so a pair of unrelated tasks beside them is worth more than chance to compare with.",
+    ]
+
+
+def _runs(inputs: ReportInputs) -> str:
+    run, n = run_word(inputs.study), n_runs(inputs)
     if n >= SEEDS_TO_TEST:
-        return f"The unit of replication is the seed, not the checkpoint; there are {n} in each group."
-    verb = "describes, it does" if n == 1 else "describe, they do"
+        return f"The unit of replication is the {run}, not the checkpoint; there are {n} in each group."
+    verb = f"{run} describes, it does" if n == 1 else f"{run}s describe, they do"
+    needed = words_of(inputs.study, None)(TO_TEST)
     return (
-        f"{NUMBER_WORDS[n]} seed{'' if n == 1 else 's'} {verb} not test: the seed is the unit of replication, and at "
-        f"least {TO_TEST}, are needed to distinguish a relation over training from chance."
+        f"{NUMBER_WORDS[n]} {verb} not test: the {run} is the unit of replication, and at least {needed}, are needed "
+        "to distinguish a relation over training from chance."
     )
 
 
-def _pooled(inputs: ReportInputs) -> list[str]:
-    """Tasks with head scores and no mean pattern: their prompts do not line up."""
-    scored = set(inputs.head_scores["task"]) if len(inputs.head_scores) else set()
-    tasks = sorted(scored - {entry.mean.task for entry in inputs.patterns})
-    if not tasks:
-        return []
-    return [
-        f"Prompts of {listed(tasks)} do not line up: an ablated head writes one mean over all positions, and attention "
-        "patterns are not compared."
-    ]
+def n_runs(inputs: ReportInputs) -> int:
+    """Runs of the group with the most: the study's seeds, or the runs of a series that is given."""
+    counts = [_n_given(inputs, group) if is_given(group) else len(inputs.study.seeds) for group in inputs.study.groups]
+    return max(counts)
+
+
+def _n_given(inputs: ReportInputs, group: Group) -> int:
+    rows = inputs.of_group("overlap", group)
+    return max(1, rows["seed"].nunique() if len(rows) else 0)
 
 
 def _unusable(inputs: ReportInputs) -> list[str]:

@@ -4,8 +4,9 @@ from headreuse.report import clocks, estimates, heads, training
 from headreuse.report.answer import answer
 from headreuse.report.caveats import general_caveats
 from headreuse.report.inputs import ReportInputs
-from headreuse.report.page import Page, Section
+from headreuse.report.page import Page
 from headreuse.report.power import limits_of_power
+from headreuse.report.sections import Section
 
 CORRELATION_SECTIONS = (
     Section("estimates", "How does transfer go with overlap in each group?", "Every estimate with its interval.",

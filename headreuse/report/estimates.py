@@ -10,7 +10,7 @@ from headreuse.figures.forest import contrast_with_its_statistic, shown_rows
 from headreuse.figures.measures import with_measure
 from headreuse.figures.specificity import specificity_over_seeds
 from headreuse.report.caveats import COUPLING
-from headreuse.report.exhibits import Exhibit, title
+from headreuse.report.exhibits import Exhibit, axis_of, title
 from headreuse.report.inputs import ReportInputs
 from headreuse.report.tables import table
 
@@ -69,7 +69,7 @@ def bands(inputs: ReportInputs) -> Iterator[Exhibit]:
             title(group),
             "Does overlap change when transfer appears, in all seeds? The line is the median over seeds. Overlap "
             "that is not usable is left out, so its median may be over fewer seeds.",
-            figures.seed_bands(rows, kind=group.kind),
+            figures.seed_bands(rows, kind=group.kind, axis=axis_of(inputs, group)),
             (table(_distinct(medians), MEDIANS),),
             is_wide=True,
         )

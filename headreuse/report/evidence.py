@@ -41,7 +41,7 @@ def evidence(inputs: ReportInputs) -> list[str]:
     primary, published = primary_finding(inputs), published_finding(inputs)
     found = [_numbers(primary)] if primary else []
     if published:
-        found.append(f"Exploratory, with the published measure: {_exploratory(published)}")
+        found.append(f"Exploratory, with the published measure: {_exploratory(published, inputs)}")
     controls = _controls(inputs, primary) if primary else []
     rows = inputs.correlation
     return [*found, *_contrasted(inputs), *controls, *_family(rows), *reversals(inputs), *_over_groups(inputs)]
@@ -50,6 +50,8 @@ def evidence(inputs: ReportInputs) -> list[str]:
 def _numbers(finding: Finding) -> str:
     """The correlations and p of the primary question."""
     towards = "negative" if _sign(finding.row) < 0 else "positive"
+    if np.isnan(finding.value("step_adjusted")) and np.isfinite(finding.own):
+        return _numbers_of_trend(finding, towards)
     parts = listed([_part(finding, name, words) for name, words in PARTS.items() if name in finding.parts])
     together = "" if finding.verdict == NOT_TESTABLE else f"; for all together p = {_p(finding.row)}"
     points = counted(finding.n_points, "usable checkpoint")
@@ -61,6 +63,17 @@ def _numbers(finding: Finding) -> str:
     )
 
 
+def _numbers_of_trend(finding: Finding, towards: str) -> str:
+    """Where runs have nothing but their trend, as one alone has."""
+    assert finding.within is not None
+    n_runs, n_points = (int(finding.within[name]) for name in ("n_runs", "n_points"))
+    return (
+        f"In numbers: within a run, the trend of training included, the correlation of {measures_of(finding.row)}, "
+        f"where {towards} is what reuse predicts, is {signed(finding.own)} ({counted(n_runs, 'run')} and "
+        f"{counted(n_points, 'usable checkpoint')} in {finding.row['group']}). That describes and is not tested."
+    )
+
+
 def _part(finding: Finding, name: str, words: str) -> str:
     value, p = finding.value(name), finding.p(name)
     if np.isnan(value):
@@ -68,14 +81,14 @@ def _part(finding: Finding, name: str, words: str) -> str:
     return f"{signed(value)} {words}" + ("" if np.isnan(p) else f" (p = {p:.2g})")
 
 
-def _exploratory(finding: Finding) -> str:
+def _exploratory(finding: Finding, inputs: ReportInputs) -> str:
     """A verdict with its numbers, and that the published difference is coupled with the gap."""
     row, value = finding.row, finding.value("step_adjusted")
     numbers = [f"correlation {signed(value)} at the same step"] if np.isfinite(value) else []
     if np.isfinite(float(row["p"])):
         numbers += [f"p = {_p(row)} for all tests", f"q = {float(row['q']):.2g}"]
     told = f" ({', '.join(numbers)})" if numbers else ""
-    return f"{measures_of(finding.row)}, {row['group']}: {short(finding)}{told}." + (
+    return f"{measures_of(finding.row)}, {row['group']}: {short(finding, inputs)}{told}." + (
         f" {COUPLING}" if finding.is_published else ""
     )
 

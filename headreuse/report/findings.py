@@ -18,6 +18,7 @@ Entry = Mapping[Hashable, Any]
 PUBLISHED = Primary(overlap="ablation_map_difference", outcome="exact_match", transfer="gap")
 """The published measures (Cai et al. 2025, arXiv 2506.09251)."""
 
+WITHIN = "within_run"
 CLEAR = 0.4
 """A median over runs that is closer to 0 than this is not told where nothing was tested or found."""
 
@@ -30,6 +31,8 @@ class Finding:
     """The row `beyond_progress`."""
     parts: Mapping[str, Entry]
     """The rows of the tests that the verdict rests on, by statistic."""
+    within: Entry | None = None
+    """The row of the runs' own correlations, in which the trend of training is left; it describes."""
 
     @property
     def verdict(self) -> str:
@@ -57,6 +60,11 @@ class Finding:
     def p(self, part: str) -> float:
         """The p of a part; NaN where it cannot be tested."""
         return float(self.parts[part]["p"])
+
+    @property
+    def own(self) -> float:
+        """The runs' own correlation, trend included; NaN where no run has one."""
+        return float(self.within["value"]) if self.within is not None else np.nan
 
     @property
     def n_runs(self) -> int:
@@ -126,9 +134,9 @@ def is_of(row: Entry, question: Primary) -> bool:
 
 
 def _findings(chosen: pd.DataFrame, rows: pd.DataFrame) -> Iterator[Finding]:
-    parts = rows[rows["statistic"].isin([*PARTS, RETIMED])]
+    parts = rows[rows["statistic"].isin([*PARTS, RETIMED, WITHIN])]
     for row in chosen.to_dict("records"):
         same = np.logical_and.reduce([parts[name] == row[name] for name in ("group", *MEASURE_COLUMNS)])
         by_name = {str(part["statistic"]): part for part in parts[same].to_dict("records")}
         names = PARTS if by_name["step_adjusted"]["n_runs"] < RETIMED_FROM else (*PARTS, RETIMED)
-        yield Finding(row, {name: by_name[name] for name in names})
+        yield Finding(row, {name: by_name[name] for name in names}, by_name.get(WITHIN))

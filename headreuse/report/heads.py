@@ -9,6 +9,7 @@ from headreuse.figures.measures import similarities, with_measure
 from headreuse.report.exhibits import Exhibit, on_slider, share, tasks, title
 from headreuse.report.inputs import ReportInputs
 from headreuse.report.tables import Table, table
+from headreuse.report.wording import listed
 from headreuse.study.config import Group
 
 NO_FLOOR = "log_prob"
@@ -36,12 +37,34 @@ def ablation(inputs: ReportInputs) -> Iterator[Exhibit]:
             title(group),
             f"{question} Red: the outcome drops when the head is ablated; blue: it rises. Where all cells are pale, no "
             "single head is needed (try an earlier checkpoint). The colour range is the same for all tasks, seeds and "
-            f"checkpoints of an outcome.{note}",
+            f"checkpoints of an outcome.{_alignment(inputs, group)}{note}",
             figures.ablation_maps(rows, tasks=tasks(group), baseline_floor=inputs.study.measures.baseline_floor),
             (table(rows, EFFECTS),),
             is_wide=True,
             plot_share=share(inputs.study, group),
         )
+
+
+def _alignment(inputs: ReportInputs, group: Group) -> str:
+    """How positions of different prompts correspond, where a head's output is replaced by a mean over prompts."""
+    by_way: dict[str, list[str]] = {}
+    for task in tasks(group):
+        if task in inputs.lined_up:
+            by_way.setdefault(_way(inputs, task), []).append(task)
+    if not by_way:
+        return ""
+    ways = [f"{way}{f' ({listed(named)})' if len(by_way) > 1 else ''}" for way, named in by_way.items()]
+    return f" Means over prompts are taken {listed(ways)}."
+
+
+def _way(inputs: ReportInputs, task: str) -> str:
+    if inputs.lined_up[task]:
+        return "position by position"
+    file = inputs.study.prompt_file(task)
+    spans = file.rows.spans if file is not None else None
+    if spans:
+        return f"by the spans {listed([span.name for span in spans[0]])}"
+    return "over all positions together, since the prompts do not line up; attention patterns are then not compared"
 
 
 def sharing(inputs: ReportInputs) -> Iterator[Exhibit]:

@@ -32,6 +32,10 @@ class ReportInputs:
     """Accuracy while each model was trained."""
     clocks: pd.DataFrame = field(default_factory=pd.DataFrame)
     """When each run reaches each level of accuracy."""
+    checkpoints: pd.DataFrame = field(default_factory=pd.DataFrame)
+    """Where each checkpoint lies, and the tokens that it has seen."""
+    lined_up: Mapping[str, bool] = field(default_factory=dict)
+    """Whether the prompts of a task have one layout, by the task; without those for which that is not known."""
     studies: Mapping[str, Study] = field(default_factory=dict)
     """Where several studies are joined: each by its label; `study` then has the groups of all."""
 

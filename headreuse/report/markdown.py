@@ -7,10 +7,10 @@ import numpy as np
 import pandas as pd
 
 from headreuse.correlation.verdict import NAME, PARTS, RETIMED
-from headreuse.report.answer import asked
+from headreuse.report.asked import asked
 from headreuse.report.findings import PUBLISHED, is_of
 from headreuse.report.inputs import ReportInputs
-from headreuse.report.page import Page
+from headreuse.report.page import Page, subject
 from headreuse.report.wording import signed
 
 STATISTICS = (NAME, *PARTS, RETIMED, "within_run", "related_minus_control")
@@ -21,8 +21,8 @@ _SPECIAL = re.compile(r"([\\`*\[\]|~])")
 
 def markdown(inputs: ReportInputs, page: Page, *, all_rows: str) -> str:
     """The report as text; `all_rows` is the file that holds every estimate."""
-    lines = [f"# Head reuse and length transfer: {plain(inputs.study.name)}", ""]
-    for sentence in [asked(inputs.study)[0], *page.answer]:
+    lines = [f"# {subject(inputs.study)}: {plain(inputs.study.name)}", ""]
+    for sentence in [asked(inputs)[0], *page.answer]:
         lines += [plain(sentence), ""]
     lines += ["## What these numbers cannot say", "", *(f"- {plain(line)}" for line in page.caveats), ""]
     rows = headline_estimates(inputs)

@@ -1,7 +1,7 @@
 """The page: sections of exhibits and the study, filled into the template; it fetches nothing when it is read."""
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,47 +12,21 @@ from plotly.offline import get_plotlyjs
 
 from headreuse.figures.style import THEME
 from headreuse.figures.views import Choice, choices_of
-from headreuse.report import clocks, estimates, heads, training
-from headreuse.report.answer import answer, asked
+from headreuse.report.answer import answer
+from headreuse.report.asked import asked
 from headreuse.report.caveats import caveats
 from headreuse.report.exhibits import Exhibit
 from headreuse.report.glossary import glossary
 from headreuse.report.inputs import ReportInputs
+from headreuse.report.sections import Section, sections_of
+from headreuse.report.words import is_given, run_word
+from headreuse.study.config import Study
+from headreuse.study.transfer_rows import OF_ACCURACY
 
-Build = Callable[[ReportInputs], Iterator[Exhibit]]
-
-
-@dataclass(frozen=True)
-class Section:
-    """A headed part of the page."""
-
-    id: str
-    title: str
-    about: str
-    build: Build
-
-
-SECTIONS = (
-    Section("accuracy", "How far does each task reach?", "Exact-match accuracy by length. A dotted line marks the "
-            "longest training length.", training.accuracy),
-    Section("heads", "Which heads does each task need?", "What each task loses when one head is ablated.",
-            heads.ablation),
-    Section("sharing", "Do two tasks need the same heads?", "How alike the tasks' head maps are within each model.",
-            heads.sharing),
-    Section("functional", "Does ablating one task's heads hurt the other?", "Related and control groups side by side.",
-            estimates.specificity),
-    Section("attention", "What do the heads that matter look at?", "Mean attention patterns at the last checkpoint.",
-            heads.attention),
-    Section("trajectories", "Do overlap and gap move together while training?", "One line per seed.",
-            training.trajectories),
-    Section("correlation", "Does transfer go with overlap?", "Related and control groups side by side.",
-            training.correlation),
-    Section("estimates", "How certain is that, group by group?", "Every estimate with its interval.", estimates.forest),
-    Section("clocks", clocks.TITLE, clocks.ABOUT, clocks.learning),
-    Section("stability", "How stable is training?", "Main's accuracy in three ranges of length.", training.stability),
-    Section("log", "How does accuracy come and go?", "Accuracy on a few examples while each model was trained.",
-            training.training_log),
-)  # fmt: skip
+LONG_TEXTS: dict[str, Any] = {"prompts": {"__all__": {"text"}}, "transfer": {"text"}}
+"""Files that may have megabytes; study.json has them."""
+TEXTS: dict[str, Any] = {"tasks": {"__all__": {"source"}}} | LONG_TEXTS
+"""What stands in a study and is no setting."""
 
 
 @dataclass(frozen=True)
@@ -66,7 +40,7 @@ class Page:
 
 def study_page(inputs: ReportInputs) -> Page:
     """The page of one study."""
-    return Page(SECTIONS, answer(inputs), caveats(inputs))
+    return Page(sections_of(inputs.study), answer(inputs), caveats(inputs))
 
 
 def render(inputs: ReportInputs, page: Page | None = None) -> str:
@@ -86,7 +60,10 @@ def render(inputs: ReportInputs, page: Page | None = None) -> str:
     statistics: list[str] = inputs.correlation["statistic"].unique().tolist() if len(inputs.correlation) else []
     return environment.get_template("report.html").render(
         inputs=inputs,
-        asked=asked(inputs.study),
+        asked=asked(inputs),
+        kicker=subject(inputs.study),
+        measured="Measured" if all(is_given(group) for group in inputs.study.groups) else "Trained",
+        runs=_runs(inputs),
         answer=page.answer,
         caveats=page.caveats,
         sections=built,
@@ -99,6 +76,20 @@ def render(inputs: ReportInputs, page: Page | None = None) -> str:
     )
 
 
+def subject(study: Study) -> str:
+    """What a page is about, above its title."""
+    return "Head reuse" if study.question.transfer is None else "Head reuse and transfer" if (
+        study.question.transfer not in OF_ACCURACY
+    ) else "Head reuse and length transfer"  # fmt: skip
+
+
+def _runs(inputs: ReportInputs) -> tuple[str, str]:
+    """The seeds of a study, or the names of the runs that were measured."""
+    if run_word(inputs.study) == "seed" or not len(inputs.checkpoints):
+        return "Seeds", ", ".join(map(str, inputs.study.seeds))
+    return "Runs", ", ".join(map(str, inputs.checkpoints["seed"].unique()))
+
+
 def script_json(value: Any) -> Markup:
     """JSON that is safe inside `<script>`: nothing in it can end the element or begin another."""
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, separators=(",", ":"))
@@ -107,6 +98,7 @@ def script_json(value: Any) -> Markup:
 
 def figure_json(exhibit: Exhibit) -> Markup:
     """A figure without the theme, which the page holds once."""
+    assert exhibit.figure is not None
     figure = exhibit.figure.to_plotly_json()
     figure["layout"] = {name: value for name, value in figure["layout"].items() if name != "template"}
     return script_json(to_json_plotly(figure))
@@ -119,21 +111,23 @@ def _source(environment: Environment) -> dict[str, Markup]:
 
 
 def _control_label(choice: Choice) -> str:
+    if choice.name == "seed" and not any(value.isdigit() for value in choice.values):
+        return "run"
     return {"step": "checkpoint (step)", "measure": "overlap measure"}.get(choice.name, choice.name.replace("_", " "))
 
 
 def _settings(inputs: ReportInputs) -> list[tuple[str, str]]:
     """Every setting with its place in the study file, after the study's label where there are several."""
     studies = inputs.studies or {"": inputs.study}
-    sources = {"tasks": {"__all__": {"source"}}}
-    shown = {label: study.model_dump(mode="json", exclude=sources) for label, study in studies.items()}
+    shown = {label: study.model_dump(mode="json", exclude=TEXTS) for label, study in studies.items()}
     return [entry for label, study in shown.items() for entry in _flat(study, label)]
 
 
 def _raw_study(inputs: ReportInputs) -> str:
     if not inputs.studies:
-        return inputs.study.model_dump_json(indent=2)
-    return json.dumps({label: study.model_dump(mode="json") for label, study in inputs.studies.items()}, indent=2)
+        return inputs.study.model_dump_json(indent=2, exclude=LONG_TEXTS)
+    dumped = {label: study.model_dump(mode="json", exclude=LONG_TEXTS) for label, study in inputs.studies.items()}
+    return json.dumps(dumped, indent=2)
 
 
 def _flat(value: Any, place: str) -> Iterator[tuple[str, str]]:

@@ -9,9 +9,9 @@ from headreuse.correlation.estimate import ALPHA
 from headreuse.correlation.panels import MEASURE_COLUMNS
 from headreuse.correlation.power import TARGET
 from headreuse.correlation.primary import ALL_RELATED, CHOSEN, chosen_groups
-from headreuse.correlation.wording import counted
 from headreuse.report.findings import Finding, is_of
 from headreuse.report.inputs import ReportInputs
+from headreuse.report.words import words_of
 from headreuse.study.streams import Stream
 
 N_SIMULATIONS = 100
@@ -27,8 +27,8 @@ def seeds_to_test() -> int:
 
 
 SEEDS_TO_TEST = seeds_to_test()
-TO_TEST = f"{SEEDS_TO_TEST} seeds of a group, or several groups with 3 each"
-"""What a test takes, in words."""
+TO_TEST = f"{SEEDS_TO_TEST} {{run}}s of a group, or several groups with 3 each"
+"""What a test takes, in `Words`."""
 
 
 @lru_cache
@@ -45,10 +45,10 @@ def findable_by(finding: Finding, inputs: ReportInputs) -> Power:
     return findable(finding.n_runs // n_groups, n_steps, inputs.study.data_seed, n_groups)
 
 
-def in_words(found: Power) -> str:
+def in_words(found: Power, run: str = "seed") -> str:
     """What a study of this size finds, without numbers."""
     if not found.has_runs_enough:
-        return f"no relation, however strong, could have been found with fewer than {SEEDS_TO_TEST} seeds"
+        return f"no relation, however strong, could have been found with fewer than {SEEDS_TO_TEST} {run}s"
     if np.isnan(found.detectable):
         return "a study of this size often misses even a very strong one"
     size = "moderate" if found.detectable <= MODERATE else "strong" if found.detectable <= STRONG else "very strong"
@@ -71,7 +71,7 @@ def limits_of_power(inputs: ReportInputs) -> list[str]:
     largest = max(found, key=lambda panel: (len(panel.seeds), int(panel.present.sum())))
     n_runs, n_steps = len(largest.seeds), int(np.median(largest.present.sum(axis=1)))
     if n_runs < SEEDS_TO_TEST:
-        few = f"{counted(n_runs, 'seed')} describe{'s' if n_runs == 1 else ''} and cannot test"
-        return [f"Power, in {largest.group} alone: {few}; it takes {TO_TEST}."]
+        few = f"{{run}}{' describes' if n_runs == 1 else 's describe'} and cannot test; it takes {TO_TEST}."
+        return [f"Power, in {largest.group} alone: {n_runs} {words_of(inputs.study, question.transfer)(few)}"]
     said = findable(n_runs, n_steps, inputs.study.data_seed)
     return [f"Power, in {largest.group} alone: {said} (By simulation; the {TARGET:.0%} are known to ± {ERROR:.0%}.)"]

@@ -1,7 +1,7 @@
 """The report and the exports of a run folder, written out."""
 
 import shlex
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import fields
 from importlib.util import find_spec
 from pathlib import Path
@@ -18,19 +18,20 @@ from headreuse.store.folder import RunFolder
 from headreuse.store.writing import write_json, write_text, written_whole
 from headreuse.tables.join import Joined
 from headreuse.tables.make import make_tables
-from headreuse.tables.results import Results
+from headreuse.tables.results import MeasuredCheckpoint, Results
 
 
 def write_report(folder: RunFolder) -> None:
     """The page of a run folder, from what has been measured so far."""
     record = folder.study_record
-    tables = make_tables(folder)
+    tables, last = make_tables(folder), _last_checkpoints(Results(folder))
     inputs = ReportInputs(
         study=folder.study,
         versions=record["versions"],
         command=record["command"],
         **_reported(tables),
-        patterns=tuple(_last_patterns(Results(folder))),
+        patterns=tuple(_patterns(last)),
+        lined_up=dict(_lined_up(last)),
         problems=folder.errors(),
     )
     write_text(folder.report_file, render(inputs))
@@ -41,13 +42,24 @@ def _reported(tables: dict[str, pd.DataFrame]) -> dict[str, Any]:
     return {field.name: tables[field.name] for field in fields(ReportInputs) if field.name in tables}
 
 
-def _last_patterns(results: Results) -> Iterator[RunPattern]:
-    """The mean patterns of each run's last measured checkpoint."""
-    last = {entry.run: entry for entry in results.checkpoints()}
-    for run, entry in last.items():
+def _last_checkpoints(results: Results) -> list[MeasuredCheckpoint]:
+    """The last measured checkpoint of each run."""
+    return list({entry.run: entry for entry in results.checkpoints()}.values())
+
+
+def _patterns(last: Iterable[MeasuredCheckpoint]) -> Iterator[RunPattern]:
+    """The mean patterns of the prompts that line up."""
+    for entry in last:
         for pattern in entry.results(MeanPatterns):
             if pattern is not None:
-                yield RunPattern(run.group.name, run.label, entry.checkpoint.step, pattern)
+                yield RunPattern(entry.group.name, entry.run.label, entry.checkpoint.step, pattern)
+
+
+def _lined_up(last: Iterable[MeasuredCheckpoint]) -> Iterator[tuple[str, bool]]:
+    """Whether the prompts of each task line up: only then is there a mean pattern."""
+    for entry in last:
+        for unit, pattern in zip(entry.units_of(MeanPatterns), entry.results(MeanPatterns), strict=True):
+            yield unit.task, pattern is not None
 
 
 def export_tables(folder: RunFolder, out: Path) -> list[Path]:

@@ -25,8 +25,8 @@ class Column:
 
     @property
     def label(self) -> str:
-        """The heading."""
-        return self.name.replace("_", " ")
+        """The heading; runs that have names are no seeds."""
+        return "run" if self.name == "seed" and not self.is_number else self.name.replace("_", " ")
 
 
 @dataclass(frozen=True)

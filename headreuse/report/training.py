@@ -2,21 +2,27 @@
 
 from collections.abc import Iterator
 
+import pandas as pd
+
 from headreuse import figures
+from headreuse.correlation.panels import accuracies_of
 from headreuse.figures.measures import with_measure
 from headreuse.figures.trajectories import REGIMES, pairs_of_main
 from headreuse.report.caveats import COUPLING
 from headreuse.report.estimates import ESTIMATES, OF_ESTIMATES
-from headreuse.report.exhibits import Exhibit, on_slider, tasks, title
+from headreuse.report.exhibits import Exhibit, axis_of, on_slider, tasks, title
 from headreuse.report.inputs import ReportInputs
 from headreuse.report.tables import Table, table
+from headreuse.report.words import measured_words
+from headreuse.study.config import Group
+from headreuse.study.transfer_rows import OF_ACCURACY
 
 ACCURACIES = ["seed", "step", "task", "role", "length", "n", "accuracy", "ci_low", "ci_high"]
 OVERLAPS = [
     *("measure", "seed", "step", "auxiliary", "value", "ci_low", "ci_high", "chance", "noise_floor", "usable", "reason")
 ]
+OF_POINTS = "Overlap: mean over main's auxiliaries."
 LOG_LINES = ["seed", "step", "task", "role", "length", "regime", "n", "accuracy", "loss"]
-POINTS = ["measure", "group", "seed", "step", "overlap", "gap", "transfer_fraction", "usable"]
 
 
 def accuracy(inputs: ReportInputs) -> Iterator[Exhibit]:
@@ -25,6 +31,9 @@ def accuracy(inputs: ReportInputs) -> Iterator[Exhibit]:
     for number, group in enumerate(inputs.study.groups):
         rows = inputs.of_group("accuracy", group)
         if not len(rows):
+            continue
+        if not group.has_lengths:
+            yield _accuracy_of_all(number, group, rows)
             continue
         rows, note = on_slider(rows)
         trained = {entry.task: entry.max_length for entry in group.tasks}
@@ -38,25 +47,62 @@ def accuracy(inputs: ReportInputs) -> Iterator[Exhibit]:
         )
 
 
+def _accuracy_of_all(number: int, group: Group, rows: pd.DataFrame) -> Exhibit:
+    """A table, since prompts without lengths have no curve."""
+    return Exhibit(
+        f"accuracy-{number}",
+        title(group),
+        "How often is the whole answer right, over all prompts of a task? The interval is over prompts.",
+        None,
+        (table(rows.drop(columns=["length"]), ACCURACIES, is_open=True),),
+    )
+
+
 def trajectories(inputs: ReportInputs) -> Iterator[Exhibit]:
-    """Gap and overlap over training, one figure per group."""
+    """Overlap over training, beside the transfer that the study asks about or the tasks' accuracy; one a group."""
     for number, group in enumerate(inputs.study.groups):
-        transfer, overlap = inputs.of_group("transfer", group), inputs.of_group("overlap", group)
+        overlap = inputs.of_group("overlap", group)
         pairs = pairs_of_main(with_measure(overlap), group.main.task) if len(overlap) else overlap
-        if not (len(transfer) and len(pairs)):
+        beside = _beside(inputs, group, pairs) if len(pairs) else None
+        if beside is None:
             continue
+        question = ASKED_OF.get(beside.title, f"Does the {beside.title} rise when the heads become alike?")
         yield Exhibit(
             f"trajectories-{number}",
             title(group),
-            "Does the gap close when the heads become alike? A hollow marker is not usable, for example because a task "
-            "is not yet solved: maps of tasks that fail look alike. A smaller difference is more alike.",
-            figures.overlap_and_gap(transfer, overlap, main=group.main.task),
+            f"{question} A hollow marker is not usable, for example because a task is not yet solved: maps of tasks "
+            "that fail look alike. A smaller difference is more alike.",
+            figures.overlap_over_steps(beside, overlap, main=group.main.task, axis=axis_of(inputs, group)),
             (
                 table(pairs.rename(columns={"task_b": "auxiliary"}), OVERLAPS, title="Numbers of the overlap"),
-                table(transfer, ["seed", "step", "gap", "transfer_fraction"], title="Numbers of the gap"),
+                _numbers_beside(inputs, group, beside),
             ),
             is_wide=True,
         )
+
+
+ASKED_OF = {
+    "generalization gap": "Does the gap close when the heads become alike?",
+    "accuracy": "Do the tasks' heads become alike when the tasks are learned (main: solid, auxiliaries: dashed)?",
+}
+
+
+def _beside(inputs: ReportInputs, group: Group, pairs: pd.DataFrame) -> figures.Beside | None:
+    """What is shown beside overlap; None where nothing that goes with it has been measured."""
+    transfer, asked = inputs.of_group("transfer", group), inputs.study.question.transfer
+    if asked in transfer and asked not in OF_ACCURACY and transfer[asked].notna().any():
+        rows = transfer.loc[transfer[asked].notna(), ["seed", "step", asked]]
+        return figures.Beside(measured_words(inputs.study, str(asked)), rows)
+    if group.has_lengths:
+        return figures.gap_of(transfer) if len(transfer) else None
+    return figures.Beside("accuracy", accuracies_of(pairs).reset_index())
+
+
+def _numbers_beside(inputs: ReportInputs, group: Group, beside: figures.Beside) -> Table:
+    rows = inputs.of_group("transfer", group)
+    if beside.title == "generalization gap":
+        return table(rows, ["seed", "step", "gap", "transfer_fraction"], title="Numbers of the gap")
+    return table(beside.rows, title=f"Numbers of the {beside.title}")
 
 
 def training_log(inputs: ReportInputs) -> Iterator[Exhibit]:
@@ -92,7 +138,7 @@ def correlation(inputs: ReportInputs) -> Iterator[Exhibit]:
             figures.overlap_against_transfer(points, kinds={group.name: group.kind for group in groups}),
             (
                 *_estimates(inputs),
-                table(points, POINTS, title="Numbers of the points", caption="Overlap: mean over main's auxiliaries."),
+                table(points.drop(columns=["metric", "outcome"]), title="Numbers of the points", caption=OF_POINTS),
             ),
             is_wide=True,
         )
@@ -109,14 +155,14 @@ def stability(inputs: ReportInputs) -> Iterator[Exhibit]:
     """Main's accuracy in the regimes over training, one figure per group."""
     for number, group in enumerate(inputs.study.groups):
         rows = inputs.of_group("transfer", group)
-        if not len(rows):
+        if not (len(rows) and group.has_lengths):
             continue
         yield Exhibit(
             f"stability-{number}",
             title(group),
             "Is extrapolation stable over steps, and similar in all seeds? "
             f"Lengths up to {group.main.max_length}, up to {group.transfer_to}, and beyond.",
-            figures.regimes(rows),
+            figures.regimes(rows, axis=axis_of(inputs, group)),
             (table(rows, ["seed", "step", *REGIMES]),),
             is_wide=True,
         )

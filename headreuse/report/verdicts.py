@@ -2,73 +2,59 @@
 
 import numpy as np
 
+from headreuse.correlation.panels import sign_of_reuse
 from headreuse.correlation.verdict import FOUND, NOT_FOUND, NOT_TESTABLE, PROGRESS
-from headreuse.correlation.wording import counted
-from headreuse.report.findings import Finding
+from headreuse.report.findings import CLEAR, Finding
 from headreuse.report.inputs import ReportInputs
 from headreuse.report.power import TO_TEST, findable_by, in_words
+from headreuse.report.words import run_word, words_of
 
-_MORE_ALIKE = "a seed whose two tasks come to share more heads than in the other seeds"
-_AS_MUCH = "seeds that have learned just as much"
+_MORE_ALIKE = "a {run} whose two tasks come to share more heads than in the other {run}s"
+_AS_MUCH = "{run}s that have learned just as much"
 
 HEADLINES = {
-    (
-        FOUND,
-        "reuse",
-    ): f"Yes: {_MORE_ALIKE} gets more of the long inputs right than they do, even when it is compared with {_AS_MUCH}.",
+    (FOUND, "reuse"): f"Yes: {_MORE_ALIKE} {{more}} than they do, even when it is compared with {_AS_MUCH}.",
     (
         FOUND,
         "opposite",
-    ): f"No, rather the opposite: {_MORE_ALIKE} gets fewer of the long inputs right than they do, even when "
-    f"it is compared with {_AS_MUCH}. Reuse of heads predicts the reverse.",
+    ): f"No, rather the opposite: {_MORE_ALIKE} {{fewer}} than they do, even when it is compared with "
+    f"{_AS_MUCH}. Reuse of heads predicts the reverse.",
     (
         PROGRESS,
         "reuse",
-    ): f"Not beyond learning itself: {_MORE_ALIKE} gets more of the long inputs right than they do, but "
-    f"among {_AS_MUCH} no such relation can be told from chance.",
-    (
-        PROGRESS,
-        "opposite",
-    ): f"No: {_MORE_ALIKE} gets fewer of the long inputs right than they do, the opposite of what reuse "
-    f"of heads predicts, but among {_AS_MUCH} no such relation can be told from chance.",
-    (
-        NOT_FOUND,
-        "",
-    ): f"No relation was found: {_MORE_ALIKE} gets neither clearly more nor clearly fewer of the long inputs "
-    "right than they do.",
+    ): f"Not beyond learning itself: {_MORE_ALIKE} {{more}} than they do, but among {_AS_MUCH} no such "
+    "relation can be told from chance.",
+    (PROGRESS, "opposite"): f"No: {_MORE_ALIKE} {{fewer}} than they do, the opposite of what reuse of heads predicts, "
+    f"but among {_AS_MUCH} no such relation can be told from chance.",
+    (NOT_FOUND, ""): f"No relation was found: {_MORE_ALIKE} {{neither}} than they do.",
 }
 UNTESTABLE = "This study cannot say"
 SHORT = {
     (FOUND, "reuse"): f"more sharing goes with more transfer, also among {_AS_MUCH}",
-    (
-        FOUND,
-        "opposite",
-    ): f"more sharing goes with less transfer, the opposite of what reuse predicts, also among {_AS_MUCH}",
+    (FOUND, "opposite"): "more sharing goes with less transfer, the opposite of what reuse predicts, also among "
+    f"{_AS_MUCH}",
     (PROGRESS, "reuse"): f"more sharing goes with more transfer, but not among {_AS_MUCH}",
     (PROGRESS, "opposite"): "more sharing goes with less transfer, the opposite of what reuse predicts, but not among "
     f"{_AS_MUCH}",
     (NOT_FOUND, ""): "no relation was found",
-    (NOT_TESTABLE, "reuse"): "this cannot be tested; in these seeds more sharing went with more transfer",
-    (
-        NOT_TESTABLE,
-        "opposite",
-    ): "this cannot be tested; in these seeds more sharing went with less transfer, the opposite of "
-    "what reuse predicts",
+    (NOT_TESTABLE, "reuse"): "this cannot be tested; in these {run}s more sharing went with more transfer",
+    (NOT_TESTABLE, "opposite"): "this cannot be tested; in these {run}s more sharing went with less transfer, the "
+    "opposite of what reuse predicts",
     (NOT_TESTABLE, ""): "this cannot be tested",
 }
 """For what is exploratory, within a sentence."""
 _IN_THESE = {
-    "reuse": "In these seeds alone, more sharing went with more long inputs right, as reuse of heads predicts; that "
-    "may be chance, or come from some seeds learning sooner.",
-    "opposite": "In these seeds alone, more sharing went with fewer long inputs right, the opposite of what reuse of "
-    "heads predicts; that may be chance, or come from some seeds learning sooner.",
+    "reuse": "In these {run}s alone, more sharing went with {gain}, as reuse of heads predicts; that may be chance, or "
+    "come from some {run}s learning sooner.",
+    "opposite": "In these {run}s alone, more sharing went with {loss}, the opposite of what reuse of heads predicts; "
+    "that may be chance, or come from some {run}s learning sooner.",
     "": "",
 }
 _A_RELATION = (
     "This is a relation, not yet a cause: to see whether sharing heads makes the difference, one would have to train "
-    "seeds that may not share them."
+    "{run}s that may not share them."
 )
-_CLOSER = "It would take more seeds, with checkpoints (saved states of a model in training) closer together"
+_CLOSER = "It would take more {run}s, with checkpoints (saved states of a model in training) closer together"
 
 
 def told(finding: Finding | None, inputs: ReportInputs) -> list[str]:
@@ -79,47 +65,67 @@ def told(finding: Finding | None, inputs: ReportInputs) -> list[str]:
             "It takes a group with a related auxiliary task, and checkpoints (saved states of a model in training) at "
             "which both tasks are solved well enough to see which heads they need.",
         ]
+    words = words_of(inputs.study, str(finding.row["transfer_metric"]))
+    return [words(sentence) for sentence in _sentences(finding, inputs)]
+
+
+def _sentences(finding: Finding, inputs: ReportInputs) -> list[str]:
     if finding.verdict == NOT_TESTABLE:
         why, needed = _untestable(finding)
         return [f"{UNTESTABLE}: {why}.", " ".join(filter(None, [needed, _IN_THESE[finding.seen]]))]
     if finding.verdict == NOT_FOUND:
-        missed = f"This does not exclude a relation: {in_words(findable_by(finding, inputs))}. {_CLOSER}."
+        findable = in_words(findable_by(finding, inputs), run_word(inputs.study))
+        missed = f"This does not exclude a relation: {findable}. {_CLOSER}."
         return [HEADLINES[NOT_FOUND, ""], " ".join(filter(None, [missed, _IN_THESE[finding.seen]]))]
     headline = HEADLINES[finding.verdict, finding.direction]
     return [headline, f"{_CLOSER}, to see whether there is more to it." if finding.verdict == PROGRESS else _A_RELATION]
 
 
-def short(finding: Finding) -> str:
+def short(finding: Finding, inputs: ReportInputs) -> str:
     """The verdict within a sentence."""
     is_certain = finding.verdict in (FOUND, PROGRESS)
     direction = finding.direction if is_certain else finding.seen
-    return SHORT.get((finding.verdict, direction)) or SHORT[finding.verdict, ""]
+    said = SHORT.get((finding.verdict, direction)) or SHORT[finding.verdict, ""]
+    return words_of(inputs.study, str(finding.row["transfer_metric"]))(said)
 
 
 def _untestable(finding: Finding) -> tuple[str, str]:
     """Why a finding cannot be tested, and what would be needed."""
+    if np.isnan(finding.value("step_adjusted")) and finding.within is not None and np.isfinite(finding.own):
+        return _untestable_trend(finding, int(finding.within["n_runs"]))
     if np.isnan(finding.value("step_adjusted")):
         return (
-            "no seed has four checkpoints (saved states of a model in training) at which both tasks are solved well "
+            "no {run} has four checkpoints (saved states of a model in training) at which both tasks are solved well "
             "enough to see which heads they need, and at which these still change",
             "It takes more checkpoints between the time when both tasks are learned and the end of training.",
         )
     if np.isnan(finding.p("step_adjusted")):
         n = finding.n_runs
-        few = f"{counted(n, 'seed')} {'is' if n == 1 else 'are'} too few to tell a relation from chance"
+        few = f"{n} {{run}}{' is' if n == 1 else 's are'} too few to tell a relation from chance"
         return few, f"It takes at least {TO_TEST}."
     if np.isnan(finding.value("aligned")):
         return (
-            "how far each seed has learned at a checkpoint (a saved state of a model in training) cannot be compared",
-            "It takes checkpoints from early on and closer together, so that every seed is seen to learn the main "
+            "how far each {run} has learned at a checkpoint (a saved state of a model in training) cannot be compared",
+            "It takes checkpoints from early on and closer together, so that every {run} is seen to learn the main "
             "task.",
         )
     if np.isnan(finding.value("conditional")):
         return (
-            "once it is taken into account how well each seed solves the two tasks, nothing is left to compare",
+            "once it is taken into account how well each {run} solves the two tasks, nothing is left to compare",
             "It takes more checkpoints after the time when both tasks are learned.",
         )
     return (
-        f"too few of its {counted(finding.n_runs, 'seed')} can be compared where they have learned just as much",
+        f"too few of its {finding.n_runs} {{run}}s can be compared where they have learned just as much",
         f"It takes at least {TO_TEST}, with checkpoints closer together.",
     )
+
+
+def _untestable_trend(finding: Finding, n_runs: int) -> tuple[str, str]:
+    """Of runs that have nothing but their trend: one alone, or several that do not differ at the same step."""
+    if n_runs > 1:
+        return "the {run}s do not differ at the same step", "It takes {run}s that differ in transfer."
+    sign = sign_of_reuse(str(finding.row["overlap_metric"]), str(finding.row["transfer_metric"]))
+    trend = " In this {{run}} more sharing went with {}, but nearly everything rises or falls while a model trains."
+    towards = "{gain}" if finding.own * sign > 0 else "{loss}"
+    seen = trend.format(towards) if abs(finding.own) >= CLEAR else ""
+    return "1 {run} is too few to tell a relation from chance", f"It takes at least {TO_TEST}.{seen}"

@@ -12,7 +12,7 @@ from headreuse.store.folder import RunFolder
 from headreuse.study.config import Group
 from headreuse.study.primary import Primary
 from headreuse.tables.base import TABLES, DerivedTable, Design, derive
-from headreuse.tables.make import make_tables
+from headreuse.tables.make import make_tables, stacked_frames, with_like_labels
 
 
 @dataclass(frozen=True)
@@ -45,13 +45,12 @@ def join(paths: Sequence[Path]) -> Joined:
     )
     question = _question(folders, labels)
     stacked = {
-        name: pd.concat(
-            [_labelled(tables[name], label) for tables, label in zip(made, labels, strict=True)], ignore_index=True
-        )
+        name: stacked_frames([_labelled(tables[name], label) for tables, label in zip(made, labels, strict=True)])
         for name, table in TABLES.items()
         if not isinstance(table, DerivedTable)
     }
-    return Joined(folders, labels, groups, derive(stacked, Design(groups, question)), question)
+    tables = derive(with_like_labels(stacked), Design(groups, question))
+    return Joined(folders, labels, groups, tables, question)
 
 
 def _question(folders: Sequence[RunFolder], labels: Sequence[str]) -> Primary:

@@ -21,14 +21,14 @@ def make_tables(folder: RunFolder) -> dict[str, pd.DataFrame]:
     results = Results(folder)
     inputs = _inputs(results)
     if (found := folder.tables.read(TABLES, inputs)) is not None:
-        return _with_like_labels(found)
+        return with_like_labels(found)
     made = compute_tables(results)
     for error in folder.tables.damaged():
         folder.set_aside(error.path)
-    return _with_like_labels(folder.tables.write(made, inputs))
+    return with_like_labels(folder.tables.write(made, inputs))
 
 
-def _with_like_labels(tables: dict[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
+def with_like_labels(tables: dict[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
     """Tables whose runs fit each other: where one of them has names, in its file, the seeds of all are text."""
     if not any("seed" in table and types.is_string_dtype(table["seed"]) for table in tables.values() if len(table)):
         return tables
@@ -50,7 +50,7 @@ def compute_tables(results: Results) -> dict[str, pd.DataFrame]:
             rows[table.name].append(_placed(checkpoint, table.rows(checkpoint)))
     if not all(any(map(len, rows[name])) for name in ("accuracy", "head_scores")):
         raise NothingMeasuredError("nothing has been measured yet; `headreuse run` trains and measures what is missing")
-    tables = {name: _stacked(frames) for name, frames in rows.items()}
+    tables = {name: stacked_frames(frames) for name, frames in rows.items()}
     tables |= {table.name: table.make(results) for table in TABLES.values() if isinstance(table, StudyTable)}
     tables = derive(tables, Design(results.study.groups, results.study.question))
     return {name: tables[name] for name in TABLES}
@@ -68,6 +68,6 @@ def _placed(checkpoint: MeasuredCheckpoint, rows: pd.DataFrame) -> pd.DataFrame:
     return pd.concat([place, rows], axis=1)
 
 
-def _stacked(frames: Sequence[pd.DataFrame]) -> pd.DataFrame:
+def stacked_frames(frames: Sequence[pd.DataFrame]) -> pd.DataFrame:
     """One table of all; frames without rows, as of a task trained alone, have no say in the columns' types."""
     return pd.concat([frame for frame in frames if len(frame)] or frames[:1], ignore_index=True)

@@ -94,7 +94,8 @@
     constructor(element) {
       this.plot = element.querySelector(".plot");
       this.controls = [...element.querySelectorAll("[data-choice]")];
-      const figure = JSON.parse(element.querySelector("script.figure").textContent);
+      // Some exhibits have tables alone.
+      const figure = this.plot ? JSON.parse(element.querySelector("script.figure").textContent) : {};
       this.data = figure.data;
       this.layout = { ...figure.layout, template: theme, autosize: true };
       this.frames = new Map((figure.frames ?? []).map((frame) => [frame.name, frame]));
@@ -103,6 +104,7 @@
     }
 
     draw() {
+      if (!this.plot) return undefined;
       this.arrange();
       return Plotly.newPlot(this.plot, this.data, this.layout, CONFIG).then(() => {
         this.plot.style.minHeight = "";

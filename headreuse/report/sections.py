@@ -1,0 +1,66 @@
+"""The sections of a study's page, and which of them say something about a study."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+
+from headreuse.report import clocks, estimates, heads, training
+from headreuse.report.exhibits import Exhibit
+from headreuse.report.inputs import ReportInputs
+from headreuse.report.words import is_given
+from headreuse.study.config import Study
+
+Build = Callable[[ReportInputs], Iterator[Exhibit]]
+
+
+@dataclass(frozen=True)
+class Section:
+    """A headed part of the page."""
+
+    id: str
+    title: str
+    about: str
+    build: Build
+
+
+SECTIONS = (
+    Section("accuracy", "How far does each task reach?", "Exact-match accuracy by length. A dotted line marks the "
+            "longest training length.", training.accuracy),
+    Section("heads", "Which heads does each task need?", "What each task loses when one head is ablated.",
+            heads.ablation),
+    Section("sharing", "Do two tasks need the same heads?", "How alike the tasks' head maps are within each model.",
+            heads.sharing),
+    Section("functional", "Does ablating one task's heads hurt the other?", "Related and control groups side by side.",
+            estimates.specificity),
+    Section("attention", "What do the heads that matter look at?", "Mean attention patterns at the last checkpoint.",
+            heads.attention),
+    Section("trajectories", "Do overlap and gap move together while training?", "One line per seed.",
+            training.trajectories),
+    Section("correlation", "Does transfer go with overlap?", "Related and control groups side by side.",
+            training.correlation),
+    Section("estimates", "How certain is that, group by group?", "Every estimate with its interval.", estimates.forest),
+    Section("clocks", clocks.TITLE, clocks.ABOUT, clocks.learning),
+    Section("stability", "How stable is training?", "Main's accuracy in three ranges of length.", training.stability),
+    Section("log", "How does accuracy come and go?", "Accuracy on a few examples while each model was trained.",
+            training.training_log),
+)  # fmt: skip
+OF_TRANSFER = ("correlation", "estimates", "clocks")
+"""Sections that are about what goes with transfer."""
+WITHOUT_LENGTHS = {
+    "accuracy": ("How well is each task solved?", "Exact-match accuracy over all prompts together."),
+    "trajectories": ("How does overlap change in training?", "One line per run."),
+}
+
+
+def sections_of(study: Study) -> Sequence[Section]:
+    """The sections of one study, in order: those that are about what it cannot have are left out."""
+    left_out = {"log"} if all(is_given(group) for group in study.groups) else set()
+    if study.question.transfer is None:
+        left_out |= {*OF_TRANSFER}
+    if any(group.has_lengths for group in study.groups):
+        return [section for section in SECTIONS if section.id not in left_out]
+    return [_named(section) for section in SECTIONS if section.id not in {*left_out, "stability"}]
+
+
+def _named(section: Section) -> Section:
+    title, about = WITHOUT_LENGTHS.get(section.id, (section.title, section.about))
+    return replace(section, title=title, about=about)
