@@ -18,6 +18,7 @@ from tokenizers.models import WordLevel
 from transformers import GPT2Config, GPT2LMHeadModel, LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
 from headreuse.errors import HeadreuseError
+from headreuse.sources.series.folders import is_path
 from headreuse.sources.series.local import LocalOrigin
 
 D_VOCAB = 9
@@ -261,3 +262,20 @@ def test_tied_embeddings_and_constants_of_old_versions_are_no_alarm(tmp_path):
     weights["transformer.h.0.attn.masked_bias"] = torch.tensor(-1e4)
     save_file(weights, tmp_path / "step2" / "model.safetensors", {"format": "pt"})
     assert [entry.problem for entry in LocalOrigin(tmp_path, with_text=False).entries()] == ["", ""]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("a/b/c", True),
+        ("./a", True),
+        ("out/", True),
+        ("there", True),
+        ("there/not", True),
+        ("lab/tiny", False),
+        ("x", False),
+    ],
+)
+def test_a_text_is_a_path_where_its_first_folder_is_there(tmp_path, text, expected):
+    (tmp_path / "there").mkdir()
+    assert is_path(text, tmp_path) == expected

@@ -18,6 +18,7 @@ from headreuse.errors import HeadreuseError
 from headreuse.records import Checkpoint
 from headreuse.sources.listed import SEED, Listed, Place, SeriesNote, chosen, folders_of, listed, merged
 from headreuse.sources.series.base import Origin
+from headreuse.sources.series.folders import is_path
 from headreuse.sources.series.known import repository_of
 from headreuse.sources.series.selection import Revisions
 from headreuse.store.fingerprints import sha256_of
@@ -243,7 +244,7 @@ def _as_table(settings: object, beside: Path) -> object:
 
 def _is_folder(place: str, beside: Path) -> bool:
     """Whether a text is a path: what is no folder here and does not look like one is a name on the Hub."""
-    if place.startswith((".", "/")) or place.endswith("/") or place.count("/") > 1:
+    if is_path(place, beside):
         return True
     try:
         return any(folder.is_dir() for _, folder in folders_of(beside / place, ()))

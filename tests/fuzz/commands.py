@@ -15,11 +15,13 @@ COMMANDS = {
     "status": (1, ()),
     "verify": (1, ("--json",)),
     "tasks": (1, ("--length", "--show", "--seed", "--alphabet-size", "--grid-size", "--from")),
-    "checkpoints": (1, ()),
+    "checkpoints": (1, ("--known", "--allow-pickles", "--json")),
+    "check": (1, ("--out", "--workers", "--json")),
+    "plan": (1, ("--effect", "--power", "--workers", "--json")),
     "export": (1, ("--out", "--netcdf")),
 }
 """How many arguments each takes, two for any number, and its options."""
-FLAGS = ("--trust-tasks", "--json", "--netcdf", "--help", "--version", "-h", "--", "-")
+FLAGS = ("--trust-tasks", "--json", "--netcdf", "--known", "--allow-pickles", "--help", "--version", "-h", "--", "-")
 WRONG = ("--help", "--version", "-h", "--", "-", "--ou", "--worker", "-x", "--out=", "--shard=1/2", "--show")
 """Options that most commands do not have, and what is none."""
 NUMBERS = ("0", "1", "2", "3", "7", "-1", "0.5", "1e9", "nan", "0x10", "٣", "10000000000000", 5000 * "9", "", " ")

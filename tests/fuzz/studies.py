@@ -15,7 +15,21 @@ from pathlib import Path
 from typing import Any
 
 ANALYSES = Path(__file__).parents[2] / "analyses"
-SOUND = [path.read_text(encoding="utf-8") for path in sorted(ANALYSES.rglob("*.toml"))]
+GIVEN = """
+name = "given"
+transfer = "mine.csv"
+[[groups]]
+name = "g"
+main = { prompts = "names.jsonl", template = "{prompt}", shots = 2, chat = false }
+auxiliary = [{ prompts = "colours.csv", max_length = 4 }]
+series = { folder = "runs/a", revisions = { log_spaced = 4, first = 1 }, keep = "2 GB", bf16 = true }
+[[groups]]
+name = "h"
+main = { task = "copy", max_length = 3, template = "Copy: {prompt}" }
+start = { hub = "a/b-{seed}", seeds = [1, 2] }
+"""
+"""The files that it names are not there, which is one more thing to tell."""
+SOUND = [GIVEN, *(path.read_text(encoding="utf-8") for path in sorted(ANALYSES.rglob("*.toml")))]
 TASKS = ("copy", "reverse", "capitalize", "mqar", "reverse_add", "carry_only", "multiply_cot", "dfs_trace", "nothing")
 
 NUMBERS = (0, -1, 1, 2, 3, 7, 64, 65, 1000, 1001, 2**31, 2**32 - 1, 2**32, 2**63, 2**64, 10**9, 10**12, 10**18, 10**100)
@@ -47,6 +61,11 @@ KEYS = (
     "tasks",
     "seeds",
     "source",
+    "series",
+    "start",
+    "prompts",
+    "template",
+    "transfer",
     "transfer_to",
     "primary",
     "",

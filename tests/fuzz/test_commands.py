@@ -55,6 +55,11 @@ def laid_out(around: Path, monkeypatch, finished: Path | None) -> Path:
     inside.mkdir()
     scratch(inside, finished)
     monkeypatch.chdir(inside)
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    for name in ("work.timing.TRAINING_SECONDS", "work.timing.MEASURING_SECONDS", "work.checking.models.SECONDS"):
+        monkeypatch.setattr(f"headreuse.{name}", 0.1)
+    for name in ("N_SIMULATIONS", "FEWEST_SIMULATIONS"):
+        monkeypatch.setattr(f"headreuse.report.planning.{name}", 2)
     return inside
 
 
@@ -98,7 +103,7 @@ def test_nonsense_in_a_process_of_its_own_ends_in_lines(seed, folder):
         stdin=subprocess.DEVNULL,
         capture_output=True,
         timeout=60,
-        env=os.environ | {"PYTHONIOENCODING": "ascii"},
+        env=os.environ | {"PYTHONIOENCODING": "ascii", "HF_HUB_OFFLINE": "1"},
     )
     assert done.returncode in (0, 1, 2)
     check_told(done.returncode, done.stdout.decode(), done.stderr.decode())

@@ -93,7 +93,7 @@ def check_many(seeds: range, folder: Path) -> list[str]:
 def test_the_check_ends_with_a_study_or_its_mistakes(tmp_path):
     found = check_many(range(80), tmp_path)
     assert found.count("refused") >= 40
-    assert found.count("runnable") >= 5
+    assert found.count("runnable") >= 2
 
 
 @pytest.mark.slow

@@ -18,6 +18,17 @@ Runs = dict[str, list[Path]]
 """The folders of each run's checkpoints, by the name of the run."""
 
 
+def is_path(text: str, beside: Path = Path()) -> bool:
+    """Whether a text is a path, from a folder, rather than `owner/name` on the Hub or a known name.
+
+    It is one where it looks like one, where something of that name is there, and where the folder that it names first
+    is: a slip in `runs/demo` is told as that of a path.
+    """
+    looks_like_one = text.startswith((".", "/")) or text.endswith("/") or text.count("/") > 1
+    place = os.path.join(beside, text)
+    return looks_like_one or os.path.exists(place) or ("/" in text and os.path.isdir(os.path.dirname(place)))
+
+
 def runs_in(places: Iterable[Path]) -> Runs:
     """The runs at several places, each a series, a parent of series, a single model, or a pattern with `{seed}`.
 

@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from headreuse.errors import HeadreuseError
 from headreuse.sources.series.base import Entry, Origin
-from headreuse.sources.series.folders import SEED
+from headreuse.sources.series.folders import SEED, is_path
 from headreuse.sources.series.known import repository_of
 from headreuse.sources.series.local import LocalOrigin
 from headreuse.sources.series.selection import Revisions
@@ -165,8 +165,7 @@ def _chosen(revisions: Mapping[str, object]) -> Revisions:
 
 
 def _is_local(place: str | Path) -> bool:
-    text = str(place)
-    return isinstance(place, Path) or SEED in text or text.startswith((".", "/")) or Path(place).exists()
+    return isinstance(place, Path) or SEED in place or is_path(place)
 
 
 def _named(entries: Sequence[Entry], name: str) -> list[Entry]:
