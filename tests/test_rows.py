@@ -1,4 +1,7 @@
-"""What a file of prompts says, and that all that is wrong is told at once. Covers `prompts/row_files.py`."""
+"""What a file of prompts says, and that all that is wrong is told at once.
+
+Covers `prompts/row_files.py` and `prompts/row_values.py`.
+"""
 
 import json
 

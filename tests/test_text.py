@@ -117,6 +117,8 @@ def test_how_a_tokenizer_is_set_up_to_pad_cut_or_trim_changes_nothing(how):
 def test_a_slow_tokenizer_is_asked_what_its_tokens_give_back():
     prompts = from_text(ByT5Tokenizer(), ["aé", "é→"], ["→b", "c"])
     assert prompts.scored.astype(int).tolist() == [[0, 0, 0, 1, 1, 1, 1], [0, 0, 0, 0, 0, 1, 0]]
+    named = from_text(ByT5Tokenizer(), ["aé→b"], ["c"], spans=[{"x": [1, 2]}])
+    assert (named.roles[0] == len(Role)).nonzero()[0].tolist() == [1, 2]
 
 
 def test_special_tokens_stand_where_the_tokenizer_puts_them_and_once():
