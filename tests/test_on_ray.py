@@ -105,7 +105,8 @@ def test_a_command_that_is_killed_leaves_no_process_of_ray(tmp_path):
 
 
 def wait_for_the_end_of_ray() -> None:
-    deadline = time.monotonic() + 30
-    while left := {number: name for number, name in processes_of_ray().items() if lives(number)}:
+    # Two of its agents look for the server that is gone for a minute, then end.
+    deadline = time.monotonic() + 180
+    while left := {number: name.strip() for number, name in processes_of_ray().items() if lives(number)}:
         assert time.monotonic() < deadline, f"left behind: {left}"
         time.sleep(0.1)
