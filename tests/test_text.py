@@ -17,7 +17,7 @@ from headreuse.prompts import TextForm, from_text, parse_prompts
 from headreuse.prompts.text import prompts_of
 from headreuse.prompts.tokenizing import TextTokenizer
 from headreuse.records import Role
-from headreuse.scores import SCORES, mean_ablation
+from headreuse.scores import SCORES, mean_ablation, zero_ablation
 
 CASES = [
     *((f"{a} + {b} =", f" {a + b}") for a, b in [(7, 35), (12, 3), (19, 20), (38, 39)]),
@@ -92,6 +92,8 @@ def test_logit_diff_is_taken_against_the_wrong_answer():
             [(logits[place - 1, right[place]] - logits[place - 1, false[place]]).item() for place in places]
         )
         assert found[row] == pytest.approx(expected, abs=1e-4)
+    # So little memory that each prompt is a batch of its own.
+    np.testing.assert_allclose(zero_ablation(model, prompts, memory_budget=1).baseline["logit_diff"], found, rtol=1e-4)
     halves = [prompts[:2], prompts[2:]]
     assert np.concatenate([evaluate(model, half).outcomes["logit_diff"] for half in halves]) == pytest.approx(found)
 
