@@ -4,6 +4,7 @@ Covers `report/asked.py`, `report/likeness.py`, `report/words.py`, `report/secti
 """
 
 import re
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -22,7 +23,7 @@ from headreuse.report.exhibits import MAX_SLIDER_ROWS, on_slider
 from headreuse.report.sections import sections_of
 from headreuse.report.tables import table
 from headreuse.report.verdicts import HEADLINES, SHORT
-from headreuse.report.words import words_of
+from headreuse.report.words import in_runs, words_of
 
 THREE = ("run-a", "run-b", "run-c")
 
@@ -245,3 +246,24 @@ def test_runs_with_names_are_called_runs():
     assert [column.label for column in table(pd.DataFrame({"seed": [0], "step": [1]})).columns] == ["seed", "step"]
     legend = {trace.name for trace in figures.regimes(report_inputs(n_checkpoints=2).transfer).data}
     assert legend == {"seed 0", "seed 1"}
+
+
+def test_the_markdown_report_holds_tables_as_they_are_read_from_their_files(one):
+    """A column without any text is one of numbers there."""
+    rows = one.correlation.assign(direction=np.nan)
+    text = markdown(replace(one, correlation=rows), correlation_page(one), all_rows="rows.csv")
+    assert "| not testable, primary |" in text
+
+
+def test_the_correlation_report_of_a_study_without_transfer_says_what_it_has(alone):
+    page = correlation_page(alone)
+    assert [section.id for section in page.sections] == ["sharing", "functional"]
+    assert "Transfer was not measured" in page.caveats[0]
+    assert page.answer[0] in markdown(alone, page, all_rows="rows.csv")
+
+
+def test_seeds_are_called_runs_but_for_names(one):
+    text = "Seeds of seed-1 and seed_x; a seed"
+    assert in_runs(one.study, text) == "Runs of seed-1 and seed_x; a run"
+    assert in_runs(small_study(), text) == text
+    assert sections_of(one.study)[-1].title == "How soon does each run learn?"

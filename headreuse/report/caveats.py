@@ -4,7 +4,7 @@ from headreuse.correlation.wording import counted
 from headreuse.report.inputs import ReportInputs
 from headreuse.report.power import SEEDS_TO_TEST, TO_TEST
 from headreuse.report.words import is_given, run_word, words_of
-from headreuse.study.config import Group
+from headreuse.study.config import Group, Study
 
 NUMBER_WORDS = {1: "One", 2: "Two", 3: "Three"}
 COUPLING = (
@@ -16,6 +16,11 @@ CORRELATIONAL = (
     "Overlap is correlational: that two tasks need the same heads does not show that sharing them causes transfer."
 )
 HOW_TO_MEASURE_IT = 'To ask that, give the prompts a column length, or name a file of transfer: transfer = "mine.csv".'
+
+
+def coupling(study: Study) -> str:
+    """What is said of that difference, where there is a gap that it is coupled with."""
+    return f" {COUPLING}" if any(group.has_lengths for group in study.groups) else ""
 
 
 def caveats(inputs: ReportInputs) -> list[str]:

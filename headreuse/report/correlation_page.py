@@ -2,11 +2,11 @@
 
 from headreuse.report import clocks, estimates, heads, training
 from headreuse.report.answer import answer
-from headreuse.report.caveats import general_caveats
+from headreuse.report.caveats import caveats, general_caveats
 from headreuse.report.inputs import ReportInputs
 from headreuse.report.page import Page
 from headreuse.report.power import limits_of_power
-from headreuse.report.sections import Section
+from headreuse.report.sections import OF_TRANSFER, Section
 
 CORRELATION_SECTIONS = (
     Section("estimates", "How does transfer go with overlap in each group?", "Every estimate with its interval.",
@@ -25,4 +25,7 @@ CORRELATION_SECTIONS = (
 
 def correlation_page(inputs: ReportInputs) -> Page:
     """The page of one or several studies together."""
+    if inputs.study.question.transfer is None:
+        sections = [section for section in CORRELATION_SECTIONS if section.id not in (*OF_TRANSFER, "bands")]
+        return Page(sections, answer(inputs), caveats(inputs))
     return Page(CORRELATION_SECTIONS, answer(inputs), [*limits_of_power(inputs), *general_caveats(inputs)])

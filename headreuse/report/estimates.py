@@ -9,7 +9,7 @@ from headreuse.figures.bands import medians_over_seeds
 from headreuse.figures.forest import contrast_with_its_statistic, shown_rows
 from headreuse.figures.measures import with_measure
 from headreuse.figures.specificity import specificity_over_seeds
-from headreuse.report.caveats import COUPLING
+from headreuse.report.caveats import coupling
 from headreuse.report.exhibits import Exhibit, axis_of, title
 from headreuse.report.inputs import ReportInputs
 from headreuse.report.tables import table
@@ -44,7 +44,7 @@ def forest(inputs: ReportInputs) -> Iterator[Exhibit]:
         "Are related groups away from 0, on the side that means more alike where transfer is better, and are controls "
         "near 0? A point is the median over runs, its line the 97 % interval that takes each run as one observation; a "
         "hollow point has none (hover over it to read why). A smaller difference is more alike, so its sign is "
-        f"opposite to that of a similarity. {COUPLING}",
+        f"opposite to that of a similarity.{coupling(inputs.study)}",
         figures.forest(inputs.correlation),
         (table(rows, ESTIMATES, title="Estimates", caption=OF_ESTIMATES),),
         is_wide=True,

@@ -75,7 +75,7 @@ def _verdict(row: pd.Series) -> str:
         return ""
     parts = [
         row["verdict"],
-        *([row["direction"]] if row["direction"] else []),
+        *([row["direction"]] if _has_text(row["direction"]) else []),
         *(["primary"] if row["primary"] else []),
     ]
     return plain(", ".join(parts))

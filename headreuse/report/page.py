@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -19,7 +19,7 @@ from headreuse.report.exhibits import Exhibit
 from headreuse.report.glossary import glossary
 from headreuse.report.inputs import ReportInputs
 from headreuse.report.sections import Section, sections_of
-from headreuse.report.words import is_given, run_word
+from headreuse.report.words import in_runs, is_given, run_word
 from headreuse.study.config import Study
 from headreuse.study.transfer_rows import OF_ACCURACY
 
@@ -55,7 +55,7 @@ def render(inputs: ReportInputs, page: Page | None = None) -> str:
     )
     environment.filters |= {"figure_json": figure_json, "script_json": script_json, "choices": choices_of}
     environment.globals["control_label"] = _control_label
-    built = [(section, list(section.build(inputs))) for section in page.sections]
+    built = [(section, [_in_runs(inputs, exhibit) for exhibit in section.build(inputs)]) for section in page.sections]
     metrics: list[str] = inputs.overlap["metric"].unique().tolist() if len(inputs.overlap) else []
     statistics: list[str] = inputs.correlation["statistic"].unique().tolist() if len(inputs.correlation) else []
     return environment.get_template("report.html").render(
@@ -74,6 +74,10 @@ def render(inputs: ReportInputs, page: Page | None = None) -> str:
         plotly_js=Markup(get_plotlyjs()),
         source=_source(environment),
     )
+
+
+def _in_runs(inputs: ReportInputs, exhibit: Exhibit) -> Exhibit:
+    return replace(exhibit, look=in_runs(inputs.study, exhibit.look))
 
 
 def subject(study: Study) -> str:

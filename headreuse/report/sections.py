@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from headreuse.report import clocks, estimates, heads, training
 from headreuse.report.exhibits import Exhibit
 from headreuse.report.inputs import ReportInputs
-from headreuse.report.words import is_given
+from headreuse.report.words import in_runs, is_given
 from headreuse.study.config import Study
 
 Build = Callable[[ReportInputs], Iterator[Exhibit]]
@@ -56,11 +56,12 @@ def sections_of(study: Study) -> Sequence[Section]:
     left_out = {"log"} if all(is_given(group) for group in study.groups) else set()
     if study.question.transfer is None:
         left_out |= {*OF_TRANSFER}
-    if any(group.has_lengths for group in study.groups):
-        return [section for section in SECTIONS if section.id not in left_out]
-    return [_named(section) for section in SECTIONS if section.id not in {*left_out, "stability"}]
+    has_lengths = any(group.has_lengths for group in study.groups)
+    left_out |= set() if has_lengths else {"stability"}
+    return [_named(section, study, has_lengths) for section in SECTIONS if section.id not in left_out]
 
 
-def _named(section: Section) -> Section:
-    title, about = WITHOUT_LENGTHS.get(section.id, (section.title, section.about))
-    return replace(section, title=title, about=about)
+def _named(section: Section, study: Study, has_lengths: bool) -> Section:
+    named = (section.title, section.about)
+    title, about = named if has_lengths else WITHOUT_LENGTHS.get(section.id, named)
+    return replace(section, title=in_runs(study, title), about=in_runs(study, about))

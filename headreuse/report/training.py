@@ -8,7 +8,7 @@ from headreuse import figures
 from headreuse.correlation.panels import accuracies_of
 from headreuse.figures.measures import with_measure
 from headreuse.figures.trajectories import REGIMES, pairs_of_main
-from headreuse.report.caveats import COUPLING
+from headreuse.report.caveats import coupling
 from headreuse.report.estimates import ESTIMATES, OF_ESTIMATES
 from headreuse.report.exhibits import Exhibit, axis_of, on_slider, tasks, title
 from headreuse.report.inputs import ReportInputs
@@ -134,7 +134,8 @@ def correlation(inputs: ReportInputs) -> Iterator[Exhibit]:
             "correlation",
             "Every checkpoint of every run",
             "Do the points of a run lie along a line in the related group, and not in the control? Thin lines join "
-            f"consecutive checkpoints; hollow points are not usable and are not part of any estimate. {COUPLING}",
+            "consecutive checkpoints; hollow points are not usable and are not part of any estimate."
+            f"{coupling(inputs.study)}",
             figures.overlap_against_transfer(points, kinds={group.name: group.kind for group in groups}),
             (
                 *_estimates(inputs),

@@ -1,9 +1,13 @@
 """The words that depend on what was measured: whether runs are seeds, and what it means to have more transfer."""
 
+import re
 from dataclasses import asdict, dataclass
 
 from headreuse.study.config import Group, Study
 from headreuse.study.transfer_rows import OF_ACCURACY
+
+_SEEDS = re.compile(r"\b([Ss])eed(s?)\b(?!-)")
+"""The word, but not in a name."""
 
 
 @dataclass(frozen=True)
@@ -45,6 +49,13 @@ def measured_words(study: Study, transfer: str) -> str:
 def run_word(study: Study) -> str:
     """`seed` where all models were trained here, else `run`."""
     return "run" if any(is_given(group) for group in study.groups) else "seed"
+
+
+def in_runs(study: Study, sentence: str) -> str:
+    """A sentence about seeds, told of runs where models were not all trained here."""
+    if run_word(study) == "seed":
+        return sentence
+    return _SEEDS.sub(lambda found: "Run" + found[2] if found[1] == "S" else "run" + found[2], sentence)
 
 
 def is_given(group: Group) -> bool:
