@@ -1,19 +1,18 @@
 """The command line. Read this first: `run` is the whole path, the other commands are its stages one by one.
 
-`ending.py` says how a command ends. Heavy libraries are imported inside the commands that need them, so that help and
-lists are quick.
+`command/stages.py` has the stages, `command/ending.py` how a command ends. Heavy libraries are imported inside the
+commands that need them, so that help and lists are quick.
 """
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from headreuse import __version__
-from headreuse.ending import run_and_exit, say
-from headreuse.errors import HeadreuseError, NothingMeasuredError
-from headreuse.options import (
+from headreuse.command.ending import run_and_exit, say
+from headreuse.command.options import (
     WHOLE,
     AllowPickles,
     EngineName,
@@ -31,14 +30,8 @@ from headreuse.options import (
     TrustTasks,
     Workers,
 )
-
-if TYPE_CHECKING:
-    from pandas import DataFrame
-
-    from headreuse.store.folder import RunFolder
-
-MOST_LINES = 20
-"""About damage, before the rest is only counted."""
+from headreuse.command.stages import analyse, begin, do_work, end, open_folder, print_table, publish, say_faults
+from headreuse.errors import HeadreuseError, NothingMeasuredError
 
 app = typer.Typer(
     help="Do two tasks use the same attention heads, and does that predict how well one extrapolates?",
@@ -70,17 +63,17 @@ def run(
     trust_tasks: TrustTasks = False,
 ) -> None:
     """Train, measure, analyse and report; what is done already is not done again."""
-    folder = _begin(study, out)
+    folder = begin(study, out)
     resources = Resources(workers, engine, shard or WHOLE, trust_tasks or study.is_file())
-    problems = _work(folder, resources, train=True, measure=True)
+    problems = do_work(folder, resources, train=True, measure=True)
     try:
-        _analyse(folder)
+        analyse(folder)
     except NothingMeasuredError:
         if not (shard or problems):
             raise
-        _end(problems, folder.root)
+        end(problems, folder.root)
     else:
-        _report(folder, problems)
+        publish(folder, problems)
 
 
 @app.command(epilog="Example: headreuse train my_study.toml --shard 1/4")
@@ -93,9 +86,9 @@ def train(
     trust_tasks: TrustTasks = False,
 ) -> None:
     """Train the models of a study and keep their checkpoints."""
-    folder = _begin(study, out)
+    folder = begin(study, out)
     resources = Resources(workers, engine, shard or WHOLE, trust_tasks or study.is_file())
-    _end(_work(folder, resources, train=True, measure=False), folder.root)
+    end(do_work(folder, resources, train=True, measure=False), folder.root)
 
 
 @app.command(epilog="Example: headreuse score runs/demo --workers 2")
@@ -107,8 +100,9 @@ def score(
     trust_tasks: TrustTasks = False,
 ) -> None:
     """Measure accuracy, attention patterns and head scores at every checkpoint."""
-    opened = _open(folder)
-    _end(_work(opened, Resources(workers, engine, shard or WHOLE, trust_tasks), train=False, measure=True), opened.root)
+    opened = open_folder(folder)
+    resources = Resources(workers, engine, shard or WHOLE, trust_tasks)
+    end(do_work(opened, resources, train=False, measure=True), opened.root)
 
 
 @app.command(epilog="Example: headreuse overlap runs/demo > overlap.csv")
@@ -116,8 +110,8 @@ def overlap(folders: Folders) -> None:
     """How alike two tasks' heads are at each checkpoint: the overlap table of one run folder or several together."""
     from headreuse.tables.join import join
 
-    _say_faults([_open(folder) for folder in folders])
-    _print_table(join(folders).tables["overlap"])
+    say_faults([open_folder(folder) for folder in folders])
+    print_table(join(folders).tables["overlap"])
 
 
 @app.command(epilog="Example: headreuse correlate runs/a runs/b --out both")
@@ -129,10 +123,10 @@ def correlate(folders: Folders, out: ReportOut = None) -> None:
 
     if out:
         make_folder(out)
-    _say_faults([_open(folder) for folder in folders])
+    say_faults([open_folder(folder) for folder in folders])
     joined = join(folders)
     if out is None:
-        _print_table(joined.tables["correlation"])
+        print_table(joined.tables["correlation"])
         return
     for file in write_correlation_report(joined, out):
         print(file)
@@ -141,9 +135,9 @@ def correlate(folders: Folders, out: ReportOut = None) -> None:
 @app.command(epilog="Example: headreuse report runs/demo")
 def report(folder: Folder) -> None:
     """Write the report from what has been measured so far."""
-    opened = _open(folder)
-    _analyse(opened)
-    _report(opened, [])
+    opened = open_folder(folder)
+    analyse(opened)
+    publish(opened, [])
 
 
 @app.command(epilog="Example: headreuse status runs/demo")
@@ -152,8 +146,8 @@ def status(folder: Folder) -> None:
     from headreuse.tables.results import Results
     from headreuse.tables.verifying import out_of_date
 
-    opened = _open(folder)
-    _say_faults([opened])
+    opened = open_folder(folder)
+    say_faults([opened])
     for line in out_of_date(results := Results(opened)):
         say(line)
     for entry in results.progress:
@@ -180,7 +174,7 @@ def plan(
     from headreuse.report.planning import Wanted, plan_of
     from headreuse.study.reading import read_study
 
-    folder = _open(study) if study.is_dir() else None
+    folder = open_folder(study) if study.is_dir() else None
     made = plan_of(folder.study if folder else read_study(study), folder, Wanted(effect, power, workers), say)
     for line in [dumps(as_json(made), indent=1)] if json else lines(made):
         print(line)
@@ -193,7 +187,7 @@ def check(study: StudyOrFolder, out: Out = None, workers: Workers = None, json: 
     from headreuse.study.reading import read_study
     from headreuse.work.checking import check_of
 
-    asked = _open(study).study if study.is_dir() else read_study(study)
+    asked = open_folder(study).study if study.is_dir() else read_study(study)
     facts = check_of(asked, out or Path("runs") / asked.name, n_workers=workers, tell=say)
     for line in [as_json(facts)] if json else lines(facts):
         print(line)
@@ -206,7 +200,7 @@ def verify(folder: Folder, json: Json = False) -> None:
     """Read every file of a run folder; say what is damaged or missing and what mends it (then with status 1)."""
     from headreuse.tables.verifying import all_faults, as_json
 
-    lines = all_faults(_open(folder))
+    lines = all_faults(open_folder(folder))
     for line in [as_json(folder, lines)] if json else lines or [f"{folder}: whole"]:
         print(line)
     if lines:
@@ -276,120 +270,13 @@ def export(
     from headreuse.report.publishing import export_netcdf, export_tables
     from headreuse.store.writing import make_folder
 
-    opened = _open(folder)
+    opened = open_folder(folder)
     make_folder(out)
-    _analyse(opened)
+    analyse(opened)
     for file in export_tables(opened, out):
         print(file)
     if netcdf:
         print(export_netcdf(opened, out))
-
-
-def _begin(study: Path, out: Path | None) -> "RunFolder":
-    """The run folder of a study file, begun where there is none, or of a run folder."""
-    from headreuse.store.folder import RunFolder
-    from headreuse.study.reading import read_study
-
-    if study.is_dir():
-        if out is not None:
-            raise HeadreuseError(f"--out goes with a study file; {study} is a folder")
-        return RunFolder.open(study)
-    checked = read_study(study)
-    return RunFolder.create(out or Path("runs") / checked.name, checked, command=f"headreuse run {study}")
-
-
-def _open(folder: Path) -> "RunFolder":
-    from headreuse.store.folder import RunFolder
-
-    return RunFolder.open(folder)
-
-
-def _work(folder: "RunFolder", resources: Resources, *, train: bool, measure: bool) -> list[str]:
-    """Do what is missing of these stages; one line for each piece that failed."""
-    from headreuse.sources import look_again
-    from headreuse.store.writing import drop_drafts
-    from headreuse.training.torchrun import n_ranks
-    from headreuse.work.engines import choose_engine
-    from headreuse.work.mending import damaged_checkpoints, set_aside_damaged
-    from headreuse.work.progress import missing, n_jobs, progress
-    from headreuse.work.schedule import train_together, work
-
-    drop_drafts(folder.root)
-    look_again(folder)
-    shard, found = resources.shard, progress(folder)
-    damaged = list(damaged_checkpoints(folder, found)) if measure else []
-    for line in [*(set_aside_damaged(folder, found) if measure else []), *damaged]:
-        say(line)
-    lacking = missing(found, train=train, measure=measure)
-    if lacking and not resources.trust_tasks:
-        _refuse_kept_tasks(folder)
-    if n_ranks() > 1:
-        if measure or resources.engine != "processes":
-            raise HeadreuseError("processes started by torchrun only train: use `train`, then `run` without torchrun")
-        train_together(folder, found, shard=shard)
-        return []
-    engine = choose_engine(resources.engine, n_workers=resources.workers, n_jobs=n_jobs(found))
-    if not lacking:
-        return damaged
-    say(f"{folder.root}: {lacking}")
-    return damaged + work(folder, found, engine, shard=shard, train=train, measure=measure)
-
-
-def _refuse_kept_tasks(folder: "RunFolder") -> None:
-    """A run folder may be somebody else's: the code that it keeps is executed only where the user says so."""
-    if folder.study.tasks:
-        kept = ", ".join(file.file for file in folder.study.tasks)
-        raise HeadreuseError(
-            f"{folder.root}: the missing work would execute its kept copy of {kept}; "
-            "run the study file instead, or read the copy in study.json and add --trust-tasks"
-        )
-
-
-def _analyse(folder: "RunFolder") -> None:
-    from headreuse.tables.make import make_tables
-    from headreuse.tables.measured_transfer import about_transfer
-    from headreuse.tables.results import Results
-
-    _say_faults([folder])
-    make_tables(folder)
-    for line in about_transfer(Results(folder)):
-        say(line)
-
-
-def _say_faults(folders: list["RunFolder"]) -> None:
-    """What of the results is damaged or missing, before anything is made of them."""
-    from headreuse.tables.results import Results
-    from headreuse.tables.verifying import faults
-
-    for folder in folders:
-        lines = faults(Results(folder))
-        for line in lines[:MOST_LINES]:
-            say(line)
-        if len(lines) > MOST_LINES:
-            say(f"{folder.root}: {len(lines) - MOST_LINES} more; `headreuse verify {folder.root}` lists all")
-
-
-def _report(folder: "RunFolder", problems: list[str]) -> None:
-    from headreuse.report.publishing import write_report
-
-    write_report(folder)
-    _end(problems, folder.report_file)
-
-
-def _print_table(table: "DataFrame") -> None:
-    """For people on a terminal, all columns and rows as CSV into a pipe."""
-    if sys.stdout.isatty():
-        print(table.dropna(axis="columns", how="all").to_string(index=False, max_rows=60, float_format="{:.3g}".format))
-    else:
-        print(table.to_csv(index=False), end="")
-
-
-def _end(problems: list[str], result: Path) -> None:
-    """Print where the result lies; status 1 where something failed."""
-    print(result)
-    if problems:
-        say(f"{len(problems)} of the pieces failed, as said above and by `headreuse status`; `run` tries them again")
-        raise typer.Exit(1)
 
 
 def main() -> None:

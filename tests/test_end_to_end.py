@@ -269,7 +269,7 @@ def test_a_run_folder_that_is_deleted_before_its_report_is_written_is_told_in_on
 ):
     folder = tmp_path / "tiny"
     shutil.copytree(undisturbed, folder)
-    monkeypatch.setattr("headreuse.cli._analyse", lambda _folder: shutil.rmtree(folder))
+    monkeypatch.setattr("headreuse.cli.analyse", lambda _folder: shutil.rmtree(folder))
     status, out, err = ended(monkeypatch, capsys, "report", folder)
     assert (status, out, err.count("\n")) == (2, "", 1)
     assert not folder.exists()

@@ -1,4 +1,7 @@
-"""How commands end: one line for every mistake, streams of every kind, Ctrl-C. Covers `ending.py` and `options.py`."""
+"""How commands end: one line for every mistake, streams of every kind, Ctrl-C.
+
+Covers `command/ending.py`, `command/options.py` and `command/stages.py`.
+"""
 
 import errno
 import os
@@ -12,7 +15,7 @@ import pytest
 
 from headreuse import __version__
 from headreuse.cli import app, main
-from headreuse.ending import LONGEST_LINE, say
+from headreuse.command.ending import LONGEST_LINE, say
 
 COMMANDS = [command.callback.__name__ for command in app.registered_commands]
 
@@ -83,7 +86,7 @@ def test_what_would_steer_a_terminal_or_fill_it_is_not_printed_as_it_is(capsys):
 
 PRINTS = """
 import sys, typer
-from headreuse.ending import run_and_exit
+from headreuse.command.ending import run_and_exit
 app = typer.Typer()
 @app.command()
 def prints(n: int):
@@ -138,13 +141,14 @@ SLEEPS = """
 import os, sys, time, typer
 from dataclasses import dataclass
 from pathlib import Path
-from headreuse.ending import run_and_exit
+from headreuse.command.ending import run_and_exit
 from headreuse.work.engines import run_in_processes
 
 @dataclass(frozen=True)
 class Sleep:
     folder: Path
     cost: float = 1.0
+    alone: bool = False
     def run(self, tell):
         (self.folder / f"pid-{os.getpid()}").touch()
         time.sleep(100)
@@ -153,7 +157,7 @@ class Sleep:
 app = typer.Typer()
 @app.command()
 def sleeps(folder: Path):
-    run_in_processes([Sleep(folder), Sleep(folder)], lambda _: None, lambda _: [], n_workers=2, n_threads=1)
+    run_in_processes([Sleep(folder), Sleep(folder)], lambda _: [], n_workers=2, n_threads=1)
 
 if __name__ == "__main__":
     run_and_exit(app)
