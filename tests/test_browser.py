@@ -7,6 +7,7 @@ from importlib.util import find_spec
 import numpy as np
 import pytest
 from invented import report_inputs, small_study
+from invented_series import given_inputs
 
 from headreuse.report import ReportInputs, render
 from headreuse.report.page import study_page
@@ -86,6 +87,19 @@ def wide(browser, report):
 def test_the_page_opens_offline_without_a_complaint_or_a_request_but_itself(reader, report):
     assert reader.complaints == []
     assert reader.requests == [report.as_uri()]
+
+
+@pytest.mark.parametrize("width", WIDTHS.values(), ids=WIDTHS)
+def test_a_page_of_given_checkpoints_has_tables_alone_and_maps_of_many_heads(browser, tmp_path_factory, width):
+    inputs = given_inputs(transfer=True, shape=(24, 36), steps=(512, 4000, 16000, 143000))
+    opened = Reader(browser, written(tmp_path_factory, inputs), width)
+    assert opened.complaints == []
+    rows = "document.querySelectorAll('#accuracy-0 tbody tr').length"
+    assert opened.ask(rows) == len(inputs.accuracy)
+    assert opened.ask("document.documentElement.scrollWidth <= window.innerWidth")
+    cell = "(() => { const x = document.querySelector('#plot-ablation-0')._fullLayout.xaxis; return x._length })()"
+    assert opened.ask(cell) / 36 >= (12 if width == WIDTHS["wide"] else 6)
+    opened.context.close()
 
 
 def test_no_button_sends_a_figure_away(reader):

@@ -9,6 +9,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
+from command_line import headreuse
 from invented import report_inputs, small_study
 from invented_series import MAIN, OTHER, STEPS, given_inputs, given_study, learned
 
@@ -201,7 +202,12 @@ def test_a_map_of_many_heads_is_legible_and_the_page_small():
     height = figure.layout.height - figure.layout.margin.t - figure.layout.margin.b
     assert height / 32 >= 12
     assert "over all prompts" in figure.layout.annotations[0].text
-    wide = figures.ablation_maps(given_inputs(shape=(3, 64), steps=(1,)).head_scores, tasks=[MAIN, OTHER])
+    large = given_inputs(shape=(60, 64), steps=(1,), outcomes=("log_prob",)).head_scores
+    wide = figures.ablation_maps(large, tasks=[MAIN, OTHER])
+    (low, high), (below, _) = wide.layout.yaxis.domain, wide.layout.yaxis2.domain
+    plots = wide.layout.height - wide.layout.margin.t - wide.layout.margin.b
+    assert (high - low) * plots / 60 >= 12
+    assert below == 0
     assert wide.layout.xaxis.domain == wide.layout.xaxis2.domain == (0, 1)
     many = pd.DataFrame({"step": np.repeat(np.arange(20), 24 * 64 * 8)})
     kept, note = on_slider(many)
@@ -267,3 +273,30 @@ def test_seeds_are_called_runs_but_for_names(one):
     assert in_runs(one.study, text) == "Runs of seed-1 and seed_x; a run"
     assert in_runs(small_study(), text) == text
     assert sections_of(one.study)[-1].title == "How soon does each run learn?"
+
+
+@pytest.mark.slow
+def test_a_study_of_given_checkpoints_with_transfer_from_a_file_runs_to_its_report(tmp_path):
+    from readme_series import made
+
+    made(tmp_path, n_prompts=8)
+    (tmp_path / "mine.csv").write_text(
+        "run,step,transfer\n" + "".join(f"gpt2_run,{n},{n / 1000}\n" for n in (10, 100, 7))
+    )
+    (tmp_path / "study.toml").write_text(
+        'name = "names"\ntransfer = "mine.csv"\nmeasures = { baseline_floor = 0.0, functional_sets = 0 }\n'
+        '[[groups]]\nname = "g"\nmain = { prompts = "names.jsonl" }\nauxiliary = [{ prompts = "colours.jsonl" }]\n'
+        'series = ["gpt2_run", "llama_run"]\n'
+    )
+    status, _, told = headreuse("run", tmp_path / "study.toml", "--out", tmp_path / "out")
+    assert status == 0, told
+    assert "mine.csv: 1 row without a checkpoint (line 4: gpt2_run step 7)" in told
+    assert "mine.csv: 4 checkpoints without a row (g gpt2_run step 1000; g llama_run step 10; " in told
+    transfer = pd.read_csv(tmp_path / "out" / "tables" / "transfer.csv")
+    assert transfer[["seed", "step", "transfer"]].to_numpy().tolist() == [
+        ["gpt2_run", 10, 0.01],
+        ["gpt2_run", 100, 0.1],
+    ]
+    page = (tmp_path / "out" / "report.html").read_text()
+    assert "the prompts names with colours, at 6 checkpoints of gpt2_run and llama_run (steps 10 to 1,000)" in page
+    assert headreuse("correlate", tmp_path / "out", "--out", tmp_path / "both")[0] == 0
