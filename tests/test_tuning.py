@@ -1,6 +1,6 @@
 """Fine-tuning a pretrained model: what has a loss, what is held out, what is kept, and that a kill changes nothing.
 
-Covers `training/tuning.py`, `training/states.py` and `training/lora.py`.
+Covers `training/tuning.py`, `training/states.py`, `training/lora.py` and `prompts/fitting.py`.
 """
 
 import shutil
@@ -152,8 +152,10 @@ def test_seeds_have_other_batches_and_revisions_have_the_same(starts, tmp_path):
 
 
 def test_a_fine_tuned_model_lies_there_as_any_other_and_says_what_it_started_from(starts, tmp_path):
+    at_first = {file: file.read_bytes() for file in starts["gpt2"].path.iterdir()}
     place = tuned(starts["gpt2"], tmp_path, lora=LORA)
     assert place.name == "checkpoint-10"
+    assert at_first == {file: file.read_bytes() for file in starts["gpt2"].path.iterdir()}
     note = read_note(place)
     assert (note.group, note.label, note.step, note.start) == ("pair", 0, 10, starts["gpt2"].fingerprint)
     assert note.fingerprint == fingerprint_of(place) != note.start
@@ -184,7 +186,7 @@ class Killed(BaseException):
 @pytest.mark.parametrize("way", ["full", "lora"])
 def test_stopping_any_number_of_times_changes_nothing_in_the_end(way, starts, undisturbed, tmp_path):
     lora = {"lora": LORA} if way == "lora" else {}
-    for last in (1, 3, 5):
+    for last in (3, 5):
 
         def fail(step, _loss, last=last):
             if step == last:
@@ -203,18 +205,25 @@ def test_stopping_any_number_of_times_changes_nothing_in_the_end(way, starts, un
     assert weights(place) == undisturbed[way]
 
 
-@pytest.mark.parametrize("damage", ["a byte", "a file", "the note", "another start", "other settings"])
-def test_a_state_that_is_damaged_or_of_another_fine_tuning_is_not_gone_on_from(damage, starts, undisturbed, tmp_path):
-    def fail(step, _loss):
-        if step == 3:
-            raise Killed
+def stop_at_three(step: int, _loss: float) -> None:
+    if step == 3:
+        raise Killed
 
-    start, other = starts["gpt2"], {"learning_rate": 1e-3} if damage == "other settings" else {}
-    if damage == "another start":
-        start = replace(start, fingerprint="f" * 64)
+
+@pytest.fixture(scope="module")
+def stopped(starts, tmp_path_factory) -> Path:
+    """A run folder with the state of step 2 of a fine-tuning of 6."""
+    root = tmp_path_factory.mktemp("stopped")
     with pytest.raises(Killed):
-        tuned(start, tmp_path, on_step=fail, **other)
-    (state,) = tmp_path.glob(".tuning/10/checkpoint-2")
+        tuned(starts["gpt2"], root, on_step=stop_at_three)
+    return root
+
+
+@pytest.mark.parametrize("damage", ["a byte", "a file", "the note", "another start", "other settings"])
+def test_a_state_that_is_damaged_or_of_another_fine_tuning_is_not_gone_on_from(damage, starts, stopped, tmp_path):
+    root, start, settings = tmp_path / "run", starts["gpt2"], {}
+    shutil.copytree(stopped, root)
+    (state,) = root.glob(".tuning/10/checkpoint-2")
     if damage == "a byte":
         content = bytearray((state / "optimizer.pt").read_bytes())
         content[-1] ^= 1
@@ -223,10 +232,20 @@ def test_a_state_that_is_damaged_or_of_another_fine_tuning_is_not_gone_on_from(d
         (state / "optimizer.pt").unlink()
     elif damage == "the note":
         (state / "headreuse.json").write_text("{")
+    elif damage == "another start":
+        start = replace(start, fingerprint="f" * 64)
+    else:
+        settings = {"learning_rate": 1e-3}
     steps = []
-    place = tuned(starts["gpt2"], tmp_path, on_step=lambda step, loss: steps.append(step))
-    assert steps[0] == 1
-    assert weights(place) == undisturbed["full"]
+
+    def note_first(step: int, _loss: float) -> None:
+        steps.append(step)
+        raise Killed
+
+    with pytest.raises(Killed):
+        tuned(start, root, on_step=note_first, **settings)
+    assert steps == [1]
+    assert not state.exists()
 
 
 def test_a_checkpoint_that_is_not_whole_is_left_alone(starts, tmp_path):
@@ -273,9 +292,9 @@ def test_dropout_is_off_in_every_part(name, starts):
     assert torch.equal(model(tokens).logits, model.eval()(tokens).logits)
 
 
-def test_a_start_is_not_changed(starts, tmp_path):
-    copied = tmp_path / "start"
-    shutil.copytree(starts["gpt2"].path, copied)
-    tuned(starts["gpt2"], tmp_path / "run")
-    for file in copied.iterdir():
-        assert file.read_bytes() == (starts["gpt2"].path / file.name).read_bytes()
+def test_prompts_that_are_longer_than_the_model_has_positions_are_told_before_training(starts, tmp_path):
+    tuning = tuning_of(starts["gpt2"], tmp_path)
+    (longer,) = (entry.model_copy(update={"max_length": 40}) for entry in tuning.group.auxiliary)
+    group = tuning.group.model_copy(update={"auxiliary": (longer,)})
+    with pytest.raises(HeadreuseError, match=r"reverse: prompts of \d+ tokens, but the model has 64 positions"):
+        tune(replace(tuning, group=group), on_step=lambda step, loss: None)

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
@@ -20,7 +21,8 @@ from transformers import PreTrainedModel
 from headreuse.errors import HeadreuseError
 from headreuse.models.architectures import quiet_transformers
 from headreuse.models.checkpoints import load_model, note_whole
-from headreuse.prompts import Encoder
+from headreuse.prompts import Encoder, make_prompts
+from headreuse.prompts.fitting import check_fits
 from headreuse.records import Checkpoint
 from headreuse.store.fingerprints import TOKENIZER_FILES
 from headreuse.study.config import Group, Study
@@ -34,6 +36,8 @@ from headreuse.training.trainer import Follower, JointTrainer, OnStep, check_sup
 
 BESIDE_WEIGHTS = (*TOKENIZER_FILES, "chat_template.jinja")
 """Files that a fine-tuned model takes over as they are."""
+N_LONGEST = 4
+"""Examples of a task's longest length whose tokens are counted before training."""
 
 
 @dataclass(frozen=True)
@@ -129,6 +133,7 @@ class _TuningTrainer(JointTrainer):
 def _tuned(tuning: Tuning, states: StateSeries, on_step: OnStep) -> PreTrainedModel:
     spec, last = tuning.group.training, states.last_whole()
     model: Any = load_model(tuning.start.path, allow_pickles=tuning.allow_pickles)
+    _check_lengths(tuning, model)
     without_dropout(model)
     set_up(model, spec)
     trainer = _TuningTrainer(
@@ -147,6 +152,14 @@ def _tuned(tuning: Tuning, states: StateSeries, on_step: OnStep) -> PreTrainedMo
             f"(of {spec.batch_size}, at once: {spec.micro_batch or spec.batch_size}) lower, or run with fewer --workers"
         ) from None
     return merged(trainer.model)
+
+
+def _check_lengths(tuning: Tuning, model: PreTrainedModel) -> None:
+    """Raise where the longest examples of a task have more tokens than the model has positions."""
+    for entry in tuning.group.tasks:
+        task, generator = tuning.study.task(entry.task), np.random.default_rng(0)
+        longest = np.full(N_LONGEST, entry.max_length)
+        check_fits(make_prompts(task, longest, generator, tuning.encoder, entry.form), model)
 
 
 def _publish(model: PreTrainedModel, tuning: Tuning, draft: Path) -> None:

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from headreuse.errors import HeadreuseError
-from headreuse.measurements.loaded import check_fits, n_learned_positions
 from headreuse.prompts import Encoder, encoder_of
+from headreuse.prompts.fitting import check_fits, n_learned_positions
 from headreuse.records import Prompts
 from headreuse.sources.given import Given
 from headreuse.study.runs import Run
