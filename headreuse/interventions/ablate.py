@@ -56,6 +56,7 @@ def ablate(subject: Subject, sets: Sequence[HeadSet], replacement: Replacement) 
         for group, found in _outcomes_of_groups(subject, run, sets, replacement(run, rows)):
             for name in OUTCOMES:
                 ablated[name][group, rows] = found[name].cpu().numpy()
+        del run  # as in `runs`
     return Ablated(baseline, ablated)
 
 

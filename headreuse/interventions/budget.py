@@ -62,8 +62,9 @@ def plan(anatomy: Anatomy, n_prompts: int, n_positions: int, n_slots: int, *, me
     working = RESIDUAL_COPIES * residual + WIDE_COPIES * wide + LOGIT_COPIES * logits + PATTERN_COPIES * pattern
     kept = anatomy.n_layers * n_positions * (anatomy.d_model + anatomy.n_heads * anatomy.d_head) * itemsize
     keeps_runs = n_prompts * kept <= budget // 2
-    # While one clean run is made, the one before it is still in use; heads resampled need another one beside theirs.
-    n_sequences = (budget - n_prompts * kept) // (working + kept) if keeps_runs else budget // (working + 2 * kept)
+    # Heads resampled need another clean run beside that of their prompts. Some freed memory lies in pieces too small.
+    free = budget - budget // 16
+    n_sequences = (free - n_prompts * kept) // (working + kept) if keeps_runs else free // (working + 2 * kept)
     if anatomy.device.type == "cpu":
         n_sequences = min(n_sequences, CACHE_BYTES // wide)
     return Plan(max(1, n_sequences), keeps_runs)

@@ -68,6 +68,7 @@ class Subject:
                 made.append((rows, run))
             yield rows, run
             run.latest.clear()
+            del run  # otherwise it stays in memory while the next one is made
         self._kept[:] = made
 
     def run_on(self, tokens: Int[Tensor, "prompt pos"], rows: slice) -> CleanRun:
