@@ -38,6 +38,8 @@ TABLES = {
     "functional_overlap": "group seed step source target outcome n_heads value ci_low ci_high chance p_chance usable",
     "training_log": "group seed step task length regime accuracy loss",
     "clocks": "group seed role level step",
+    "checkpoints": "group seed step tokens place fingerprint",
+    "measured_transfer": "group seed step",
     "correlation": "group overlap_metric transfer_metric statistic value ci_low ci_high p q n_runs n_points",
 }
 """The columns that every table has; it may have more."""
@@ -129,6 +131,7 @@ MOMENTS = [
 """How the command is run, and after how many more files of which name it is killed."""
 
 
+@pytest.mark.slow
 # Newer versions of Python warn of what is meant here.
 @pytest.mark.filterwarnings("ignore:.*multi-threaded, use of fork:DeprecationWarning")
 def test_a_run_killed_at_five_moments_ends_with_the_tables_of_one_that_was_not(study_file, undisturbed, tmp_path):
@@ -166,7 +169,7 @@ def test_export_writes_every_table_with_its_columns_and_where_it_came_from(undis
     for name, columns in TABLES.items():
         frame = pd.read_csv(tmp_path / f"{name}.csv")
         assert set(columns.split()) <= set(frame.columns), name
-        assert len(frame) > 0
+        assert (len(frame) > 0) == (name != "measured_transfer"), name
     assert '"seeds"' in (tmp_path / "study.json").read_text()
     assert '"torch"' in (tmp_path / "study.json").read_text()
 
@@ -339,7 +342,7 @@ def test_a_full_disk_costs_only_what_could_not_be_written(study_file, undisturbe
     assert all("the disk is full; free some space and run again" in line for line in failed)
     assert len(list(folder.glob(f"measurements/{first}/*.parquet"))) == 6
     assert len(list(folder.glob(f"measurements/{second}/*.parquet"))) == 4
-    assert not list(folder.glob("measurements/**/.*"))
+    assert {path.name for path in folder.glob("measurements/**/.*")} == {".lock"}
     for command in (["score", folder, "--workers", 0], ["export", folder, "--out", tmp_path / "exported"]):
         status, _, err = headreuse(*command)
         assert status == 0, err

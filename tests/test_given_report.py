@@ -1,6 +1,7 @@
 """The report of given checkpoints: what is said and shown without training, lengths, gap or several seeds.
 
-Covers `report/asked.py`, `report/likeness.py`, `report/words.py`, `report/sections.py` and `figures/steps.py`.
+Covers `report/asked.py`, `report/likeness.py`, `report/pairs.py`, `report/words.py`, `report/sections.py` and
+`figures/steps.py`.
 """
 
 import re

@@ -1,7 +1,6 @@
 """How alike the heads of main and its auxiliaries are at checkpoints that are given, at the end and on the way."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
@@ -9,44 +8,13 @@ import pandas as pd
 from headreuse.correlation.estimate import ALPHA
 from headreuse.overlap import OVERLAP_METRICS
 from headreuse.report.inputs import ReportInputs
+from headreuse.report.pairs import Pair, run_named, shared_heads
 from headreuse.report.wording import listed, signed
 from headreuse.report.words import is_given
 from headreuse.study.config import Group
 
 MOST_PAIRS = 6
 """Of a study; more are left to the figures."""
-MOST_NAMED = 3
-"""Runs whose shared heads are named."""
-
-
-@dataclass(frozen=True)
-class Pair:
-    """Main and one auxiliary of a group, by the study's overlap measure."""
-
-    group: Group
-    other: str
-    rows: pd.DataFrame
-    """Of the overlap table, by run and step."""
-
-    @property
-    def usable(self) -> pd.DataFrame:
-        """The rows that count."""
-        return self.rows[self.rows["usable"].astype(bool) & self.rows["value"].notna()]
-
-    @property
-    def last(self) -> pd.DataFrame:
-        """The last usable row of each run."""
-        return self.usable.groupby("seed", sort=False).tail(1)
-
-    @property
-    def first(self) -> pd.DataFrame:
-        """The first usable row of each run."""
-        return self.usable.groupby("seed", sort=False).head(1)
-
-    @property
-    def tasks(self) -> str:
-        """Both names."""
-        return f"{self.group.main.task} and {self.other}"
 
 
 def likeness(inputs: ReportInputs) -> list[str]:
@@ -78,7 +46,7 @@ def _told(inputs: ReportInputs, pair: Pair) -> Iterator[str]:
         why = f"Why at step {end['step']:,}: {_reason(end)}."
         yield f"At no checkpoint can the heads of {pair.tasks} be compared. {why}"
         return
-    yield f"{_where(pair)}, {pair.tasks} {_against_chance(pair)}{_shared(inputs, pair)}."
+    yield f"{_where(pair)}, {pair.tasks} {_against_chance(pair)}{shared_heads(inputs, pair)}."
     yield _numbers(inputs, pair)
     yield from _change(inputs, pair)
     yield from _left_out(pair)
@@ -88,7 +56,7 @@ def _where(pair: Pair) -> str:
     last = pair.last
     if len(last) > 1:
         return f"At the last usable checkpoints of the {len(last)} runs of {pair.group.name}"
-    return f"At the last usable checkpoint of {_run(last.iloc[0]['seed'])} (step {last.iloc[0]['step']:,})"
+    return f"At the last usable checkpoint of {run_named(last.iloc[0]['seed'])} (step {last.iloc[0]['step']:,})"
 
 
 def _against_chance(pair: Pair) -> str:
@@ -102,42 +70,6 @@ def _against_chance(pair: Pair) -> str:
             "do not need the same heads more than chance would have it"
         )  # fmt: skip
     return f"need the same heads more than chance would have it in {beyond} of {len(last)} runs"
-
-
-def _shared(inputs: ReportInputs, pair: Pair) -> str:
-    """The heads that are among the top of both tasks, by name."""
-    k = inputs.study.measures.top_k
-    found = {row["seed"]: _top(inputs, pair, row, k) for row in pair.last.to_dict("records")}
-    known = {seed: heads for seed, heads in found.items() if heads is not None}
-    if not known:
-        return ""
-    if len(known) == 1:
-        (heads,) = known.values()
-        return f"; of the {k} heads that each needs most they share {_named(heads)}"
-    named = [f"{_named(heads)} in {_run(seed)}" for seed, heads in list(known.items())[:MOST_NAMED]]
-    more = ", and so on" if len(known) > MOST_NAMED else ""
-    return f"; of the {k} heads that each needs most they share {listed(named)}{more}"
-
-
-def _top(inputs: ReportInputs, pair: Pair, row: dict, k: int) -> list[str] | None:
-    """Heads with one of the `k` largest effects on both tasks, by layer and number; None without head scores."""
-    scores, asked = inputs.of_group("head_scores", pair.group), inputs.study.question
-    if not len(scores):
-        return None
-    method, outcome = asked.method or inputs.study.measures.methods[0], asked.outcome or "log_prob"
-    here = (scores["seed"] == row["seed"]) & (scores["step"] == row["step"])
-    here &= (scores["method"] == method) & (scores["outcome"] == outcome)
-    tops = []
-    for task in (pair.group.main.task, pair.other):
-        of_task = scores[here & (scores["task"] == task)].nlargest(k, "effect")
-        tops.append(dict.fromkeys(zip(of_task["layer"], of_task["head"], strict=True)))
-    if not all(tops):
-        return None
-    return [f"{layer}.{head}" for layer, head in tops[0] if (layer, head) in tops[1]]
-
-
-def _named(heads: list[str]) -> str:
-    return listed(heads) or "none"
 
 
 def _numbers(inputs: ReportInputs, pair: Pair) -> str:
@@ -205,7 +137,3 @@ def _left_out(pair: Pair) -> Iterator[str]:
 def _reason(row: pd.Series) -> str:
     reason = row.get("reason")
     return reason.removeprefix("floor: ") if isinstance(reason, str) and reason else "it is not defined"
-
-
-def _run(label: object) -> str:
-    return f"seed {label}" if str(label).isdigit() else str(label)

@@ -1,0 +1,85 @@
+"""Main and one auxiliary of a group: their overlap at the checkpoints that count, and the heads that they share."""
+
+from collections.abc import Hashable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from headreuse.report.inputs import ReportInputs
+from headreuse.report.wording import listed
+from headreuse.study.config import Group
+
+MOST_NAMED = 3
+"""Runs whose shared heads are named."""
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Main and one auxiliary of a group, by the study's overlap measure."""
+
+    group: Group
+    other: str
+    rows: pd.DataFrame
+    """Of the overlap table, by run and step."""
+
+    @property
+    def usable(self) -> pd.DataFrame:
+        """The rows that count."""
+        return self.rows[self.rows["usable"].astype(bool) & self.rows["value"].notna()]
+
+    @property
+    def last(self) -> pd.DataFrame:
+        """The last usable row of each run."""
+        return self.usable.groupby("seed", sort=False).tail(1)
+
+    @property
+    def first(self) -> pd.DataFrame:
+        """The first usable row of each run."""
+        return self.usable.groupby("seed", sort=False).head(1)
+
+    @property
+    def tasks(self) -> str:
+        """Both names."""
+        return f"{self.group.main.task} and {self.other}"
+
+
+def shared_heads(inputs: ReportInputs, pair: Pair) -> str:
+    """The heads that are among the top of both tasks, by name."""
+    k = inputs.study.measures.top_k
+    found = {row["seed"]: _top(inputs, pair, row, k) for row in pair.last.to_dict("records")}
+    known = {seed: heads for seed, heads in found.items() if heads is not None}
+    if not known:
+        return ""
+    if len(known) == 1:
+        (heads,) = known.values()
+        return f"; of the {k} heads that each needs most they share {_named(heads)}"
+    named = [f"{_named(heads)} in {run_named(seed)}" for seed, heads in list(known.items())[:MOST_NAMED]]
+    more = ", and so on" if len(known) > MOST_NAMED else ""
+    return f"; of the {k} heads that each needs most they share {listed(named)}{more}"
+
+
+def _top(inputs: ReportInputs, pair: Pair, row: Mapping[Hashable, Any], k: int) -> list[str] | None:
+    """Heads with one of the `k` largest effects on both tasks, by layer and number; None without head scores."""
+    scores, asked = inputs.of_group("head_scores", pair.group), inputs.study.question
+    if not len(scores):
+        return None
+    method, outcome = asked.method or inputs.study.measures.methods[0], asked.outcome or "log_prob"
+    here = (scores["seed"] == row["seed"]) & (scores["step"] == row["step"])
+    here &= (scores["method"] == method) & (scores["outcome"] == outcome)
+    tops = []
+    for task in (pair.group.main.task, pair.other):
+        of_task = scores[here & (scores["task"] == task)].nlargest(k, "effect")
+        tops.append(dict.fromkeys(zip(of_task["layer"], of_task["head"], strict=True)))
+    if not all(tops):
+        return None
+    return [f"{layer}.{head}" for layer, head in tops[0] if (layer, head) in tops[1]]
+
+
+def _named(heads: list[str]) -> str:
+    return listed(heads) or "none"
+
+
+def run_named(label: object) -> str:
+    """`seed 0`, or the name of a run that has one."""
+    return f"seed {label}" if str(label).isdigit() else str(label)
