@@ -12,6 +12,7 @@ import pytest
 import torch
 from decoders import (
     ARCHITECTURES,
+    D_VOCAB,
     N_HEADS,
     N_LAYERS,
     PROJECTIONS,
@@ -251,6 +252,17 @@ def test_another_type_works_on_a_copy(generator):
     assert model.dtype == torch.float32
     assert not np.array_equal(exact.effects["log_prob"], rough.effects["log_prob"])
     np.testing.assert_allclose(exact.effect("log_prob"), rough.effect("log_prob"), atol=0.3)
+
+
+def test_outcomes_of_a_model_in_low_precision_are_computed_in_single_precision(generator):
+    model = random_model("llama_gqa").to(torch.bfloat16)
+    prompts = answered_prompts(model, generator)
+    logits = prepare(model, prompts).run_on(torch.as_tensor(prompts.tokens), slice(0, 16)).logits
+    at_slots = torch.zeros(*prompts.tokens.shape, D_VOCAB, dtype=logits.dtype)
+    at_slots[:, [position - 1 for position in np.flatnonzero(prompts.scored[0])]] = logits
+    assert logits.dtype == torch.bfloat16
+    found = zero_ablation(model, prompts).baseline["log_prob"]
+    np.testing.assert_allclose(found, slow_outcomes(at_slots, prompts)["log_prob"], atol=1e-5)
 
 
 def test_a_model_with_gradients_off_and_an_eager_one_are_replayed_too(generator):
