@@ -29,13 +29,11 @@ class Touch:
     folder: Path
     name: str
     alone: bool = False
-    given_up: str | None = None
+    failed: tuple[str, ...] = ()
     cost: float = 1.0
 
     def run(self, tell: Callable[[float, str], None]) -> list[str]:
         tell(0.5, "half way")
-        if self.given_up:
-            return [self.given_up]
         if self.name == "mistake":
             raise HeadreuseError("the disk is full")
         if self.name == "crash":
@@ -51,11 +49,15 @@ class Touch:
         (self.folder / self.name).touch()
         return ["one part failed"] if self.name == "partly" else []
 
+    @property
+    def is_over(self) -> bool:
+        return bool(self.failed)
+
     def at_death(self) -> str:
         return "its part"
 
     def again(self, *, alone: bool, given_up: str | None) -> "Touch":
-        return replace(self, alone=alone, given_up=given_up)
+        return replace(self, alone=alone, failed=(given_up,) if given_up else ())
 
     def waiting(self) -> "Touch":
         return self
@@ -75,12 +77,12 @@ def run_all(engine, folder: Path, names: list[str]) -> tuple[dict[str, Event], l
     retries = Retries()
 
     def listen(event: Event) -> list[Touch]:
-        line, instead = retries.instead_of(event)
-        said.extend([line] if line else [])
-        if event.ended is Ended.DONE:
-            finished[str(event.job)] = event
+        settled = retries.settle(event)
+        said.extend([settled.line] if settled.line else [])
+        if settled.event.ended is Ended.DONE:
+            finished[str(event.job)] = settled.event
             return [Touch(folder, f"after-{event.job}")] if str(event.job) == "first" else []
-        return instead
+        return settled.instead
 
     engine([Touch(folder, name) for name in names], listen)
     return finished, said
@@ -102,11 +104,11 @@ def test_a_job_whose_worker_is_killed_is_tried_three_times_and_harms_no_other(tm
     finished, said = run_all(in_two_processes, tmp_path, ["killed-1", "killed-3", "a"])
     assert {path.name for path in tmp_path.iterdir()} == {"a", "killed-1", "killed-3"}
     assert {name: event.problems for name, event in finished.items() if event.problems} == {
-        "killed-3": ("killed-3, at its part: its process was killed 3 times, perhaps because memory ran out",)
+        "killed-3": ("killed-3, at its part: its process died 3 times, perhaps because memory ran out",)
     }
     assert (tmp_path / "killed-1").read_text().count(";") == 2
     assert (tmp_path / "killed-3").read_text().count(";") == 3
-    killed = "killed-3, at its part: its process was killed"
+    killed = "killed-3, at its part: its process died"
     assert [line for line in said if "killed-3" in line] == [
         f"{killed} (1 of 3 times), perhaps because memory ran out; tried again later",
         f"{killed} (2 of 3 times), perhaps because memory ran out; tried again alone",

@@ -34,12 +34,19 @@ from headreuse.work.shards import Shard
 pytestmark = pytest.mark.filterwarnings("ignore:.*multi-threaded, use of fork:DeprecationWarning")
 
 
-@pytest.fixture
-def folder(tmp_path) -> RunFolder:
-    """A series of two checkpoints, none of them measured."""
+@pytest.fixture(scope="module")
+def series(tmp_path_factory) -> Path:
+    """Two checkpoints."""
+    root = tmp_path_factory.mktemp("series")
     for step in (10, 20):
-        saved(tmp_path / "series" / f"checkpoint-{step}", "gpt2", step)
-    study = study_of(tmp_path, f'"{tmp_path}/series"')
+        saved(root / f"checkpoint-{step}", "gpt2", step)
+    return root
+
+
+@pytest.fixture
+def folder(series, tmp_path) -> RunFolder:
+    """Of a study of the series that has measured nothing yet."""
+    study = study_of(tmp_path, f'"{series}"')
     study = study.model_copy(update={"measures": study.measures.model_copy(update={"functional_sets": 1})})
     made = RunFolder.create(tmp_path / "out", study, "run")
     look_again(made)
@@ -131,7 +138,7 @@ def test_a_part_that_kills_or_fails_three_times_is_given_up_and_all_others_are_m
     assert Counter(trouble.read_text().splitlines()) == tried
     at = f"{progress(folder)[0].run} step"
     needed = "mean_ablation of differences, which could not be measured"
-    killed = "its process was killed 3 times, perhaps because memory ran out"
+    killed = "its process died 3 times, perhaps because memory ran out"
     assert sorted(problems) == sorted(
         [
             f"evaluation of differences at {at} 20: failed 3 times: RuntimeError: the disk is slow",
@@ -152,6 +159,23 @@ def test_a_part_that_kills_or_fails_three_times_is_given_up_and_all_others_are_m
     monkeypatch.undo()
     assert measured(folder, run_here) == []
     assert (progress(folder)[0].missing, folder.errors()) == ((), [])
+
+
+def test_where_every_worker_dies_before_it_has_read_its_job_the_work_comes_to_an_end(folder):
+    ran: list[str] = []
+
+    def engine(todo: list[Job], listener: Listener) -> None:
+        queue = deque(todo)
+        while queue:
+            ran.append(str(queue[0]))
+            queue.extend(listener(Event(queue.popleft(), 1.0, "", Ended.DIED)))
+
+    problems = measured(folder, engine)
+    run = progress(folder)[0].run
+    names = [f"measuring {run} step {step}" for step in (10, 20)]
+    assert ran == names * 3
+    assert problems == [f"{name}: its process died 3 times, perhaps because memory ran out" for name in names]
+    assert len(folder.errors()) == 2
 
 
 def test_a_checkpoint_that_another_process_measures_comes_last_and_is_waited_for(folder, capsys):

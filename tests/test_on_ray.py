@@ -50,7 +50,7 @@ def test_jobs_fail_and_die_on_ray_as_they_do_in_processes(tmp_path, monkeypatch)
         "mistake": ("mistake: the disk is full",),
         "crash": ("crash: ZeroDivisionError: division by zero",),
         "partly": ("one part failed",),
-        "killed-3": ("killed-3, at its part: its process was killed 3 times, perhaps because memory ran out",),
+        "killed-3": ("killed-3, at its part: its process died 3 times, perhaps because memory ran out",),
     }
     assert len(said) == 4
 

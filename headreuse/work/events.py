@@ -23,6 +23,14 @@ class Job(Protocol):
     def alone(self) -> bool:
         """Whether nothing else of this command should run beside it on this machine."""
 
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing of it is left to do."""
+
+    @property
+    def failed(self) -> Sequence[str]:
+        """A line for each part that failed before an earlier worker died, or that was given up."""
+
     def run(self, tell: Tell) -> Sequence[str]:
         """Do it; returns one line for each part that failed. Raises `BusyError` where another process is at it."""
 

@@ -35,7 +35,7 @@ class TrainJob:
     folder: RunFolder
     belongs_to: Run
     alone: bool = False
-    given_up: tuple[str, ...] = ()
+    failed: tuple[str, ...] = ()
     """Why training is not tried again."""
 
     @property
@@ -48,14 +48,18 @@ class TrainJob:
         """Names the note of its failure."""
         return f"train-{_file_name(self.belongs_to)}"
 
+    @property
+    def is_over(self) -> bool:
+        """Whether it is given up."""
+        return bool(self.failed)
+
     def __str__(self) -> str:
         return f"training {self.belongs_to}"
 
     def run(self, on_progress: OnProgress) -> list[str]:
         """Train to the end."""
-        if not self.given_up:
-            self.belongs_to.source.make(self.folder.study, self.belongs_to, on_progress)
-        return list(self.given_up)
+        self.belongs_to.source.make(self.folder.study, self.belongs_to, on_progress)
+        return []
 
     def at_death(self) -> str:
         """The last checkpoint that is there: training that gets further is not given up."""
@@ -63,7 +67,7 @@ class TrainJob:
 
     def again(self, *, alone: bool, given_up: str | None) -> "TrainJob":
         """Training goes on from the last checkpoint, unless it is given up."""
-        return replace(self, alone=alone, given_up=(given_up,) if given_up else ())
+        return replace(self, alone=alone, failed=(given_up,) if given_up else ())
 
     def waiting(self) -> "TrainJob":
         """The same: training waits a moment by itself."""
@@ -100,6 +104,11 @@ class MeasureJob:
     def diary(self) -> Diary:
         """What its worker notes on the way."""
         return Diary(draft_of(self.folder.units.folder_of(self.checkpoint) / "diary", self.planned_by))
+
+    @property
+    def is_over(self) -> bool:
+        """Whether every unit is given up."""
+        return not self.units
 
     def __str__(self) -> str:
         return f"measuring {self.belongs_to} step {self.checkpoint.step}"

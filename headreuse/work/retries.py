@@ -10,10 +10,23 @@
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from headreuse.work.events import Ended, Event, Job
 
 TRIES = 3
+
+
+@dataclass(frozen=True)
+class Settled:
+    """What follows from the end of a job."""
+
+    event: Event
+    """The same event, or that the job is done where all that was left of it is given up."""
+    line: str = ""
+    """To say; empty where there is nothing."""
+    instead: Sequence[Job] = ()
+    """What takes the job's place."""
 
 
 class Retries:
@@ -23,20 +36,24 @@ class Retries:
         self.deaths: Counter[tuple[str, str]] = Counter()
         """By job and part."""
 
-    def instead_of(self, event: Event) -> tuple[str, Sequence[Job]]:
-        """A line to say and what takes the job's place; an empty line and nothing where the job is over."""
+    def settle(self, event: Event) -> Settled:
+        """What follows from an event; nothing where the job goes on or is done."""
         if event.ended is Ended.BUSY:
-            return f"{event.job}: another process is at it; looked at again later", [event.job.waiting()]
-        if event.ended is not Ended.DIED:
-            return "", []
+            line = f"{event.job}: another process is at it; looked at again later"
+            return Settled(event, line, [event.job.waiting()])
+        return self._died(event) if event.ended is Ended.DIED else Settled(event)
+
+    def _died(self, event: Event) -> Settled:
         part = event.job.at_death()
         self.deaths[str(event.job), part] += 1
         n = self.deaths[str(event.job), part]
-        killed = (
-            f"{event.job}{', at ' if part else ''}{part}: its process was killed {{}}, perhaps because memory ran out"
-        )
-        if n == TRIES:
-            return "", [event.job.again(alone=False, given_up=killed.format(f"{TRIES} times"))]
-        alone = n == TRIES - 1
-        line = f"{killed.format(f'({n} of {TRIES} times)')}; tried again {'alone' if alone else 'later'}"
-        return line, [event.job.again(alone=alone, given_up=None)]
+        died = f"{event.job}{', at ' if part else ''}{part}: its process died {{}}, perhaps because memory ran out"
+        if n < TRIES:
+            alone = n == TRIES - 1
+            line = f"{died.format(f'({n} of {TRIES} times)')}; tried again {'alone' if alone else 'later'}"
+            return Settled(event, line, [event.job.again(alone=alone, given_up=None)])
+        rest = event.job.again(alone=False, given_up=died.format(f"{TRIES} times"))
+        if rest.is_over:
+            # No worker is started for it: whatever killed the others may kill that one, too.
+            return Settled(Event(rest, 1.0, "", Ended.DONE, tuple(rest.failed)))
+        return Settled(event, instead=[rest])

@@ -29,15 +29,16 @@ def work(
 
     def listen(event: Event) -> Sequence[Job]:
         """Training adds checkpoints, which are measured right after it."""
-        line, instead = retries.instead_of(event)
+        settled = retries.settle(event)
+        event = settled.event
         ticker(event)
-        if line:
-            ticker.line(line)
+        if settled.line:
+            ticker.line(settled.line)
         if event.ended is Ended.DONE:
             _keep_note_of_failure(folder, event)
             if measure and isinstance(event.job, TrainJob):
                 return planned.jobs([run_progress(folder, event.job.belongs_to)])
-        return instead
+        return settled.instead
 
     with Ticker(sum(job.cost for job in jobs) + to_follow) as ticker:
         if not jobs:
