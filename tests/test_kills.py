@@ -1,4 +1,4 @@
-"""Fifty kills at random moments: of all processes, of the command, of one worker. None may be noticed afterwards."""
+"""Kills at random moments: of all processes, of the command, of one worker, of shards. None may be noticed."""
 
 import os
 import random
@@ -12,18 +12,20 @@ from pathlib import Path
 
 import pytest
 from test_end_to_end import STUDY, headreuse, tables
+from test_given import saved, study_of
 
 from headreuse.store.writing import DRAFT
 
 KILLS_AT_WORK, KILLS_AT_TABLES = 30, 20
 """While models are trained and measured, and while tables and report are written."""
+KILLS_OF_SHARDS = 9
 
 
 class Running:
     """A run with two workers, in a process group of its own."""
 
-    def __init__(self, study: Path, folder: Path) -> None:
-        command = [sys.executable, "-m", "headreuse", "run", str(study), "--out", str(folder), "--workers", "2"]
+    def __init__(self, study: Path, folder: Path, *more: str) -> None:
+        command = [sys.executable, "-m", "headreuse", "run", str(study), "--out", str(folder), "--workers", "2", *more]
         environment = os.environ | {"OMP_NUM_THREADS": "1"}
         self.process = subprocess.Popen(
             command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, env=environment, start_new_session=True
@@ -111,6 +113,43 @@ def test_after_fifty_kills_the_tables_are_those_of_an_undisturbed_run(seed, tmp_
     assert tables(folder) == tables(undisturbed)
     assert drafts(folder) == []
     assert (folder / "report.html").is_file()
+    assert list(folder.glob("errors/*.json")) == []
+
+
+def trained_study(folder: Path) -> Path:
+    (folder / "tiny.toml").write_text(STUDY)
+    return folder / "tiny.toml"
+
+
+def given_study(folder: Path) -> Path:
+    for step in range(10, 80, 10):
+        saved(folder / "series" / f"checkpoint-{step}", "gpt2", step)
+    study_of(folder, f'"{folder}/series"')
+    return folder / "s.toml"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("study_in", [trained_study, given_study])
+def test_after_kills_of_three_shards_the_tables_are_those_of_an_undisturbed_run(study_in, tmp_path):
+    study, folder, undisturbed = study_in(tmp_path), tmp_path / "killed", tmp_path / "undisturbed"
+    draw = random.Random(0)
+    began = time.monotonic()
+    assert headreuse("run", study, "--out", undisturbed, "--workers", "2")[0] == 0
+    whole_run = time.monotonic() - began
+    shards = ["1/3", "2/3", "3/3"]
+    running = {shard: Running(study, folder, "--shard", shard) for shard in shards}
+    for _ in range(KILLS_OF_SHARDS):
+        time.sleep(draw.uniform(0, 0.4 * whole_run))
+        shard = draw.choice(shards)
+        if running[shard].goes_on_until(lambda: True):
+            running[shard].kill(draw.choice(("all", "command", "worker")), draw)
+        running[shard] = Running(study, folder, "--shard", shard)
+    for shard in shards:
+        assert not running[shard].goes_on_until(lambda: False)
+    status, _, err = headreuse("report", folder)
+    assert (status, err) == (0, "")
+    assert tables(folder) == tables(undisturbed)
+    assert drafts(folder) == []
     assert list(folder.glob("errors/*.json")) == []
 
 
