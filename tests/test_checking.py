@@ -13,8 +13,9 @@ from test_given import runs, saved, study_of
 from headreuse.measurements.base import units_of
 from headreuse.records import Checkpoint
 from headreuse.report.check_in_words import as_json, lines
-from headreuse.work.checking import check_of, costs, gathering, models
-from headreuse.work.checking.facts import RunFacts
+from headreuse.work.checking import check_of, costs, models
+from headreuse.work.checking.facts import Facts, RunFacts
+from headreuse.work.checking.gathering import lacking
 
 assert runs, "a fixture of the series that are checked"
 
@@ -62,11 +63,16 @@ def test_what_would_fail_is_told_and_leaves_the_other_groups_alone(quick, tmp_pa
     assert [line for line in lines(facts) if line.startswith("problem: ")] == [f"problem: {p}" for p in facts.problems]
 
 
-def test_too_little_room_is_told_with_what_fits(monkeypatch, quick, runs, tmp_path):
-    monkeypatch.setattr(gathering, "memory_free", lambda: 1_000)
-    monkeypatch.setattr(gathering, "disk_free", lambda _path: 10)
-    facts = checked(tmp_path, f'"{runs}/run-seed{{seed}}"')
-    assert [problem.split(":")[0] for problem in facts.problems] == ["memory", "disk"]
+def test_too_little_room_is_told_with_what_fits():
+    room = {"memory_needed": 8 * 10**9, "memory_free": 10**12, "disk_needed": 0, "disk_free": 1}
+    facts = Facts("s", (), (), (), 0, 2, 2, 1.0, 4, **room)
+    assert list(lacking(facts)) == []
+    (told,) = lacking(replace(facts, memory_free=5 * 10**9))
+    assert told == "memory: 4 workers need 8.0 GB and 5.0 GB are free; give --workers 2"
+    (told,) = lacking(replace(facts, memory_free=10**9))
+    assert told.endswith("use a larger machine, or bf16 = true")
+    (told,) = lacking(replace(facts, disk_needed=3 * 10**9))
+    assert told == "disk: 3.0 GB are needed and 0.0 GB free; set keep, or give --out elsewhere"
 
 
 def test_scores_take_a_pass_for_each_head_of_the_model_that_is_there(tmp_path):

@@ -167,7 +167,7 @@ def check_of(study: Study, out: Path, *, n_workers: int | None, tell: Tell) -> F
         disk_needed=int(found.disk),
         disk_free=disk_free(out),
     )
-    return replace(facts, problems=(*found.problems, *_lacking(facts)))
+    return replace(facts, problems=(*found.problems, *lacking(facts)))
 
 
 def _seconds(study: Study, found: _Gathering, n_workers: int) -> float | None:
@@ -184,7 +184,7 @@ def _seconds(study: Study, found: _Gathering, n_workers: int) -> float | None:
     return total
 
 
-def _lacking(facts: Facts) -> Iterator[str]:
+def lacking(facts: Facts) -> Iterator[str]:
     """Where the machine has too little room."""
     if facts.memory_needed > facts.memory_free:
         fewer = int(facts.n_workers * facts.memory_free / facts.memory_needed)
