@@ -14,6 +14,8 @@ from pathlib import Path
 
 import pytest
 from test_given import saved, study_of
+from test_sources import STUDY as SMALL
+from test_sources import TASKS
 
 from headreuse.errors import HeadreuseError
 from headreuse.measurements.base import MEASUREMENTS
@@ -23,10 +25,11 @@ from headreuse.store.diary import Diary, Told
 from headreuse.store.folder import RunFolder
 from headreuse.store.units import Unit
 from headreuse.store.writing import DRAFT, alone_in
+from headreuse.study import parse_study
 from headreuse.work import jobs
 from headreuse.work.engines import run_here
 from headreuse.work.events import Ended, Event, Job, Listener, attempt
-from headreuse.work.progress import progress
+from headreuse.work.progress import n_jobs, progress
 from headreuse.work.schedule import work
 from headreuse.work.shards import Shard
 
@@ -207,6 +210,12 @@ def test_what_is_measured_already_when_a_job_has_its_turn_is_not_measured_again(
     assert measured(folder, run_here) == []
     monkeypatch.setattr(Given, "ready", None)
     assert late.run(lambda _fraction, _note: None) == []
+
+
+def test_runs_that_are_trained_and_checkpoints_that_are_given_are_done_side_by_side(folder, tmp_path):
+    assert n_jobs(progress(folder)) == 2, "one run of two checkpoints"
+    trained = parse_study(SMALL | {"seeds": [0, 1, 2], "groups": [{"name": "one"} | TASKS]}, "study.toml")
+    assert n_jobs(progress(RunFolder.create(tmp_path / "trained", trained, "run"))) == 3
 
 
 def test_a_diary_says_what_was_under_way_and_what_had_failed(tmp_path):
