@@ -59,6 +59,7 @@ def on_processor(layers: tuple[int, ...]) -> Iterator[Number]:
     yield Number("series.peak", peak / GIBIBYTE, "GiB", f"weights {weights / GIBIBYTE:.2f} GiB")
     yield Number("series.peak_vs_weights", peak / weights, "ratio", "at most 3")
     if not torch.ops.mkldnn._is_mkldnn_bf16_supported():
+        print("this processor has no arithmetic in bf16: what it takes there is not measured")
         return
     rough = time_layers(model.to(torch.bfloat16), SETTING, layers)
     yield from _times("series.bf16", rough, layers)
@@ -71,7 +72,7 @@ def _times(name: str, timing: Timing, layers: tuple[int, ...]) -> Iterator[Numbe
     yield Number(f"{name}.preparation", timing.preparation, "s", "heads found, replay checked, clean runs made: once")
     yield Number(f"{name}.seconds", timing.seconds, "s", f"{len(layers)} layers of {SETTING.n_layers}")
     yield Number(f"{name}.floor", timing.floor, "s", f"{timing.rate / 1e9:.0f} GFLOP/s on the model's own shapes")
-    yield Number(f"{name}.vs_floor", timing.vs_floor, "ratio", "at most 1.35; with the share of the preparation")
+    yield Number(f"{name}.vs_floor", timing.vs_floor, "ratio", "at most 1.35; with its part of the preparation")
     yield Number(f"{name}.all_heads", whole, "s", "all layers at this ratio to the floor")
 
 

@@ -27,33 +27,40 @@ class Timing:
     """Seconds that the arithmetic takes at the rates that were measured in between."""
     rate: float
     """Median of these rates, in operations per second."""
-    share: float
-    """Of all layers of the model, those that were measured."""
+    overhead: float
+    """The preparation as a fraction of the floor of all layers, at the rates before and after it."""
     drops: np.ndarray
     """By how much each head's ablation lowers each prompt's log-probability: `head prompt`, layer by layer."""
 
     @property
     def vs_floor(self) -> float:
-        """Seconds, with the layers' share of the preparation, over the floor."""
-        return (self.seconds + self.share * self.preparation) / self.floor
+        """Seconds, with these layers' part of the preparation, over the floor."""
+        return self.seconds / self.floor + self.overhead
 
 
 def time_layers(model: PreTrainedModel, setting: Setting, layers: tuple[int, ...]) -> Timing:
     """Mean ablation of each head of these layers."""
-    prompts, drops, rates = setting.prompts(), [], [_rate(setting, model.dtype)]
-    seconds = floor = 0.0
+    prompts, drops = setting.prompts(), []
+    rates = [_rate(setting, model.dtype)]
     start = time.perf_counter()
     subject = prepare(model, prompts)
     mean = replacement_for(subject, "mean", "each")
     preparation = time.perf_counter() - start
+    rates.append(_rate(setting, model.dtype))
+    overhead = preparation / _floor(suffix_flops(setting), rates)
     clean = _seconds(lambda: ablate(subject, [], mean))
+    seconds = floor = 0.0
     for layer in layers:
         sets = [frozenset({Head(layer, head)}) for head in range(setting.n_heads)]
         seconds += _seconds(lambda sets=sets: drops.append(ablate(subject, sets, mean).effects["log_prob"])) - clean
         rates.append(_rate(setting, model.dtype))
-        floor += suffix_flops(setting, [layer]) * (1 / rates[-1] + 1 / rates[-2]) / 2
-    share = len(layers) / setting.n_layers
-    return Timing(preparation + clean, seconds, floor, float(np.median(rates)), share, np.concatenate(drops))
+        floor += _floor(suffix_flops(setting, [layer]), rates)
+    return Timing(preparation, seconds, floor, float(np.median(rates)), overhead, np.concatenate(drops))
+
+
+def _floor(flops: float, rates: list[float]) -> float:
+    """Seconds at the rates that were measured last: before and after."""
+    return flops * (1 / rates[-1] + 1 / rates[-2]) / 2
 
 
 def _rate(setting: Setting, dtype: torch.dtype) -> float:
