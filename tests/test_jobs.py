@@ -5,6 +5,7 @@ Covers `work/jobs.py`, `work/retries.py` and `store/diary.py`.
 
 import multiprocessing
 import os
+import shutil
 import signal
 from collections import Counter, deque
 from collections.abc import Iterator
@@ -29,8 +30,9 @@ from headreuse.study import parse_study
 from headreuse.work import jobs
 from headreuse.work.engines import run_here
 from headreuse.work.events import Ended, Event, Job, Listener, attempt
+from headreuse.work.jobs import while_there
 from headreuse.work.progress import n_jobs, progress
-from headreuse.work.schedule import work
+from headreuse.work.schedule import Measurements, keep_note_of_failure, work
 from headreuse.work.shards import Shard
 
 # Newer versions of Python warn of what is meant here.
@@ -230,3 +232,15 @@ def test_a_diary_says_what_was_under_way_and_what_had_failed(tmp_path):
     assert diary.read() == Told("b", {"a": "no é"})
     diary.end()
     assert list((tmp_path / "new").iterdir()) == []
+
+
+def test_a_folder_that_is_deleted_while_it_is_worked_in_ends_the_work_and_does_not_come_back(folder):
+    (entry,) = progress(folder)
+    (job, *_) = Measurements(folder).jobs([entry])
+    told = while_there(folder, lambda _fraction, _words: None)
+    told(0.0, "")
+    shutil.rmtree(folder.root)
+    with pytest.raises(HeadreuseError, match="deleted while it was worked in; run the study file again"):
+        told(0.5, "")
+    keep_note_of_failure(folder, Event(job, 1.0, "", Ended.DONE, ("failed",)))
+    assert not folder.root.exists()

@@ -58,7 +58,7 @@ class TrainJob:
 
     def run(self, on_progress: OnProgress) -> list[str]:
         """Train to the end."""
-        self.belongs_to.source.make(self.folder.study, self.belongs_to, on_progress)
+        self.belongs_to.source.make(self.folder.study, self.belongs_to, while_there(self.folder, on_progress))
         return []
 
     def at_death(self) -> str:
@@ -118,7 +118,7 @@ class MeasureJob:
         with alone_in(self.folder.units.folder_of(self.checkpoint), self.patience):
             # Another process may have measured some, before this one had its turn.
             units = [unit for unit in self.units if not self.folder.units.file(unit).is_file()]
-            problems = list(self._measured(units, on_progress)) if units else []
+            problems = list(self._measured(units, while_there(self.folder, on_progress))) if units else []
             self.diary.end()
         return [*self.failed, *problems]
 
@@ -163,6 +163,17 @@ class MeasureJob:
     def _measure(self, loaded: "Loaded", unit: Unit) -> None:
         measurement = MEASUREMENTS[unit.kind]
         self.folder.units.write(unit, measurement.to_frame(measurement.measure(loaded, unit)))
+
+
+def while_there(folder: RunFolder, on_progress: OnProgress) -> OnProgress:
+    """The same, but it raises where the folder has been deleted: writing would make an empty one in its place."""
+
+    def told(fraction: float, words: str) -> None:
+        if not folder.study_file.exists():
+            raise HeadreuseError(f"{folder.root}: deleted while it was worked in; run the study file again")
+        on_progress(fraction, words)
+
+    return told
 
 
 def _tried(action: Callable[[], Result]) -> Result:

@@ -35,7 +35,7 @@ def work(
         if settled.line:
             ticker.line(settled.line)
         if event.ended is Ended.DONE:
-            _keep_note_of_failure(folder, event)
+            keep_note_of_failure(folder, event)
             if measure and isinstance(event.job, TrainJob):
                 return planned.jobs([run_progress(folder, event.job.belongs_to)])
         return settled.instead
@@ -106,8 +106,12 @@ def _cost_of_followers(folder: RunFolder, entry: RunProgress) -> float:
     return len(entry.missing_steps) * measuring_cost(folder.study, entry.run.group)
 
 
-def _keep_note_of_failure(folder: RunFolder, event: Event) -> None:
+def keep_note_of_failure(folder: RunFolder, event: Event) -> None:
+    """Note in the run folder why a job failed, or that what failed has been done since."""
     assert isinstance(event.job, TrainJob | MeasureJob)
+    if not folder.study_file.exists():
+        # The folder was deleted, and a note would make it anew.
+        return
     if event.problems:
         # On a full disk the note cannot be kept either; the line that was printed has said it.
         with contextlib.suppress(HeadreuseError):
