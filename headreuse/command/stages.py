@@ -70,7 +70,10 @@ def do_work(folder: "RunFolder", resources: Resources, *, train: bool, measure: 
     if not lacking:
         return damaged
     say(f"{folder.root}: {lacking}")
-    return damaged + work(folder, found, engine, shard=shard, train=train, measure=measure)
+    problems = work(folder, found, engine, shard=shard, train=train, measure=measure)
+    if not folder.study_file.exists():
+        raise HeadreuseError(f"{folder.root}: deleted while it was worked in; run the study file again")
+    return damaged + problems
 
 
 def _refuse_kept_tasks(folder: "RunFolder") -> None:

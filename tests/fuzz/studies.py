@@ -18,6 +18,9 @@ ANALYSES = Path(__file__).parents[2] / "analyses"
 GIVEN = """
 name = "given"
 transfer = "mine.csv"
+model = { n_layers = 1 }
+training = { steps = 100 }
+measures = { n_examples = 8 }
 [[groups]]
 name = "g"
 main = { prompts = "names.jsonl", template = "{prompt}", shots = 2, chat = false }
