@@ -50,5 +50,5 @@ def test_a_study_of_other_settings_put_into_a_folder_finds_none_of_its_checkpoin
     assert entry.checkpoints == ()
     assert "trained with other settings than the study in study.json has" in entry.problems[0]
     (run,) = runs_of(swapped)
-    with pytest.raises(HeadreuseError, match="trained with other settings .* move .* away"):
+    with pytest.raises(HeadreuseError, match=r"trained with other settings .* move .* away"):
         run.source.make(swapped.study, run, lambda _fraction, _words: None)

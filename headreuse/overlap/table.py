@@ -45,8 +45,8 @@ def compare(
     """One row per outcome and metric of maps for any two sets of head scores: tasks, checkpoints, seeds or methods.
 
     The columns are `COLUMNS`; length and method are those of `a`. Metrics of patterns are left out. Heads are compared
-    by their place, which means nothing between models that were initialised differently. Prompts are resampled and heads
-    shuffled with `generator`, or always alike where none is given.
+    by their place, which means nothing between models that were initialised differently. Prompts are resampled and
+    heads shuffled with `generator`, or always alike where none is given.
     """
     draws = draw([a, b], settings, np.random.default_rng(0) if generator is None else generator)
     shared = [outcome for outcome in a.effects if outcome in b.effects]
