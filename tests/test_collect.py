@@ -69,6 +69,7 @@ def test_the_study_with_its_versions_and_seeds_lies_beside_the_tables(tables, tm
     assert '"torch": "2.13.0"' in (tmp_path / "kept" / "study.json").read_text()
 
 
+@pytest.mark.slow
 def test_the_correlation_can_be_made_again_from_the_overlap_that_is_kept(tables, tmp_path):
     kept = read(list(collect.kept_tables(tables, small_study().groups)), tmp_path)
     again = correlation_table(kept["overlap"], tables["transfer"], small_study().groups)
