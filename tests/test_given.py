@@ -163,3 +163,14 @@ def test_what_is_wrong_is_told_in_lines_with_their_place(tmp_path, series, chang
 def test_text_is_refused_where_a_model_would_be_trained_on_symbols(tmp_path):
     with pytest.raises(StudyError, match="sums is text, but its model would be trained here on symbols"):
         study_of(tmp_path, '"x"', '[[groups]]\nname = "t"\nmain = { prompts = "sums.jsonl" }\n')
+
+
+def test_a_slip_in_the_place_of_a_series_does_not_stand_in_the_way_of_the_mended_study(runs, tmp_path):
+    folder = RunFolder.create(tmp_path / "out", study_of(tmp_path, '"nowhere"'), "run")
+    with pytest.raises(HeadreuseError, match="sums: 'nowhere' is no folder"):
+        look_again(folder)
+    mended = RunFolder.create(tmp_path / "out", study_of(tmp_path, f'"{runs}/run-seed7"'), "run")
+    look_again(mended)
+    assert [run.label for run in runs_of(mended)] == ["run-seed7"]
+    with pytest.raises(HeadreuseError, match="sums: its checkpoints came from elsewhere"):
+        RunFolder.create(tmp_path / "out", study_of(tmp_path, f'"{runs}/run-seed3"'), "run")

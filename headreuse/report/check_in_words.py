@@ -25,14 +25,19 @@ def lines(facts: Facts) -> Iterator[str]:
         yield from map(_prompts, of_run)
     if facts.n_to_train:
         yield f"{counted(facts.n_to_train, 'model')} to train here"
-    at = counted(facts.n_checkpoints, "checkpoint")
-    yield f"{counted(facts.n_measurements, 'measurement')} at {at}: {_time(facts)}"
-    yield f"memory: {_gb(facts.memory_needed)} for {counted(facts.n_workers, 'worker')}, {_gb(facts.memory_free)} free"
-    yield f"disk: {_gb(facts.disk_needed)} for checkpoints, downloads and results, {_gb(facts.disk_free)} free"
+    if facts.n_checkpoints:
+        yield from _needs(facts)
     for problem in facts.problems:
         yield f"problem: {problem}"
     if not facts.problems:
         yield f"{facts.study}: nothing stands in its way"
+
+
+def _needs(facts: Facts) -> Iterator[str]:
+    at = counted(facts.n_checkpoints, "checkpoint")
+    yield f"{counted(facts.n_measurements, 'measurement')} at {at}: {_time(facts)}"
+    yield f"memory: {_gb(facts.memory_needed)} for {counted(facts.n_workers, 'worker')}, {_gb(facts.memory_free)} free"
+    yield f"disk: {_gb(facts.disk_needed)} for checkpoints, downloads and results, {_gb(facts.disk_free)} free"
 
 
 def _run(run: RunFacts) -> Iterator[str]:

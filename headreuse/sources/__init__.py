@@ -4,6 +4,7 @@ A source is a `study.runs.Source`, and a `study.source_specs.SourceSpec` under `
 groups of a study file that have this key. Groups that name no source are trained here.
 """
 
+from headreuse.errors import HeadreuseError
 from headreuse.sources.trained import Trained
 from headreuse.store.folder import RunFolder
 from headreuse.study.config import Group
@@ -27,4 +28,7 @@ def runs_of(folder: RunFolder) -> tuple[Run, ...]:
 def look_again(folder: RunFolder) -> None:
     """Before work begins: take up checkpoints that have been added to the series of a study."""
     for group in folder.study.groups:
-        source_of(group, folder).look_again(folder.study, group)
+        try:
+            source_of(group, folder).look_again(folder.study, group)
+        except HeadreuseError as error:
+            raise HeadreuseError(f"{group.name}: {error}") from None

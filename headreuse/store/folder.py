@@ -4,7 +4,7 @@ import contextlib
 import hashlib
 import itertools
 import os
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
@@ -101,7 +101,7 @@ class RunFolder:
                     f"{root}: asks another primary question ({'; '.join(changed)}), which is fixed before the run; "
                     "ask that one under [primary], or give another folder with --out"
                 )
-            if changed := sorted(_training_differences(earlier, study)):
+            if changed := sorted(_training_differences(earlier, study, folder._is_begun)):
                 raise HeadreuseError(
                     f"{root}: holds a study trained with other settings ({'; '.join(changed)}); "
                     "give another folder with --out, or delete this one"
@@ -117,6 +117,10 @@ class RunFolder:
         }
         write_sealed(folder.study_file, contents)
         return cls(root)
+
+    def _is_begun(self, group: Group) -> bool:
+        """Whether checkpoints may have been made or measured; none has where its series could never be listed."""
+        return group.source is None or self.series_file(group.name).exists()
 
     @property
     def study_file(self) -> Path:
@@ -209,13 +213,16 @@ class RunFolder:
             raise HeadreuseError(one_line(error, path, verb="set aside")) from error
 
 
-def _training_differences(earlier: Study, later: Study) -> Iterator[str]:
+def _training_differences(earlier: Study, later: Study, is_begun: Callable[[Group], bool]) -> Iterator[str]:
     """What of two studies would give other checkpoints under the same name; adding seeds or groups changes none."""
+    begun = [group for group in earlier.groups if is_begun(group)]
+    if not begun:
+        return
     for name in ("alphabet_size", "grid_size", "data_seed"):
         if getattr(earlier, name) != getattr(later, name):
             yield f"{name}: {getattr(earlier, name)} there, {getattr(later, name)} now"
     kept = {group.name: group for group in later.groups}
-    for group in earlier.groups:
+    for group in begun:
         if group.name in kept:
             yield from _group_differences(earlier, group, later, kept[group.name])
 
