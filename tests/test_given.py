@@ -35,6 +35,9 @@ series = SERIES
 """
 
 
+LONG = '{"clean": "1 + 1 =", "answer": " 2", "length": 5000}'
+
+
 def lines(sign: str) -> list[dict]:
     pairs = [(a, b) for a in range(4, 9) for b in range(1, 5)]
     return [{"clean": f"{a} {sign} {b} =", "answer": f" {a + b if sign == '+' else a - b}"} for a, b in pairs]
@@ -143,6 +146,11 @@ def test_a_checkpoint_that_becomes_another_model_is_not_measured(runs, tmp_path)
         ('{ hub = "a/b-{seed}" }', {}, "say which seeds {seed} stands for"),
         ('{ folder = "x", fold = 1 }', {}, "series.fold: unknown key (did you mean 'folder'?)"),
         ('{ folder = ["/x", "/x"] }', {}, 'groups[0]: series: "/x" is listed twice'),
+        (
+            '"x"',
+            {"sums.jsonl": LONG},
+            'groups[0].main.prompts: "sums.jsonl" has prompts of length 5,000; lengths go to',
+        ),
         ('"x"', {"sums.jsonl": "nonsense"}, "groups[0].main.prompts: sums: line 1:"),
         ('"x"', {"differences.csv": None}, "groups[0].auxiliary[0].prompts: differences.csv: no such file"),
     ],

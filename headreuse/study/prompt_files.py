@@ -147,7 +147,10 @@ def _read(path: object, beside: Path, found: dict[Path, PromptFile]) -> PromptFi
         raise HeadreuseError(f"{on_one_line(path)}: {error}; give the path of a file of prompts") from None
     found[where] = PromptFile(name=where.stem, file=path, text=text)
     # Reads it, and raises what is wrong in it.
-    assert found[where].rows
+    if (longest := found[where].lengths[-1]) > limits.LENGTH:
+        raise HeadreuseError(
+            f"{shown(path)} has prompts of length {longest:,}; lengths go to {limits.LENGTH:,}, so count in larger units"
+        )
     return found[where]
 
 
