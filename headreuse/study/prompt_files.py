@@ -148,9 +148,8 @@ def _read(path: object, beside: Path, found: dict[Path, PromptFile]) -> PromptFi
     found[where] = PromptFile(name=where.stem, file=path, text=text)
     # Reads it, and raises what is wrong in it.
     if (longest := found[where].lengths[-1]) > limits.LENGTH:
-        raise HeadreuseError(
-            f"{shown(path)} has prompts of length {longest:,}; lengths go to {limits.LENGTH:,}, so count in larger units"
-        )
+        most = f"lengths go to {limits.LENGTH:,}, so count in larger units"
+        raise HeadreuseError(f"{shown(path)} has prompts of length {longest:,}; {most}")
     return found[where]
 
 
