@@ -1,7 +1,8 @@
 """Results come back from their frames as they went in, whatever their sizes.
 
 Covers `measurements/scored_length.py`, `measurements/evaluation.py`, `measurements/head_scores.py`,
-`measurements/pattern.py`, `measurements/set_ablation.py`, `measurements/outcomes.py` and `records.py`.
+`measurements/pattern.py`, `measurements/set_ablation.py`, `measurements/outcomes.py`, `measurements/own_settings.py`
+and `records.py`.
 """
 
 from pathlib import Path
@@ -10,10 +11,12 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from invented import small_study
 
 from headreuse.measurements.base import MEASUREMENTS
 from headreuse.records import OUTCOMES, Checkpoint, Evaluation, Head, HeadScores, MeanPattern
 from headreuse.store.units import Unit
+from headreuse.study.specs import ATTRIBUTION_STEPS
 from headreuse.tables.head_scores import head_score_rows
 
 SIZE = st.integers(1, 4)
@@ -41,6 +44,16 @@ def test_head_scores_survive_the_table(n_layers, n_heads, n_examples, seed):
     for outcome in OUTCOMES:
         np.testing.assert_array_equal(back.baseline[outcome], scores.baseline[outcome])
         np.testing.assert_array_equal(back.effects[outcome], effects[outcome])
+
+
+def test_a_score_with_settings_of_its_own_has_them_in_its_key_and_no_other_score_has():
+    study = small_study()
+    measures = study.measures.model_copy(update={"methods": ("mean_ablation", "attribution_patching")})
+    study = study.model_copy(update={"measures": measures})
+    wanted = MEASUREMENTS["head_scores"].wanted(study, study.groups[0], is_last=False)
+    settings = {found["method"]: found for _, found in wanted}
+    assert "score" not in settings["mean_ablation"]
+    assert settings["attribution_patching"]["score"] == {"n_steps": ATTRIBUTION_STEPS}
 
 
 def test_a_row_of_the_table_holds_the_effect_of_its_head_on_its_example():

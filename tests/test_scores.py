@@ -320,7 +320,7 @@ def test_components_of_a_model_that_computes_its_attention_itself_are_refused(ge
 
 def test_attribution_is_the_derivative_towards_the_corrupted_z(llama, prompts):
     clean, corrupted = all_z(llama, prompts.tokens), all_z(llama, corrupted_inputs(prompts))
-    scores = attribution_patching(llama, prompts)
+    scores = attribution_patching(llama, prompts, n_steps=1)
     assert set(scores.effects) == {"log_prob"}
     step = 1e-2
     for layer, head in [(0, 1), (1, 2), (2, 3)]:

@@ -9,6 +9,7 @@ from einops import repeat
 
 from headreuse.measurements.base import Measurement, Settings, measurement
 from headreuse.measurements.outcomes import outcome_columns
+from headreuse.measurements.own_settings import OWN, own_settings
 from headreuse.measurements.scored_length import at_score_length, pass_cost
 from headreuse.records import HeadScores
 from headreuse.store.units import Unit
@@ -31,7 +32,7 @@ class HeadScoresOf(Measurement[HeadScores]):
         """Every method of the study for every task of the group."""
         for method in study.measures.methods:
             for task in group.task_names:
-                yield task, {**at_score_length(study, group), "method": method}
+                yield task, {**at_score_length(study, group), "method": method, **own_settings(method, study)}
 
     def cost(self, study: Study, group: Group, settings: Settings) -> float:
         """One pass for each head."""
@@ -43,7 +44,8 @@ class HeadScoresOf(Measurement[HeadScores]):
         from headreuse.scores import SCORES
 
         prompts = loaded.prompts(unit, unit.settings["length"])
-        return SCORES[unit.settings["method"]].fitting(loaded.model, prompts)
+        score = SCORES[unit.settings["method"]]
+        return score.fitting(loaded.model, prompts, **unit.settings.get(OWN, {}))
 
     def to_frame(self, result: HeadScores) -> pd.DataFrame:
         """One row per head and example with the effects, layer by layer; first the baseline's, at layer and head -1."""

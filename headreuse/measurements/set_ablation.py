@@ -10,6 +10,7 @@ from jaxtyping import Float
 from headreuse.measurements.base import MEASUREMENTS, Measurement, Settings, measurement
 from headreuse.measurements.head_scores import HeadScoresOf
 from headreuse.measurements.outcomes import outcome_columns
+from headreuse.measurements.own_settings import OWN
 from headreuse.measurements.scored_length import at_score_length, pass_cost
 from headreuse.records import Head
 from headreuse.store.units import Unit
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 
 RANKED_BY = "mean_ablation"
 """The score whose top heads make the sets."""
+SCORES_SETTINGS = ("length", "n", "up_to", "method", OWN)
+"""What the key of those head scores holds besides the task."""
 
 SetLosses = Mapping[str, Mapping[str, Float[np.ndarray, "set example"]]]
 """By source task and outcome: the loss without the source's top heads first, then without other sets like them."""
@@ -54,7 +57,7 @@ class SetAblationsOf(Measurement[SetLosses]):
         settings = unit.settings
         sets = {}
         for source in settings["sources"]:
-            top = loaded.result(HeadScoresOf, _scores_unit(loaded, unit, source)).top(settings["top_k"])
+            top = loaded.result(HeadScoresOf, scores_unit(loaded, unit, source)).top(settings["top_k"])
             sets[source] = [top, *other_sets(top, loaded.n_heads, unit, source)]
         every = [heads for several in sets.values() for heads in several]
         prompts = loaded.prompts(unit, settings["length"])
@@ -96,8 +99,8 @@ def other_sets(top: frozenset[Head], n_heads: int, unit: Unit, source: str) -> l
     return other_sets_like(top, n_heads, unit.settings["n_sets"], generator)
 
 
-def _scores_unit(loaded: "Loaded", unit: Unit, task: str) -> Unit:
+def scores_unit(loaded: "Loaded", unit: Unit, task: str) -> Unit:
     """The head scores of another task at the same checkpoint, on as many examples of the same length."""
     scores = MEASUREMENTS[HeadScoresOf.kind]
-    settings = {name: unit.settings[name] for name in ("length", "n", "up_to", "method") if name in unit.settings}
+    settings = {name: unit.settings[name] for name in SCORES_SETTINGS if name in unit.settings}
     return Unit(scores.kind, scores.versions, unit.checkpoint, task, loaded.study.task_settings(task) | settings)

@@ -24,9 +24,11 @@ class Score:
         """The scores under these settings; the function's signature says which there are."""
         return self.function(model, prompts, **settings)
 
-    def fitting(self, model: Decoder, prompts: Prompts) -> HeadScores:
+    def fitting(self, model: Decoder, prompts: Prompts, **settings: Any) -> HeadScores:
         """The scores with replacements from the positions that `Prompts.position` says correspond."""
-        return self(model, prompts, position=prompts.position) if self.has_position else self(model, prompts)
+        if self.has_position:
+            settings = {"position": prompts.position, **settings}
+        return self(model, prompts, **settings)
 
 
 SCORES: Registry[Score] = Registry("score")

@@ -15,6 +15,7 @@ from headreuse.models.anatomy import Anatomy, Decoder, anatomy_of, hooked
 from headreuse.records import OUTCOMES, HeadScores, Prompts
 from headreuse.scores._patching import corrupted_inputs
 from headreuse.scores._registry import score
+from headreuse.study.specs import ATTRIBUTION_STEPS
 
 Differentiable = Literal["log_prob", "logit_diff"]
 
@@ -25,7 +26,7 @@ def attribution_patching(
     prompts: Prompts,
     *,
     outcome: Differentiable = "log_prob",
-    n_steps: int = 1,
+    n_steps: int = ATTRIBUTION_STEPS,
     memory_budget: int | None = None,
 ) -> HeadScores:
     """Estimate of noising activation patching: (z_clean − z_corrupted) · ∂outcome/∂z, summed over positions.

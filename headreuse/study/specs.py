@@ -17,6 +17,11 @@ from headreuse.tasks import TASKS
 _SCORES_FOLDER = str(Path(__file__).parent.parent / "scores")
 SCORE_NAMES = tuple(m.name for m in iter_modules([_SCORES_FOLDER]) if not m.name.startswith("_"))
 """Read off the folder, so that checking a study loads no torch."""
+ATTRIBUTION_STEPS = 8
+"""Gradients along the way from the corrupted to the clean prompt; one alone can rank a trained model's heads backwards.
+
+Here, since it stands in the keys of studies, whose reading loads no torch.
+"""
 HEADLINE_METRICS = ("ablation_map_difference", "cosine", "spearman", "top_k_jaccard", "attention_difference")
 """The overlap metrics of a study that names none."""
 
