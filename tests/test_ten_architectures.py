@@ -1,15 +1,19 @@
-"""Series of ten architectures, saved as their users save them: listed, verified, told of, loaded and scored.
+"""Series of ten architectures, saved as their users save them: listed, verified, told of, loaded, scored, reported.
 
 What is scored is judged by plain hooks on a model of the same weights that was never saved.
 """
 
+import json
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 import transformers
+from command_line import headreuse
 from decoders import D_VOCAB, GROUPED, N_HEADS, N_LAYERS, OLD, SIZE, answered_prompts, slow_outcomes
+from texts import merging, wrapped
 from tokenizers import Tokenizer
 from tokenizers.models import WordLevel
 from transformers import AutoModelForCausalLM, PreTrainedModel, PreTrainedTokenizerFast
@@ -48,11 +52,12 @@ TEN = {
 """Configuration, its settings, how the names of output projections end, key/value heads, position."""
 
 
-def model_of(name: str, seed: int) -> PreTrainedModel:
+def model_of(name: str, seed: int, d_vocab: int = D_VOCAB) -> PreTrainedModel:
     """With weights so large that every head matters; embeddings are tied where the architecture has them so."""
     config_class, settings, *_ = TEN[name]
     torch.manual_seed(seed)
-    model = AutoModelForCausalLM.from_config(getattr(transformers, config_class)(**settings)).eval()
+    config = getattr(transformers, config_class)(**settings | {"vocab_size": d_vocab})
+    model = AutoModelForCausalLM.from_config(config).eval()
     with torch.no_grad():
         for weight in model.parameters():
             weight.normal_(std=0.4)
@@ -126,3 +131,30 @@ def test_a_series_of_each_architecture_is_listed_verified_loaded_and_scored(name
     found = mean_ablation(checkpoint.model(), prompts).effects["log_prob"]
     np.testing.assert_allclose(found, expected, rtol=1e-3, atol=1e-4)
     assert checkpoint.tokenizer("t5")["input_ids"] == [5]
+
+
+@pytest.mark.slow
+def test_one_study_of_all_ten_comes_to_its_report(tmp_path):
+    parts = ['name = "ten"', "measures = { n_score_examples = 8, functional_sets = 0 }"]
+    for sign, file in (("+", "sums"), ("-", "differences")):
+        asked = [(a, b, a + b if sign == "+" else a - b) for a in range(4, 9) for b in range(1, 5)]
+        rows = [json.dumps({"clean": f"{a} {sign} {b} =", "answer": f" {c}"}) for a, b, c in asked]
+        (tmp_path / f"{file}.jsonl").write_text("\n".join(rows))
+    for name in TEN:
+        for step in (1, 2):
+            for part in (model_of(name, step, d_vocab=400), wrapped(merging())):
+                part.save_pretrained(tmp_path / name / f"checkpoint-{step}")
+        tasks = 'main = { prompts = "sums.jsonl" }\nauxiliary = [{ prompts = "differences.jsonl" }]'
+        parts.append(f'[[groups]]\nname = "{name}"\n{tasks}\nseries = "{tmp_path / name}"')
+    (tmp_path / "ten.toml").write_text("\n".join(parts))
+
+    out = tmp_path / "out"
+    assert headreuse("run", tmp_path / "ten.toml", "--out", out, "--workers", 1)[0] == 0
+    assert headreuse("verify", out)[0] == 0
+    scores = pd.read_csv(out / "tables" / "head_scores.csv")
+    of_heads = scores[scores["outcome"] == "log_prob"].groupby(["group", "step", "task"])["effect"].agg(["size", "std"])
+    assert len(of_heads) == len(TEN) * 2 * 2
+    assert (of_heads["size"] == N_LAYERS * N_HEADS).all()
+    assert (of_heads["std"] > 0).all(), "no map is dead"
+    page = (out / "report.html").read_text()
+    assert all(f"{name} \u00b7 related" in page for name in TEN)
