@@ -1,6 +1,6 @@
 """Outcomes of every prompt under the ablation of every head set; all scores that replace `z` come from here."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
@@ -16,6 +16,15 @@ from headreuse.interventions.replacements import Replacement
 from headreuse.interventions.subject import Subject
 from headreuse.models.anatomy import first_nan_weight
 from headreuse.records import OUTCOMES, Head
+
+Way = Callable[
+    [Subject, CleanRun, Sequence[HeadSet], Z],
+    Iterator[tuple[list[int], Float[Tensor, "set prompt slot d_vocab"]]],
+]
+"""Goes through head sets, and gives indices of some with their logits until all have been given.
+
+Of the empty set it may give none, since that changes nothing.
+"""
 
 
 @dataclass(frozen=True)
@@ -42,8 +51,16 @@ def baseline_outcomes(subject: Subject) -> dict[str, Float[np.ndarray, "prompt"]
     return ablate(subject, [], lambda _run, _rows: []).baseline
 
 
+def group_by_group(
+    subject: Subject, run: CleanRun, sets: Sequence[HeadSet], z: Z
+) -> Iterator[tuple[list[int], Float[Tensor, "set prompt slot d_vocab"]]]:
+    """Each set by itself from its first layer on, several side by side."""
+    for group in _groups(subject, sets, len(run.tokens)):
+        yield group, subject.runner.logits_without(subject.anatomy, run, [sets[index] for index in group], z)
+
+
 @torch.inference_mode()
-def ablate(subject: Subject, sets: Sequence[HeadSet], replacement: Replacement) -> Ablated:
+def ablate(subject: Subject, sets: Sequence[HeadSet], replacement: Replacement, way: Way = group_by_group) -> Ablated:
     """Outcomes without ablation, and with the heads of one set after the other writing their replacement."""
     n_prompts = len(subject.prompts)
     baseline = {name: np.empty(n_prompts, np.float32) for name in OUTCOMES}
@@ -53,19 +70,11 @@ def ablate(subject: Subject, sets: Sequence[HeadSet], replacement: Replacement) 
         _refuse_nan(subject, clean["log_prob"])
         for name, values in clean.items():
             baseline[name][rows] = ablated[name][:, rows] = values.cpu().numpy()
-        for group, found in _outcomes_of_groups(subject, run, sets, replacement(run, rows)):
-            for name in OUTCOMES:
-                ablated[name][group, rows] = found[name].cpu().numpy()
+        for group, logits in way(subject, run, sets, replacement(run, rows)):
+            for name, values in outcomes(logits, run.slots).items():
+                ablated[name][group, rows] = values.cpu().numpy()
         del run  # as in `runs`
     return Ablated(baseline, ablated)
-
-
-def _outcomes_of_groups(
-    subject: Subject, run: CleanRun, sets: Sequence[HeadSet], z: Z
-) -> Iterator[tuple[list[int], dict[str, Float[Tensor, "set prompt"]]]]:
-    for group in _groups(subject, sets, len(run.tokens)):
-        logits = subject.runner.logits_without(subject.anatomy, run, [sets[index] for index in group], z)
-        yield group, outcomes(logits, run.slots)
 
 
 def _groups(subject: Subject, sets: Sequence[HeadSet], n_prompts: int) -> Iterator[list[int]]:

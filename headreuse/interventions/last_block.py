@@ -11,11 +11,11 @@ from headreuse.models.anatomy import Block, first_tensor, forwards_replaced, wit
 
 
 class _AttentionDone(Exception):  # noqa: N818
-    """Ends a block's forward once its attention is computed."""
+    """Ends a block's forward once its heads have written."""
 
-    def __init__(self, output: Tensor) -> None:
+    def __init__(self, z: Tensor) -> None:
         super().__init__()
-        self.output = output
+        self.z = z
 
 
 def rest_of_block(
@@ -43,28 +43,35 @@ def rest_of_block(
         return forward(*args, **kwargs)
 
 
-def attn_out_at_slots(
-    block: Block, forward: Callable[..., Any], call: tuple[Any, Any], packing: Packing, edit: Edit
-) -> Float[Tensor, "sequence slot d_model"]:
-    """What the block's attention writes at slots, with `z` edited there; keys and values are computed everywhere."""
-    project = block.out_proj.forward
+def z_of(
+    block: Block,
+    forward: Callable[..., Any],
+    call: tuple[Any, Any],
+    instead: Mapping[nn.Module, Callable[..., Any]] | None = None,
+) -> Float[Tensor, "sequence pos z"]:
+    """What the block's output projection reads; nothing after it is computed. `instead` is as in `rest_of_block`."""
 
-    def project_at_slots(z: Tensor) -> Tensor:
-        raise _AttentionDone(project(edit(packing.gather(z))))
+    def stop(z: Tensor) -> Tensor:
+        raise _AttentionDone(z)
+
+    try:
+        with forwards_replaced({block.out_proj: stop, **(instead or {})}):
+            forward(*call[0], **call[1])
+    except _AttentionDone as reached:
+        return reached.z
+    raise AssertionError(f"{type(block.module).__name__} ran without its attention's output projection")
+
+
+def z_at_slots(
+    block: Block, forward: Callable[..., Any], call: tuple[Any, Any], packing: Packing
+) -> Float[Tensor, "sequence slot z"]:
+    """The same at slots; keys and values are computed everywhere."""
 
     def at_slots(linear: Callable[[Tensor], Tensor]) -> Callable[[Tensor], Tensor]:
         return lambda values: packing.scatter(linear(packing.gather(values)))
 
-    narrowed: Mapping[nn.Module, Callable[..., Any]] = {
-        block.out_proj: project_at_slots,
-        **{linear: at_slots(linear.forward) for linear in block.pointwise},
-    }
-    try:
-        with forwards_replaced(narrowed):
-            forward(*call[0], **call[1])
-    except _AttentionDone as reached:
-        return reached.output
-    raise AssertionError(f"{type(block.module).__name__} ran without its attention's output projection")
+    narrow = {linear: at_slots(linear.forward) for linear in block.pointwise}
+    return packing.gather(z_of(block, forward, call, narrow))
 
 
 def narrowed(block: Block, packing: Packing, edit: Edit) -> Callable[..., Any]:
@@ -73,7 +80,8 @@ def narrowed(block: Block, packing: Packing, edit: Edit) -> Callable[..., Any]:
 
     def at_slots(*args: Any, **kwargs: Any) -> Any:
         call = (args, kwargs)
-        attn_out = packing.pack(attn_out_at_slots(block, forward, call, packing, edit))
+        z = z_at_slots(block, forward, call, packing)
+        attn_out = packing.pack(block.out_proj.forward(edit(z)))
         resid_pre = packing.pack(packing.gather(resid_pre_of(call)))
         return rest_of_block(block, forward, call, resid_pre=resid_pre, attn_out=attn_out)
 

@@ -4,6 +4,7 @@ import copy
 import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
+from functools import partial
 from itertools import pairwise
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -133,7 +134,7 @@ def _fitting_runner(anatomy: Anatomy, tokens: Tensor, slots: Slots) -> tuple[Ana
 def _check(anatomy: Anatomy, tokens: Tensor, slots: Slots) -> tuple[Anatomy, Runner]:
     reasons = []
     for found in dict.fromkeys([anatomy, anatomy.without_feed_forwards()]):
-        reason = _misfit(found, tokens, slots)
+        reason = misfit(partial(_largest_difference, found, tokens, slots), found.model.dtype)
         if reason is None:
             return found, REPLAY
         reasons.append(reason)
@@ -146,32 +147,33 @@ def _check(anatomy: Anatomy, tokens: Tensor, slots: Slots) -> tuple[Anatomy, Run
     return anatomy, FULL_PASSES
 
 
-def _misfit(anatomy: Anatomy, tokens: Tensor, slots: Slots) -> str | None:
-    """Why the replay cannot be used; None if it can."""
+def misfit(worst: Callable[[], float], dtype: torch.dtype) -> str | None:
+    """Why a way that is off by `worst()`, a fraction of the largest logit, cannot be used; None if it can."""
     try:
-        worst = _largest_difference(anatomy, tokens, slots)
+        difference = worst()
     except (RuntimeError, TypeError, ValueError, IndexError, AttributeError, AssertionError) as error:
         return f"{type(error).__name__}: {error}"
-    if worst <= TOLERANCE.get(anatomy.model.dtype, LOW_PRECISION_TOLERANCE):
+    if difference <= TOLERANCE.get(dtype, LOW_PRECISION_TOLERANCE):
         return None
-    return f"a replayed logit is off by {worst:.1g} of the largest logit"
+    return f"a replayed logit is off by {difference:.1g} of the largest logit"
 
 
 @torch.inference_mode()
 def _largest_difference(anatomy: Anatomy, tokens: Tensor, slots: Slots) -> float:
-    """Between the replay's and a full pass's logits, as a fraction of the largest logit; NaN equals NaN."""
+    """Between the replay's and a full pass's logits."""
     run = clean_run(anatomy, tokens, slots)
     made_up = [z.flip(-1) + z.std() for z in run.z]
-    worst = _difference(run.logits, clean_pass(anatomy, tokens, slots).logits)
+    worst = difference(run.logits, clean_pass(anatomy, tokens, slots).logits)
     for layer in range(anatomy.n_layers):
         index = layer % anatomy.n_heads
         sets = [frozenset({Head(layer, index), Head(layer, index - 1 if index else 0)})]
         ours, oracle = (way(anatomy, run, sets, made_up) for way in (replay, full_passes))
-        worst = max(worst, _difference(ours, oracle))
+        worst = max(worst, difference(ours, oracle))
     return worst
 
 
-def _difference(ours: Float[Tensor, "*shape"], oracle: Float[Tensor, "*shape"]) -> float:
+def difference(ours: Float[Tensor, "*shape"], oracle: Float[Tensor, "*shape"]) -> float:
+    """The largest difference as a fraction of the largest logit; NaN equals NaN."""
     # Where only the replay is NaN, something read the norm that the shortcut skips.
     if (ours.isnan() > oracle.isnan()).any():
         return float("inf")
