@@ -56,6 +56,24 @@ def test_a_score_with_settings_of_its_own_has_them_in_its_key_and_no_other_score
     assert settings["attribution_patching"]["score"] == {"n_steps": ATTRIBUTION_STEPS}
 
 
+def test_true_effects_of_whole_layers_survive_the_table_and_say_how_far_estimates_add_up():
+    effects, whole = (np.random.default_rng(0).normal(size=shape).astype(np.float32) for shape in ((2, 3, 5), (2, 5)))
+    scores = HeadScores(
+        "copy", 4, "m", {"log_prob": np.zeros(5)}, {"log_prob": effects}, whole_layers={"log_prob": whole}
+    )
+    frame, back = written_and_read("head_scores", scores, length=4, method="m")
+    np.testing.assert_array_equal(back.whole_layers["log_prob"], whole)
+    np.testing.assert_array_equal(back.effects["log_prob"], effects)
+    assert frame.set_index(["layer", "head", "example"]).loc[(1, -1, 3), "log_prob"] == whole[1, 3]
+    by_hand = HeadScores(
+        *("copy", 4, "m", {"log_prob": np.zeros(1)}),
+        {"log_prob": np.array([[[1.0], [2.0]], [[0.5], [0.0]]])},
+        whole_layers={"log_prob": np.array([[4.0], [-1.0]])},
+    )  # layers: estimated 3 and 0.5, true 4 and −1
+    assert by_hand.completeness_error("log_prob") == pytest.approx((1 + 1.5) / 5)
+    assert head_score_rows(by_hand)["completeness_error"].tolist() == [0.5] * 4
+
+
 def test_a_row_of_the_table_holds_the_effect_of_its_head_on_its_example():
     generator = np.random.default_rng(0)
     scores = HeadScores("copy", 4, "m", numbers(generator, 5), numbers(generator, 2, 3, 5))

@@ -314,6 +314,17 @@ def test_unusable_checkpoints_and_problems_are_counted():
     assert "2 problems occurred while measuring" in said
 
 
+def test_attributions_that_do_not_add_up_are_told():
+    scores = report_inputs(n_checkpoints=2).head_scores.assign(method="attribution_patching")
+    errors = np.where((scores["step"] == scores["step"].max()) & (scores["seed"] == 0), 0.6, 0.4)
+    n_maps = len(scores.groupby(["group", "seed", "step", "task", "outcome"]))
+    said = " ".join(caveats(report_inputs(n_checkpoints=2, head_scores=scores.assign(completeness_error=errors))))
+    n_large = len(scores[errors > 0.5].groupby(["group", "step", "task", "outcome"]))
+    assert 0 < n_large < n_maps
+    assert f"{n_large} of {n_maps} maps by attribution patching do not add up" in said
+    assert "do not add up" not in " ".join(caveats(report_inputs(n_checkpoints=2)))
+
+
 def test_wording_by_hand():
     assert [percent(value) for value in (0, 0.004, 0.5, 1)] == [
         f"{n}\N{NO-BREAK SPACE}%" for n in ("0", "0.4", "50", "100")

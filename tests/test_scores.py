@@ -8,6 +8,7 @@ Covers `scores/_registry.py`, `scores/_ablation.py`, `scores/_patching.py`, `sco
 
 import subprocess
 import sys
+import warnings
 from dataclasses import replace
 from functools import cache
 from inspect import signature
@@ -36,9 +37,12 @@ from headreuse.scores import (
     zero_ablation,
 )
 from headreuse.scores._patching import corrupted_inputs
+from headreuse.scores.attribution_patching import CompletenessWarning
 
 ROOT = Path(__file__).parent.parent
 FOLDER = ROOT / "headreuse" / "scores"
+FEWER = {"banzhaf": {"n_subsets": 64}, "shapley": {"n_subsets": 64}}
+"""Settings with which a score takes less time than by default."""
 ALL_HEADS = [(layer, head) for layer in range(N_LAYERS) for head in range(N_HEADS)]
 
 
@@ -150,7 +154,7 @@ def test_fitting_pools_over_positions_only_where_prompts_are_not_aligned(name, l
 @pytest.mark.parametrize("name", SCORES)
 @pytest.mark.parametrize(("task", "head"), [("A", (0, 1)), ("B", (0, 1)), ("C", (1, 2))])
 def test_score_finds_the_planted_head(name, task, head, planted_model, generator):
-    scores = SCORES[name](planted_model.model, planted_model.prompts(task, 16, generator))
+    scores = SCORES[name](planted_model.model, planted_model.prompts(task, 16, generator), **FEWER.get(name, {}))
     for outcome, values in scores.effects.items():
         mean = values.mean(-1)
         assert np.argwhere(np.abs(mean) > 0.01 * np.abs(mean).max()).tolist() == [list(head)], outcome
@@ -159,7 +163,7 @@ def test_score_finds_the_planted_head(name, task, head, planted_model, generator
 
 @pytest.mark.parametrize("name", SCORES)
 def test_every_score_has_labels_baselines_and_one_value_per_example(name, llama, prompts):
-    scores = SCORES[name](llama, prompts)
+    scores = SCORES[name](llama, prompts, **FEWER.get(name, {}))
     baseline = evaluate(llama, prompts).outcomes
     assert scores.method == name
     assert set(scores.effects) <= set(scores.baseline)
@@ -180,7 +184,7 @@ def test_every_score_has_labels_baselines_and_one_value_per_example(name, llama,
 def test_a_score_is_the_same_again_and_leaves_no_hook(name, llama, prompts):
     tokens = torch.as_tensor(prompts.tokens)
     before = llama(tokens).logits
-    first, second = (SCORES[name](llama, prompts) for _ in range(2))
+    first, second = (SCORES[name](llama, prompts, **FEWER.get(name, {})) for _ in range(2))
     for outcome in first.effects:
         np.testing.assert_array_equal(first.effects[outcome], second.effects[outcome])
     assert torch.equal(llama(tokens).logits, before)
@@ -195,7 +199,7 @@ def test_a_score_is_the_same_again_and_leaves_no_hook(name, llama, prompts):
 def test_every_score_works_on_a_bridge_as_on_the_model(name, architecture, with_bridge, generator):
     model, bridge = with_bridge(architecture)
     prompts = answered_prompts(model, generator)
-    ours, bridged = (SCORES[name](it, prompts) for it in (model, bridge))
+    ours, bridged = (SCORES[name](it, prompts, **FEWER.get(name, {})) for it in (model, bridge))
     for outcome in ours.effects:
         np.testing.assert_allclose(bridged.effects[outcome], ours.effects[outcome], atol=2e-4, rtol=1e-3)
 
@@ -320,7 +324,9 @@ def test_components_of_a_model_that_computes_its_attention_itself_are_refused(ge
 
 def test_attribution_is_the_derivative_towards_the_corrupted_z(llama, prompts):
     clean, corrupted = all_z(llama, prompts.tokens), all_z(llama, corrupted_inputs(prompts))
-    scores = attribution_patching(llama, prompts, n_steps=1)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", CompletenessWarning)
+        scores = attribution_patching(llama, prompts, n_steps=1)
     assert set(scores.effects) == {"log_prob"}
     step = 1e-2
     for layer, head in [(0, 1), (1, 2), (2, 3)]:
@@ -331,6 +337,16 @@ def test_attribution_is_the_derivative_towards_the_corrupted_z(llama, prompts):
         )
         expected = -(ahead - behind) / (2 * step)
         np.testing.assert_allclose(scores.effects["log_prob"][layer, head], expected, rtol=5e-3, atol=1e-3)
+
+
+def test_attributions_are_held_against_what_patching_a_whole_layer_does(llama, prompts):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", CompletenessWarning)
+        scores = attribution_patching(llama, prompts)
+    for layer, z in enumerate(all_z(llama, corrupted_inputs(prompts))):
+        patched = with_z(llama, prompts, layer, slice(None), z)["log_prob"]
+        expected = scores.baseline["log_prob"] - patched
+        np.testing.assert_allclose(scores.whole_layers["log_prob"][layer], expected, atol=1e-4)
 
 
 def test_attribution_of_a_step_too_small_to_bend_is_exact_patching(llama, prompts):
@@ -356,7 +372,13 @@ def test_attribution_fails_where_the_outcome_is_saturated_and_integrated_gradien
     sure = Planted(model, truth.symbols, truth.movers, truth.markers)
     prompts = sure.prompts("A", 20, generator)
     exact = activation_patching(model, prompts)
-    plain, integrated = (attribution_patching(model, prompts, n_steps=n_steps) for n_steps in (1, 16))
+    with pytest.warns(
+        CompletenessWarning, match=r"A: the attributions of a layer's heads miss .* by 100% \(log_prob, "
+    ):
+        plain = attribution_patching(model, prompts, n_steps=1)
+    with pytest.warns(CompletenessWarning, match="n_steps=16"):
+        integrated = attribution_patching(model, prompts, n_steps=16)
+    assert 0.5 < integrated.completeness_error("log_prob") < 0.7 < plain.completeness_error("log_prob")
     heads = [(head.layer, head.head_index) for head in truth.heads["A"]]
     true = np.mean([exact.effect("log_prob")[head] for head in heads])
     assert np.mean([plain.effect("log_prob")[head] for head in heads]) < 0.01 * true

@@ -1,11 +1,13 @@
 """Head scores: how much each head matters to a task, by every method that the study names."""
 
-from collections.abc import Iterator
+import warnings
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 from einops import repeat
+from jaxtyping import Float
 
 from headreuse.measurements.base import Measurement, Settings, measurement
 from headreuse.measurements.outcomes import outcome_columns
@@ -19,7 +21,7 @@ if TYPE_CHECKING:
     from headreuse.measurements.loaded import Loaded
 
 BASELINE = -1
-"""Stands for layer and head in the rows of the untouched model."""
+"""Stands for layer and head in the rows of the untouched model, and for the head in those of a whole layer."""
 
 
 @measurement("head_scores")
@@ -42,13 +44,20 @@ class HeadScoresOf(Measurement[HeadScores]):
     def measure(self, loaded: "Loaded", unit: Unit) -> HeadScores:
         """Score every head; where prompts are not aligned, replacements are pooled over positions."""
         from headreuse.scores import SCORES
+        from headreuse.scores.attribution_patching import CompletenessWarning
 
         prompts = loaded.prompts(unit, unit.settings["length"])
         score = SCORES[unit.settings["method"]]
-        return score.fitting(loaded.model, prompts, **unit.settings.get(OWN, {}))
+        with warnings.catch_warnings():
+            # The report says it of all checkpoints together.
+            warnings.simplefilter("ignore", CompletenessWarning)
+            return score.fitting(loaded.model, prompts, **unit.settings.get(OWN, {}))
 
     def to_frame(self, result: HeadScores) -> pd.DataFrame:
-        """One row per head and example with the effects, layer by layer; first the baseline's, at layer and head -1."""
+        """One row per head and example with the effects, layer by layer; first the baseline's, at layer and head -1.
+
+        Of estimates, the true effects of whole layers come last, at head -1.
+        """
         n_layers, n_heads, n_examples = next(iter(result.effects.values())).shape
         layers = repeat(np.arange(n_layers), "layer -> (layer head example)", head=n_heads, example=n_examples)
         heads = repeat(np.arange(n_heads), "head -> (layer head example)", layer=n_layers, example=n_examples)
@@ -60,13 +69,27 @@ class HeadScoresOf(Measurement[HeadScores]):
         }
         for outcome, effects in result.effects.items():
             columns[outcome] = np.concatenate([result.baseline[outcome], effects.ravel()]).astype(np.float32)
-        return pd.DataFrame(columns)
+        frame = pd.DataFrame(columns)
+        if result.whole_layers is None:
+            return frame
+        return pd.concat([frame, _of_whole_layers(result.whole_layers)], ignore_index=True)
 
     def from_frame(self, frame: pd.DataFrame, unit: Unit) -> HeadScores:
         """The scores."""
+        is_whole = (frame["head"] == BASELINE) & (frame["layer"] != BASELINE)
+        whole, frame = frame[is_whole], frame[~is_whole]
         layer, head, example = (frame[name].to_numpy() for name in ("layer", "head", "example"))
         shape = (layer.max() + 1, head.max() + 1, example.max() + 1)
         outcomes = outcome_columns(frame)
         baseline = {name: values[: shape[2]] for name, values in outcomes.items()}
         effects = {name: values[shape[2] :].reshape(shape) for name, values in outcomes.items()}
-        return HeadScores(unit.task, unit.settings["length"], unit.settings["method"], baseline, effects)
+        whole_layers = {name: values.reshape(shape[0], -1) for name, values in outcome_columns(whole).items()}
+        place = unit.task, unit.settings["length"], unit.settings["method"]
+        return HeadScores(*place, baseline, effects, whole_layers=whole_layers if len(whole) else None)
+
+
+def _of_whole_layers(effects: Mapping[str, Float[np.ndarray, "layer prompt"]]) -> pd.DataFrame:
+    """One row per layer and example."""
+    layer, example = (index.ravel() for index in np.indices(next(iter(effects.values())).shape))
+    places = {"layer": layer.astype(np.int16), "head": np.int16(BASELINE), "example": example.astype(np.int32)}
+    return pd.DataFrame(places | {name: values.ravel().astype(np.float32) for name, values in effects.items()})

@@ -1,8 +1,10 @@
 """What the numbers of a study cannot say, in plain sentences."""
 
 from headreuse.correlation.wording import counted
+from headreuse.records import LARGE_COMPLETENESS_ERROR
 from headreuse.report.inputs import ReportInputs
 from headreuse.report.power import SEEDS_TO_TEST, TO_TEST
+from headreuse.report.wording import listed, percent
 from headreuse.report.words import is_given, run_word, words_of
 from headreuse.study.config import Group, Study
 
@@ -26,7 +28,7 @@ def coupling(study: Study) -> str:
 def caveats(inputs: ReportInputs) -> list[str]:
     """About seeds, checkpoints, causes, unusable checkpoints and failures."""
     if inputs.study.question.transfer is None:
-        return [*_without_transfer(inputs), *_unusable(inputs), *_problems(len(inputs.problems))]
+        return [*_without_transfer(inputs), *_unusable(inputs), *_incomplete(inputs), *_problems(len(inputs.problems))]
     return [_runs(inputs), *general_caveats(inputs)]
 
 
@@ -42,6 +44,7 @@ def general_caveats(inputs: ReportInputs) -> list[str]:
         "accuracies, too.",
         CORRELATIONAL,
         *_unusable(inputs),
+        *_incomplete(inputs),
         *_problems(len(inputs.problems)),
     ]
 
@@ -90,6 +93,22 @@ def _unusable(inputs: ReportInputs) -> list[str]:
         f"At {int((~usable).sum())} of {len(usable)} checkpoints no overlap is usable. The maps of tasks that are not "
         f"yet solved (accuracy below {inputs.study.measures.baseline_floor:g}), or that no single head affects, all "
         "look alike. These checkpoints have hollow markers in the figures and are not part of any estimate."
+    ]
+
+
+def _incomplete(inputs: ReportInputs) -> list[str]:
+    """Of estimates that should add up to a true effect: how many do not."""
+    if "completeness_error" not in inputs.head_scores:
+        return []
+    maps = inputs.head_scores.groupby(["group", "seed", "step", "task", "method", "outcome"])["completeness_error"]
+    errors = maps.first().dropna()
+    large = errors[errors > LARGE_COMPLETENESS_ERROR]
+    if not len(large):
+        return []
+    methods = listed(sorted({name.replace("_", " ") for name in large.index.get_level_values("method")}))
+    return [
+        f"{len(large)} of {counted(len(errors), 'map')} by {methods} do not add up: the estimates of a layer's heads miss what patching the whole layer does by more than "
+        f"{percent(LARGE_COMPLETENESS_ERROR)}, so they may rank heads wrongly. Compare them with activation patching."
     ]
 
 

@@ -18,6 +18,8 @@ TERMS = {
     "transfer fraction": "1 − gap / gap without any transfer: 1 is full transfer, 0 is none.",
     "effect": "Outcome of the untouched model minus the outcome with one head replaced: positive where the head helps.",
     "mean ablation": "A head's output is replaced by its mean over prompts before it enters the residual stream.",
+    "completeness error": "Of attribution patching: how far the estimates of a layer's heads are from adding up to "
+    "what patching all of them at once does, as a share of that; 0 is exact.",
     "baseline": "The untouched model's outcome on the prompts of the head scores.",
     "usable": "No where a map cannot show which heads a task uses, for example where its baseline accuracy is below "
     "the floor: the maps of two tasks that both fail look alike. The column `reason` says why.",

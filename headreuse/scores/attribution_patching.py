@@ -1,5 +1,6 @@
 """What would patching each head do, to first order? Gradients give an estimate for all heads at once."""
 
+import warnings
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Literal
@@ -10,14 +11,21 @@ from jaxtyping import Float
 from torch import Tensor
 
 from headreuse.evaluation import Slots, outcomes, require_eval_mode, slot_logits, slots_of
+from headreuse.interventions.batch import editing_z
 from headreuse.interventions.budget import gradient_batch
 from headreuse.models.anatomy import Anatomy, Decoder, anatomy_of, hooked
-from headreuse.records import OUTCOMES, HeadScores, Prompts
+from headreuse.records import LARGE_COMPLETENESS_ERROR, OUTCOMES, HeadScores, Prompts
 from headreuse.scores._patching import corrupted_inputs
 from headreuse.scores._registry import score
 from headreuse.study.specs import ATTRIBUTION_STEPS
 
 Differentiable = Literal["log_prob", "logit_diff"]
+CHECKED_PROMPTS = 32
+"""Of which patching whole layers is run: one pass for each layer."""
+
+
+class CompletenessWarning(UserWarning):
+    """Attributions do not add up to the true effect, so they may be wrong for single heads too."""
 
 
 @score()
@@ -33,7 +41,11 @@ def attribution_patching(
 
     `effects` holds only the outcome that is differentiated. The estimate is too small where the outcome is saturated,
     or where a later head's attention hardly reacts to a small step; more steps help. Attribution patching is from Syed
-    et al. 2023 (arXiv 2310.10348), integrated gradients from Sundararajan et al. 2017 (arXiv 1703.01365).
+    et al. 2023 (arXiv 2310.10348), integrated gradients from Sundararajan et al. 2017 (arXiv 1703.01365), whose axiom
+    of completeness (section 3) is checked layer by layer: heads of a layer do not read each other, so their estimates
+    should add up to what patching all of them at once does. That is measured on the first prompts and kept in
+    `whole_layers`; where they do not (`completeness_error` above 0.5), a `CompletenessWarning` says so. Also
+    where they do, a head that others back up gets its share of what they do together: more than patching it alone does.
 
     Args:
         outcome: What is differentiated.
@@ -57,7 +69,24 @@ def attribution_patching(
         effects[..., rows] = attributed.cpu().numpy()
         for name, values in found.items():
             baseline[name][rows] = values.cpu().numpy()
-    return HeadScores(prompts.task, int(prompts.lengths.max()), "attribution_patching", baseline, {outcome: effects})
+    checked = slice(min(size, CHECKED_PROMPTS))
+    without = _without_layers(anatomy, clean[checked], corrupted[checked], slots[checked], outcome)
+    together = baseline[outcome][checked] - without.cpu().numpy()
+    length, name = int(prompts.lengths.max()), "attribution_patching"
+    scores = HeadScores(prompts.task, length, name, baseline, {outcome: effects}, whole_layers={outcome: together})
+    _warn_if_incomplete(scores, outcome, n_steps)
+    return scores
+
+
+def _warn_if_incomplete(scores: HeadScores, outcome: str, n_steps: int) -> None:
+    error = scores.completeness_error(outcome)
+    if error > LARGE_COMPLETENESS_ERROR:
+        warnings.warn(
+            f"{scores.task}: the attributions of a layer's heads miss what patching the layer does by {error:.0%} "
+            f"({outcome}, n_steps={n_steps}), so they may rank heads wrongly; take more steps, or activation_patching",
+            CompletenessWarning,
+            stacklevel=3,
+        )
 
 
 def _attribute(
@@ -79,6 +108,18 @@ def _attribute(
     layers = zip(z, z_corrupted, gradients, strict=True)
     attributed = [_summed_by_head(anatomy, (here.detach() - there) * slope / n_steps) for here, there, slope in layers]
     return {name: values.detach() for name, values in found.items()}, torch.stack(attributed)
+
+
+@torch.no_grad()
+def _without_layers(
+    anatomy: Anatomy, clean: Tensor, corrupted: Tensor, slots: Slots, outcome: Differentiable
+) -> Float[Tensor, "layer prompt"]:
+    """The outcome of the clean run where all heads of a layer are patched, for one layer after the other."""
+    found = []
+    for block, z in zip(anatomy.blocks, _seen_in_pass(anatomy, corrupted, slots)[1], strict=True):
+        with editing_z(block.out_proj, lambda _z, z=z: z):  # type: ignore[misc]
+            found.append(outcomes(slot_logits(anatomy.model, clean, slots.position), slots)[outcome])
+    return torch.stack([values.to(anatomy.device) for values in found])
 
 
 def _summed_by_head(anatomy: Anatomy, z: Float[Tensor, "prompt pos z"]) -> Float[Tensor, "head prompt"]:

@@ -180,7 +180,7 @@ def attribution(bench: Bench) -> Iterator[Number]:
     model, prompts = setting.model(bench.device), setting.prompts()
     tokens = torch.as_tensor(prompts.tokens, device=bench.device)
     works = {
-        "attribution": lambda: attribution_patching(model, prompts),
+        "attribution": lambda: attribution_patching(model, prompts, n_steps=1),
         "forward": lambda: _forwards(model, tokens, 16 if bench.device.type == "cpu" else len(tokens)),
     }
     taken = bench.seconds(works)
