@@ -41,7 +41,7 @@ from headreuse.scores.attribution_patching import CompletenessWarning
 
 ROOT = Path(__file__).parent.parent
 FOLDER = ROOT / "headreuse" / "scores"
-FEWER = {"banzhaf": {"n_subsets": 64}, "shapley": {"n_subsets": 64}}
+FEWER = {"banzhaf": {"n_subsets": 32}, "shapley": {"n_subsets": 32}}
 """Settings with which a score takes less time than by default."""
 ALL_HEADS = [(layer, head) for layer in range(N_LAYERS) for head in range(N_HEADS)]
 

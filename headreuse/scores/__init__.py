@@ -6,10 +6,12 @@
 from headreuse.scores._registry import SCORES, Score
 from headreuse.scores.activation_patching import activation_patching
 from headreuse.scores.attribution_patching import attribution_patching
+from headreuse.scores.banzhaf import banzhaf
 from headreuse.scores.denoising import denoising
 from headreuse.scores.direct_effect import direct_effect
 from headreuse.scores.mean_ablation import mean_ablation
 from headreuse.scores.resample_ablation import resample_ablation
+from headreuse.scores.shapley import shapley
 from headreuse.scores.zero_ablation import zero_ablation
 
 __all__ = [
@@ -17,9 +19,11 @@ __all__ = [
     "Score",
     "activation_patching",
     "attribution_patching",
+    "banzhaf",
     "denoising",
     "direct_effect",
     "mean_ablation",
     "resample_ablation",
+    "shapley",
     "zero_ablation",
 ]
