@@ -107,8 +107,9 @@ def _incomplete(inputs: ReportInputs) -> list[str]:
         return []
     methods = listed(sorted({name.replace("_", " ") for name in large.index.get_level_values("method")}))
     return [
-        f"{len(large)} of {counted(len(errors), 'map')} by {methods} do not add up: the estimates of a layer's heads miss "
-        f"what patching the whole layer does by more than {percent(LARGE_COMPLETENESS_ERROR)}, so they may rank heads wrongly. Compare them with activation patching."
+        f"{len(large)} of {counted(len(errors), 'map')} by {methods} do not add up: the estimates of a layer's heads "
+        f"miss what patching the whole layer does by more than {percent(LARGE_COMPLETENESS_ERROR)}, so they may rank "
+        "heads wrongly. Compare them with activation patching."
     ]
 
 
