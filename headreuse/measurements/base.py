@@ -35,6 +35,8 @@ class Measurement(ABC, Generic[Result]):
     def wanted(self, study: Study, group: Group, *, is_last: bool) -> Iterator[tuple[str, Settings]]:
         """Task and settings of each measurement that a study wants of one checkpoint of a group.
 
+        `units` adds what a task's examples depend on, and the heads that it may use.
+
         The settings hold all that the result depends on besides checkpoint and task. `is_last` is True at the last
         checkpoint that the run will have.
         """
@@ -64,10 +66,21 @@ class Measurement(ABC, Generic[Result]):
     def units(self, study: Study, group: Group, checkpoint: Checkpoint, *, is_last: bool) -> Iterator[Unit]:
         """The measurements of this kind that a study wants of one checkpoint."""
         for task, settings in self.wanted(study, group, is_last=is_last):
-            yield Unit(self.kind, self.versions, checkpoint, task, study.task_settings(task) | dict(settings))
+            masks = {HEADS: group.heads_by_task} if group.heads else {}
+            yield Unit(self.kind, self.versions, checkpoint, task, study.task_settings(task) | masks | dict(settings))
 
 
 MEASUREMENTS: Registry[Measurement[Any]] = Registry("measurement", room="headreuse.measurements")
+
+HEADS = "heads"
+"""Where the settings of a unit hold the query heads that each task of its group may use; absent where all use all."""
+
+
+def heads_of(unit: Unit, task: str) -> tuple[int, ...] | None:
+    """The query heads that a task of a unit's group may use in every layer; None for all."""
+    masks = unit.settings.get(HEADS)
+    return None if masks is None else tuple(masks[task])
+
 
 M = TypeVar("M", bound=type[Measurement[Any]])
 

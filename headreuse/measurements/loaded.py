@@ -1,5 +1,6 @@
 """One checkpoint's model and prompts, loaded once for all measurements of it."""
 
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, TypeVar
@@ -7,7 +8,7 @@ from typing import TYPE_CHECKING, TypeVar
 import numpy as np
 
 from headreuse.errors import HeadreuseError
-from headreuse.measurements.base import MEASUREMENTS, Measurement
+from headreuse.measurements.base import MEASUREMENTS, Measurement, heads_of
 from headreuse.measurements.drawn import DRAWN
 from headreuse.prompts import Encoder, make_prompts
 from headreuse.prompts.fitting import check_fits
@@ -53,6 +54,12 @@ class Loaded:
     def n_heads(self) -> int:
         """Heads in each layer."""
         return int(self.model.config.num_attention_heads)
+
+    def masked_for(self, unit: Unit) -> AbstractContextManager[None]:
+        """Within the block only the heads that a unit's task may use write; all of them where no task is confined."""
+        from headreuse.models.masks import masked
+
+        return masked(self.model, heads_of(unit, unit.task))
 
     def prompts(self, unit: Unit, length: int) -> Prompts:
         """The fixed examples of a task and length: the same for every checkpoint, seed and group of a study.

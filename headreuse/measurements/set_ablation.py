@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Float
 
-from headreuse.measurements.base import MEASUREMENTS, Measurement, Settings, measurement
+from headreuse.measurements.base import HEADS, MEASUREMENTS, Measurement, Settings, measurement
 from headreuse.measurements.head_scores import HeadScoresOf
 from headreuse.measurements.outcomes import outcome_columns
 from headreuse.measurements.own_settings import OWN
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 RANKED_BY = "mean_ablation"
 """The score whose top heads make the sets."""
-SCORES_SETTINGS = ("length", "n", "up_to", "method", OWN)
+SCORES_SETTINGS = ("length", "n", "up_to", "method", OWN, HEADS)
 """What the key of those head scores holds besides the task."""
 
 SetLosses = Mapping[str, Mapping[str, Float[np.ndarray, "set example"]]]

@@ -51,13 +51,11 @@ def verify_same(
         raise CheckpointError(f"{checkpoint.path}: it is another model than when it was found; copy it again")
 
 
-def note_whole(
-    path: Path, group: str, label: int | str, step: int, *, log: str = "", settings: str = "", start: str = ""
-) -> None:
-    """Note that the checkpoint in a folder is whole, with the checksums of its files."""
+def note_whole(path: Path, group: str, label: int | str, step: int, **further: Any) -> None:
+    """Note that the checkpoint in a folder is whole, with the checksums of its files; `further` of `CheckpointNote`."""
     files = {file.name: sha256_of(file) for file in sorted(path.iterdir()) if file.is_file() and file.name != NOTE}
     model = fingerprint(path, weight_files(path), sha256=lambda file: files[file.name])
-    write_note(path, CheckpointNote(group, label, step, model, files, log, settings, start))
+    write_note(path, CheckpointNote(group, label, step, model, files, **further))
 
 
 def fingerprint_of(path: Path, *, allow_pickles: bool = False, sha256: Callable[[Path], str] = sha256_of) -> str:

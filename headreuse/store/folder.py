@@ -232,6 +232,8 @@ def _group_differences(earlier: Study, group: Group, later: Study, now: Group) -
     yield from _changed(f"{group.name}.training", group.training, now.training, but=NOT_IN_RESULTS)
     if group.is_trained_here and group.twins != now.twins:
         yield f"{group.name}.twins: {group.twins} there, {now.twins} now"
+    if group.heads != now.heads:
+        yield f"{group.name}.heads: {group.heads_by_task or 'all'} there, {now.heads_by_task or 'all'} now"
     if group.tasks != now.tasks:
         yield f"{group.name}: other tasks or lengths"
     if not _same_source(group.source, now.source):

@@ -1,7 +1,7 @@
 """What training notes of a checkpoint when it is whole."""
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from headreuse.records import Checkpoint
@@ -33,6 +33,8 @@ class CheckpointNote:
     """What training depended on: see `study/settings_digest.py`; empty in notes that do not say."""
     start: str = ""
     """Fingerprint of the pretrained model that it was fine-tuned from; empty where it was trained from scratch."""
+    heads: dict[str, list[int]] = field(default_factory=dict)
+    """The query heads that each task may use in every layer, where its training confined them; else empty."""
 
 
 def write_note(folder: Path, note: CheckpointNote) -> None:

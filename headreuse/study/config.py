@@ -14,7 +14,7 @@ from headreuse.study.frozen import Frozen, Name, check_unique
 from headreuse.study.measured import MeasuredTransfer
 from headreuse.study.one_group import longest_training
 from headreuse.study.own_tasks import TaskFile
-from headreuse.study.primary import DEFAULT_OUTCOME, DEFAULT_OVERLAP, Primary
+from headreuse.study.primary import DEFAULT_METHOD, DEFAULT_OUTCOME, DEFAULT_OVERLAP, Primary
 from headreuse.study.prompt_files import FixedPrompts, PromptFile, file_named
 from headreuse.study.source_specs import SOURCE_SPECS, SourceSpec, read_source, under_source
 from headreuse.study.specs import Length, MeasureSpec, ModelSpec, TaskRange, TrainingSpec, is_of_patterns
@@ -36,6 +36,9 @@ class Group(Frozen):
     """`alone` exactly where there is no auxiliary, and needs not be said."""
     main: TaskRange
     auxiliary: Annotated[tuple[TaskRange, ...], Field(max_length=limits.AUXILIARIES, strict=False)] = ()
+    heads: tuple[tuple[int, ...], ...] = ()
+    """The query heads that each task may use in every layer, main's first; empty where all use all. In a study file a
+    word, a share or a table by task: see `masking.py`."""
     transfer_to: Length = 1
     """Where the transfer range of main ends; `trained_to` where a study file does not say. A main task that is trained
     alone has a transfer range only where this is given."""
@@ -51,7 +54,8 @@ class Group(Frozen):
     @classmethod
     def known_keys(cls) -> list[str]:
         """Its own, those that ask for several groups at once, and those of sources."""
-        return [*(name for name in cls.model_fields if name != "source"), *UNFOLDING, *SOURCE_SPECS]
+        own = (name for name in cls.model_fields if name != "source")
+        return list(dict.fromkeys([*own, *UNFOLDING, *SOURCE_SPECS]))
 
     @model_validator(mode="before")
     @classmethod
@@ -75,6 +79,19 @@ class Group(Frozen):
     def _source_under_its_key(self, source: SourceSpec | None) -> dict[str, Any] | None:
         return None if source is None else {source.key: source.model_dump(mode="json")}
 
+    @field_validator("heads", mode="before")
+    @classmethod
+    def _heads_in_order(cls, raw: Any, info: ValidationInfo) -> Any:
+        """From a table by task, which has been checked, or from none."""
+        if raw is None or not {"main", "auxiliary"} <= info.data.keys():
+            return ()
+        tasks = [entry.task for entry in (info.data["main"], *info.data["auxiliary"])]
+        return tuple(tuple(raw[task]) for task in tasks) if isinstance(raw, dict) else raw
+
+    @field_serializer("heads")
+    def _heads_with_tasks(self, heads: tuple[tuple[int, ...], ...]) -> dict[str, list[int]] | None:
+        return self.heads_by_task or None
+
     @model_validator(mode="after")
     def _kind_fits(self) -> "Group":
         if (self.kind == "alone") == bool(self.auxiliary):
@@ -86,6 +103,12 @@ class Group(Frozen):
     @model_validator(mode="after")
     def _tasks_differ(self) -> "Group":
         check_unique(self.task_names)
+        return self
+
+    @model_validator(mode="after")
+    def _heads_fit(self) -> "Group":
+        if self.heads and (len(self.heads) != len(self.tasks) or not all(self.heads)):
+            raise ValueError("heads: give those of each task, at least one")
         return self
 
     @model_validator(mode="after")
@@ -115,6 +138,15 @@ class Group(Frozen):
     def has_lengths(self) -> bool:
         """Whether its examples have lengths, so that a gap between lengths can be told."""
         return self.trained_to > 0
+
+    @property
+    def heads_by_task(self) -> dict[str, list[int]]:
+        """The query heads that each task may use in every layer; empty where all use all."""
+        return {task: list(heads) for task, heads in zip(self.task_names, self.heads, strict=False)}
+
+    def heads_of(self, task: str) -> tuple[int, ...] | None:
+        """The query heads that one of its tasks may use in every layer; None for all."""
+        return self.heads[self.task_names.index(task)] if self.heads else None
 
     @property
     def is_trained_here(self) -> bool:
@@ -183,8 +215,14 @@ class Study(Frozen):
         transfer = asked.transfer or next(iter(self.transfer_measures), None)
         filled: dict[str, Any] = {"overlap": overlap, "transfer": transfer}
         if not is_of_patterns(overlap):
-            filled |= {"method": asked.method or self.measures.methods[0], "outcome": asked.outcome or DEFAULT_OUTCOME}
+            filled |= {"method": self.headline_method, "outcome": asked.outcome or DEFAULT_OUTCOME}
         return asked.model_copy(update=filled)
+
+    @property
+    def headline_method(self) -> str:
+        """The score that head maps are shown by first, and that the question is asked of where it names none."""
+        methods = self.measures.methods
+        return self.primary.method or (DEFAULT_METHOD if DEFAULT_METHOD in methods else methods[0])
 
     @property
     def transfer_measures(self) -> tuple[str, ...]:

@@ -1,6 +1,6 @@
-"""One group of those that an entry of a study file gives, and what makes it another: lengths, a position, an arm."""
+"""One group of those that an entry of a study file gives, and what makes it another: lengths, position, arm, masks."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -83,12 +83,13 @@ def _one_at_a_time(one: Unfolded) -> Iterator[Unfolded]:
         task = entry.get("task") if isinstance(entry, dict) else None
         ending = task if is_name(task) else index
         moved = {**one.moved, ("auxiliary", 0): ("auxiliary", index)}
-        yield replace(one.with_(auxiliary=[entry], **_same_range(one.raw)).named(ending), moved=moved)
+        kept = one.with_(auxiliary=[entry], **_same_range(one.raw), **_heads_kept(one.raw, [entry]))
+        yield replace(kept.named(ending), moved=moved)
 
 
 def _alone(one: Unfolded) -> Iterator[Unfolded]:
     without = {key: value for key, value in one.raw.items() if key not in ("auxiliary", "kind")}
-    yield replace(one, raw=without | _same_range(one.raw)).named("alone")
+    yield replace(one, raw=without | _same_range(one.raw) | _heads_kept(one.raw, [])).named("alone")
 
 
 def _zero_shot(one: Unfolded) -> Iterator[Unfolded]:
@@ -104,6 +105,26 @@ def auxiliaries(group: Raw) -> list[Any]:
     """The auxiliary tasks of a raw group; none where these are no list."""
     auxiliary = group.get("auxiliary", [])
     return auxiliary if isinstance(auxiliary, list) else []
+
+
+def with_mask(one: Unfolded, key: str, chosen: Sequence[Any], ending: Callable[[Any], str]) -> Iterator[Unfolded]:
+    """The group with each of these masks under `key`; one without auxiliaries once, since main has the same in all."""
+    masked = [value for value in chosen if value != "all"]
+    if len(masked) < len(chosen):
+        yield one.with_(**{key: "all"})
+    if auxiliaries(one.raw):
+        yield from (one.with_(**{key: value}).named(ending(value)) for value in masked)
+    elif masked:
+        yield one.with_(**{key: masked[0]}).named("masked")
+
+
+def _heads_kept(group: Raw, kept: list[Any]) -> Raw:
+    """The group's table of heads, where it has one, without the auxiliaries that an arm leaves out."""
+    heads = group.get("heads")
+    if not isinstance(heads, dict):
+        return {}
+    left_out = [entry.get("task") for entry in auxiliaries(group) if isinstance(entry, dict) and entry not in kept]
+    return {"heads": {task: of_task for task, of_task in heads.items() if task not in left_out}}
 
 
 def _same_range(group: Raw) -> Raw:

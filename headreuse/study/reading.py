@@ -17,6 +17,7 @@ from headreuse.study.drawing import problems_of_drawing
 from headreuse.study.explaining import StudyError, explain
 from headreuse.study.feasible import problems_of_lengths, problems_of_size
 from headreuse.study.frozen import is_name
+from headreuse.study.masking import with_masks
 from headreuse.study.measured import with_measured
 from headreuse.study.one_group import Unfolded
 from headreuse.study.own_tasks import check_files, read_files
@@ -89,6 +90,8 @@ def _checked(raw: dict[str, Any], source: str) -> Checked:
     raw, unknown = with_groups_named(raw, entries)
     problems += unknown
     filled = _with_shared(_with_shared(raw, "training", TrainingSpec, {}), "model", ModelSpec, None)
+    filled, of_masks = with_masks(filled, entries)
+    problems += of_masks
     try:
         checked = Checked(Study.model_validate(filled, context={}), entries)
     except ValidationError as error:

@@ -1,4 +1,4 @@
-"""A study file's groups unfolded: the arms, lengths and positions that one entry asks for, each a group of its own.
+"""A study file's groups unfolded: the arms, lengths, positions and masks that one entry asks for, each a group.
 
     [[groups]]
     name = "reverse_add"
@@ -7,9 +7,11 @@
     lengths = { main = [4, 8], auxiliary = [8, 16] }    # every pair; or [[8, 16], [4, 16]] for these alone
     positions = ["rope", "nope"]                        # twins from the same initial weights, on the same batches
     arms = ["joint", "each", "alone"]                   # all auxiliaries, one at a time, none
+    heads = ["all", "shared", "half", "disjoint"]       # or overlap = [0, 0.5, 1]: see `masking.py`
 
-gives `reverse_add-4-8-rope`, `reverse_add-4-8-rope-no_carry`, `reverse_add-4-8-rope-alone` and so on. What is not
-asked for leaves no part in the name, and `joint` never does. All of them are twins: they start alike at each seed.
+gives `reverse_add-4-8-rope`, `reverse_add-4-8-rope-no_carry-half`, `reverse_add-4-8-rope-alone-masked` and so on. What
+is not asked for leaves no part in the name, and `joint` and `all` never do; `overlap = [0.5]` leaves `overlap50`. All
+of them are twins: they start alike at each seed.
 A group with `start` can have the arm `zero_shot`, too: the pretrained models themselves, on the same prompts.
 """
 
@@ -20,6 +22,7 @@ from typing import Any, get_args
 
 from headreuse.study import limits
 from headreuse.study.frozen import is_name
+from headreuse.study.masking import WORDS
 from headreuse.study.one_group import (
     ARM,
     Raw,
@@ -29,6 +32,7 @@ from headreuse.study.one_group import (
     auxiliaries,
     with_any_lengths,
     with_lengths,
+    with_mask,
     with_position,
 )
 from headreuse.study.showing import shown
@@ -37,8 +41,8 @@ from headreuse.study.specs import Position
 ARMS = tuple(ARM)
 POSITIONS: tuple[str, ...] = get_args(Position)
 PAIRS = "give pairs such as [[8, 16], [16, 32]], or lists such as { main = [4, 8], auxiliary = [8, 16] }"
-UNFOLDING = ("lengths", "positions", "arms")
-"""Keys of a group that ask for several."""
+UNFOLDING = ("lengths", "positions", "arms", "heads", "overlap")
+"""Keys of a group that ask for several; `heads` and `overlap` where they are lists."""
 
 
 class TooManyGroupsError(ValueError):
@@ -58,7 +62,7 @@ def unfolded(groups: list[Any]) -> tuple[list[Unfolded], list[str]]:
     if n_groups > limits.GROUPS:
         raise TooManyGroupsError(
             f"groups: {n_groups:,} of them, unfolded; a study can have {limits.GROUPS:,}: "
-            "shorten lengths, positions or arms, or make several studies"
+            "shorten lengths, positions, arms or heads, or make several studies"
         )
     return [one for index, steps in plans for one in _all(groups[index], index, steps)], problems
 
@@ -67,7 +71,7 @@ def _all(group: Any, index: int, steps: list[Step]) -> list[Unfolded]:
     if not isinstance(group, dict):
         return [Unfolded(group, index)]
     name = group.get("name") if steps else None
-    kept = {key: value for key, value in group.items() if key not in UNFOLDING}
+    kept = {key: value for key, value in group.items() if not _asks_for_several(key, value)}
     first = Unfolded(kept, index, entry_name=name if is_name(name) else None)
     if steps and "name" in group and "twins" not in group:
         first = replace(first.with_(twins=group["name"]), moved={("twins",): ("name",)})
@@ -82,7 +86,7 @@ def _steps(group: Raw, problems: list[str], place: str) -> tuple[list[Step], int
     steps: list[Step] = []
     n_groups = 1
     for key, reader in _READERS.items():
-        if group.get(key) is None:
+        if group.get(key) is None or not _asks_for_several(key, group[key]):
             continue
         try:
             step, n = reader(group[key], group)
@@ -130,7 +134,28 @@ def _read_arms(arms: Any, group: Raw) -> tuple[Step, int]:
     return (lambda one: (arm for name in ARMS if name in chosen for arm in ARM[name](one))), n_groups
 
 
-_READERS = dict(zip(UNFOLDING, (_read_lengths, _read_positions, _read_arms), strict=True))
+def _read_heads(heads: Any, _group: Raw) -> tuple[Step, int]:
+    chosen = _chosen(heads, WORDS)
+    return (lambda one: with_mask(one, "heads", chosen, str)), len(chosen)
+
+
+def _read_overlap(shares: Any, _group: Raw) -> tuple[Step, int]:
+    if not shares or not all(type(share) in (int, float) and 0 <= share <= 1 for share in shares):
+        raise ValueError(f"{shown(shares)} is not a list of numbers from 0 to 1")
+    _check_unique([_percent(share) for share in shares])
+    return (lambda one: with_mask(one, "overlap", shares, _percent)), len(shares)
+
+
+def _percent(share: float) -> str:
+    """A share as it stands in a name, which has no point."""
+    return f"overlap{round(100 * share)}"
+
+
+_READERS = dict(zip(UNFOLDING, (_read_lengths, _read_positions, _read_arms, _read_heads, _read_overlap), strict=True))
+
+
+def _asks_for_several(key: str, value: Any) -> bool:
+    return key in UNFOLDING and (key not in ("heads", "overlap") or isinstance(value, list))
 
 
 def _chosen(value: Any, choices: tuple[str, ...]) -> list[str]:

@@ -14,6 +14,8 @@ from headreuse.study.streams import Stream
 from headreuse.tasks import training_examples
 from headreuse.training.torchrun import own_rows
 
+TASK = "task"
+"""Where a batch of a group with head masks says which of the group's tasks it is of."""
 IGNORED = -100
 """Label that the loss leaves out."""
 MAX_GENERATORS = 8
@@ -46,7 +48,7 @@ class Batches(IterableDataset[dict[str, Tensor]]):
         index, n_workers = (worker.id, worker.num_workers) if worker else (0, 1)
         rows, n_parts = own_rows(), self.group.training.n_parts
         for at in range(self.first * n_parts + index, self.group.training.steps * n_parts, n_workers):
-            yield {name: part[rows] for name, part in self.batch(*divmod(at, n_parts)).items()}
+            yield {name: part[rows] if part.ndim else part for name, part in self.batch(*divmod(at, n_parts)).items()}
 
     def batch(self, step: int, part: int = 0) -> dict[str, Tensor]:
         """Examples of one task, drawn uniformly, each of a length drawn uniformly from those it is trained on.
@@ -61,7 +63,8 @@ class Batches(IterableDataset[dict[str, Tensor]]):
         rows = np.arange(spec.batch_size) % spec.n_parts == part
         prompts = self.encoder.encode(task, examples[rows], np.full(rows.sum(), entry.max_length), entry.form)
         labels = np.where(prompts.scored, prompts.tokens, IGNORED)
-        return {"input_ids": torch.from_numpy(prompts.tokens), "labels": torch.from_numpy(labels)}
+        of_task = {TASK: torch.tensor(chosen)} if self.group.heads else {}
+        return {"input_ids": torch.from_numpy(prompts.tokens), "labels": torch.from_numpy(labels), **of_task}
 
     def _generator(self, step: int) -> np.random.Generator:
         if self.tuning_seed is None:

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from headreuse.errors import HeadreuseError
 from headreuse.models.architectures import build_model, quiet_transformers
+from headreuse.models.masks import TrainingMask
 from headreuse.models.tokenizer import build_tokenizer
 from headreuse.prompts import Vocabulary
 from headreuse.records import Checkpoint
@@ -26,7 +27,7 @@ def train(study: Study, group: Group, seed: int, folder: Path, *, on_step: OnSte
     On one machine's CPU an interrupted training gives the weights of an undisturbed one, bit for bit. Started by
     torchrun, this is called in each process; the first alone writes into the folder.
     """
-    series = TrainedSeries(folder, group.name, seed, training_digest(study, group))
+    series = TrainedSeries(folder, group.name, seed, training_digest(study, group), group.heads_by_task)
     if is_writer():
         series.drop_drafts()
     last = series.last()
@@ -50,7 +51,9 @@ def _train_from(last: Checkpoint | None, study: Study, group: Group, series: Tra
         if is_writer():
             series.logbook.cut(first)
             watched = watched_prompts(study, group, _vocabulary(study, group))
-            trainer.add_callback(Watcher(trainer.model, watched, series.logbook, every=spec.log_every))
+            trainer.add_callback(
+                Watcher(trainer.model, watched, series.logbook, every=spec.log_every, mask=trainer.mask)
+            )
         trainer.add_callback(Follower(trainer, spec.checkpoints.steps(spec.steps), on_step))
         trainer.train(resume_from_checkpoint=str(last.path) if last else None)
 
@@ -59,9 +62,12 @@ def _build_trainer(study: Study, group: Group, series: TrainedSeries, *, first: 
     vocabulary = _vocabulary(study, group)
     seed = weights_seed(group.twins, int(series.label))
     model = build_model(study.model_of(group), vocab_size=len(vocabulary), max_positions=limits.POSITIONS, seed=seed)
+    # Heads are found before a model is compiled or keeps fewer activations.
+    mask = TrainingMask(model) if group.heads else None
     set_up(model, group.training)
     return JointTrainer(
         series=series,
+        mask=mask,
         model=model,
         args=training_arguments(group.training, seed=int(series.label), drafts=str(series.drafts)),
         train_dataset=Batches(study, group, vocabulary, first),

@@ -2,9 +2,9 @@
 
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from safetensors import SafetensorError
@@ -30,6 +30,8 @@ class TrainedSeries:
     """The run's: its seed."""
     settings: str = ""
     """What its training depends on: see `study/settings_digest.py`."""
+    heads: Mapping[str, list[int]] = field(default_factory=dict)
+    """The query heads that each of its tasks may use; empty where all use all."""
 
     @property
     def drafts(self) -> Path:
@@ -65,7 +67,7 @@ class TrainedSeries:
         """
         (draft / "training_args.bin").unlink(missing_ok=True)
         log = self.logbook.checksum(step)
-        note_whole(draft, self.group, self.label, step, log=log, settings=self.settings)
+        note_whole(draft, self.group, self.label, step, log=log, settings=self.settings, heads=self.heads)
         path = self.folder / draft.name
         os.rename(draft, path)
         self.drop_resume_files(keep=path)

@@ -8,7 +8,7 @@ from importlib.util import find_spec
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.utils.data import DataLoader
 from transformers import (
     PreTrainedModel,
@@ -21,8 +21,9 @@ from transformers import (
 )
 
 from headreuse.errors import HeadreuseError
+from headreuse.models.masks import TrainingMask
 from headreuse.study.specs import TrainingSpec
-from headreuse.training.batches import Batches, loader
+from headreuse.training.batches import TASK, Batches, loader
 from headreuse.training.series import TrainedSeries, saved
 from headreuse.training.torchrun import is_writer, n_ranks
 
@@ -35,9 +36,10 @@ GPU_LOSS_EVERY = 20
 class JointTrainer(Trainer):
     """The Transformers Trainer on ready-made batches; its checkpoints appear in `series` complete or not at all."""
 
-    def __init__(self, *, series: TrainedSeries, **settings: Any) -> None:
+    def __init__(self, *, series: TrainedSeries, mask: TrainingMask | None = None, **settings: Any) -> None:
         super().__init__(**settings)
         self.series = series
+        self.mask = mask
         self.loss = torch.tensor(0.0)
         """Of the step's batch, as far as it has come."""
         self.remove_callback(PrinterCallback)
@@ -47,9 +49,12 @@ class JointTrainer(Trainer):
         assert isinstance(self.train_dataset, Batches)
         return loader(self.train_dataset, self.args.device)
 
-    def training_step(self, *args: Any, **kwargs: Any) -> Tensor:
-        """A usual step; its loss is kept for `Follower`."""
-        loss = super().training_step(*args, **kwargs)
+    def training_step(self, model: nn.Module, inputs: dict[str, Any], *args: Any, **kwargs: Any) -> Tensor:
+        """A usual step, in which only the heads of the batch's task write; its loss is kept for `Follower`."""
+        if self.mask is not None:
+            assert isinstance(self.train_dataset, Batches)
+            self.mask.open_for(self.train_dataset.group.heads[int(inputs.pop(TASK))])
+        loss = super().training_step(model, inputs, *args, **kwargs)
         # Of a batch in parts each gives its share.
         self.loss = self.loss + loss
         return loss

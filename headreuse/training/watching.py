@@ -9,6 +9,7 @@ import torch
 from transformers import PreTrainedModel, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
 from headreuse.evaluation import evaluate
+from headreuse.models.masks import TrainingMask
 from headreuse.prompts import Encoder, make_prompts
 from headreuse.records import Prompts
 from headreuse.store.training_log import Logbook, LogLine, regime_of
@@ -27,6 +28,8 @@ class Watched:
     prompts: Prompts
     role: str
     regime: str
+    heads: tuple[int, ...] | None = None
+    """The query heads that the task may use; None for all."""
 
 
 def watched_prompts(study: Study, group: Group, encoder: Encoder) -> tuple[Watched, ...]:
@@ -37,7 +40,8 @@ def watched_prompts(study: Study, group: Group, encoder: Encoder) -> tuple[Watch
         for length in watched_lengths(group, entry, limit=task.max_length):
             generator = Stream.WATCHING.generator(study.data_seed, length)
             prompts = make_prompts(task, np.full(N_EXAMPLES, length), generator, encoder)
-            found.append(Watched(prompts, group.role(entry.task), regime_of(group, entry.task, length)))
+            regime = regime_of(group, entry.task, length)
+            found.append(Watched(prompts, group.role(entry.task), regime, group.heads_of(entry.task)))
     return tuple(found)
 
 
@@ -52,14 +56,17 @@ def watched_lengths(group: Group, entry: TaskRange, *, limit: int | None) -> tup
     return tuple(length for length in lengths if limit is None or length <= limit)
 
 
-def look(model: PreTrainedModel, watched: tuple[Watched, ...], step: int) -> Iterator[LogLine]:
+def look(
+    model: PreTrainedModel, watched: tuple[Watched, ...], step: int, mask: TrainingMask | None = None
+) -> Iterator[LogLine]:
     """A line for each task and length; afterwards the model is in training or evaluation mode, as before."""
     was_training = model.training
     model.eval()
     try:
         with _uncompiled(model):
             for one in watched:
-                evaluation = evaluate(model, one.prompts, micro_batch=N_EXAMPLES)
+                with mask.only(one.heads) if mask else nullcontext():
+                    evaluation = evaluate(model, one.prompts, micro_batch=N_EXAMPLES)
                 log_prob, exact = evaluation.outcomes["log_prob"], evaluation.outcomes["exact_match"]
                 yield LogLine(
                     step=step,
@@ -84,14 +91,23 @@ def _uncompiled(model: PreTrainedModel) -> AbstractContextManager[object]:
 class Watcher(TrainerCallback):
     """Looks at a model every `every` steps and after the last step, and writes the lines into a log."""
 
-    def __init__(self, model: object, watched: tuple[Watched, ...], logbook: Logbook, *, every: int) -> None:
+    def __init__(
+        self,
+        model: object,
+        watched: tuple[Watched, ...],
+        logbook: Logbook,
+        *,
+        every: int,
+        mask: TrainingMask | None = None,
+    ) -> None:
         assert isinstance(model, PreTrainedModel)
         self.model = model
         self.watched = watched
         self.logbook = logbook
         self.every = every
+        self.mask = mask
 
     def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: object) -> None:
         """Writes the lines before the step's checkpoint is saved, so that no lines are missing if training resumes."""
         if state.global_step % self.every == 0 or state.global_step == state.max_steps:
-            self.logbook.add(look(self.model, self.watched, state.global_step))
+            self.logbook.add(look(self.model, self.watched, state.global_step, self.mask))

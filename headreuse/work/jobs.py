@@ -162,7 +162,9 @@ class MeasureJob:
 
     def _measure(self, loaded: "Loaded", unit: Unit) -> None:
         measurement = MEASUREMENTS[unit.kind]
-        self.folder.units.write(unit, measurement.to_frame(measurement.measure(loaded, unit)))
+        with loaded.masked_for(unit):
+            result = measurement.measure(loaded, unit)
+        self.folder.units.write(unit, measurement.to_frame(result))
 
 
 def while_there(folder: RunFolder, on_progress: OnProgress) -> OnProgress:
