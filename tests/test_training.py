@@ -1,7 +1,7 @@
 """What a model is trained on, and that an interrupted training ends as an undisturbed one, bit for bit.
 
 Covers `training/joint.py`, `training/batches.py`, `training/series.py`, `training/trainer.py`,
-`training/watching.py` and `training/torchrun.py`.
+`training/trimming.py`, `training/watching.py` and `training/torchrun.py`.
 """
 
 import math
@@ -21,6 +21,7 @@ import torch
 from transformers import PreTrainedModel, Trainer
 
 from headreuse.errors import HeadreuseError
+from headreuse.models.architectures import build_model
 from headreuse.models.checkpoints import fingerprint_of, load_model
 from headreuse.prompts import Vocabulary, make_prompts
 from headreuse.store.fingerprints import sha256_of
@@ -28,9 +29,11 @@ from headreuse.store.notes import RESUME_FILES, read_note
 from headreuse.store.training_log import Logbook
 from headreuse.study import CheckpointSchedule, Group, ModelSpec, Study, TaskRange, TrainingSpec
 from headreuse.tasks import TASKS
+from headreuse.training import trimming
 from headreuse.training.batches import Batches, loader
 from headreuse.training.joint import train
 from headreuse.training.series import TrainedSeries
+from headreuse.training.trimming import by_length
 
 VOCABULARY = Vocabulary.of([TASKS[name](alphabet_size=3) for name in ("copy", "reverse")])
 STEPS = 9
@@ -514,3 +517,32 @@ def test_two_processes_train_as_one_does_and_only_one_writes(undisturbed, tmp_pa
     together, alone = load_model(tmp_path / "series" / "checkpoint-9"), load_model(undisturbed / "checkpoint-9")
     for one, other in zip(together.parameters(), alone.parameters(), strict=True):
         assert torch.allclose(one, other, atol=1e-5)
+
+
+def test_a_batch_in_parts_without_padding_has_the_loss_and_the_gradients_of_the_whole():
+    study = small_study(batch_size=32)
+    model = build_model(study.model, vocab_size=len(VOCABULARY), max_positions=32, seed=0)
+    for batch in all_batches(study)[:3]:
+        parts = by_length(batch)
+        n_labelled = (batch["labels"] != -100).sum()
+        assert sum(part["input_ids"].numel() for part in parts) < batch["input_ids"].numel()
+        assert sorted(row[row > 0].tolist() for part in parts for row in part["input_ids"].unbind()) == sorted(
+            row[row > 0].tolist() for row in batch["input_ids"].unbind()
+        )
+        gradients = []
+        for given in ([batch], parts):
+            model.zero_grad()
+            losses = [model(**part, num_items_in_batch=n_labelled).loss for part in given]
+            sum(losses).backward()
+            gradients.append((sum(losses).item(), torch.cat([weight.grad.flatten() for weight in model.parameters()])))
+        assert gradients[0][0] == pytest.approx(gradients[1][0], rel=1e-6)
+        torch.testing.assert_close(gradients[0][1], gradients[1][1], rtol=1e-5, atol=1e-7)
+
+
+def test_training_in_parts_is_training_on_the_whole_batch_up_to_rounding(tmp_path, monkeypatch):
+    study = small_study(batch_size=32)
+    in_parts = load_model(trained(tmp_path / "parts", study=study) / "checkpoint-9").state_dict()
+    monkeypatch.setattr(trimming, "N_PARTS", 1)
+    whole = load_model(trained(tmp_path / "whole", study=study) / "checkpoint-9").state_dict()
+    for name, weight in whole.items():
+        torch.testing.assert_close(in_parts[name], weight, rtol=1e-3, atol=1e-4)
