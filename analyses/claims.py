@@ -5,7 +5,7 @@ from typing import Literal
 
 import numpy as np
 
-from analyses.seeds import SIGNIFICANT, Estimate
+from headreuse.tables.differences import SIGNIFICANT, Estimate
 
 MARGIN = 0.1
 """A smaller difference of accuracies or gaps does not matter."""

@@ -21,9 +21,9 @@ import pandas as pd
 from analyses.claims import REACH_MARGIN, Claim
 from analyses.measured_arms import Arm, Auxiliaries, read_arms
 from analyses.relations_table import as_markdown, row_of
-from analyses.seeds import Estimate, compare_seeds, seeds_against
 from headreuse.errors import HeadreuseError
 from headreuse.store.writing import written_whole
+from headreuse.tables.differences import Estimate, compare_seeds, seeds_against
 
 BETTER_SINGLE = {"reverse_add": ("no_carry", "carry_only"), "capitalize_reverse": ("reverse", "capitalize")}
 """By main task: the auxiliary that helps more when it is the only one, as published, and the other."""

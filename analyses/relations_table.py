@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from analyses.claims import Claim
-from analyses.seeds import Estimate, bound_on_seeds
+from headreuse.tables.differences import Estimate, bound_on_seeds
 
 HEAD = [
     "| relation | arms | quantity | a: median seed (lowest to highest) | b | median difference [92 % or more] | seeds "

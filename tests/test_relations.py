@@ -1,6 +1,6 @@
 """Which published relations hold: planted results for each verdict, and the statistics against worked arithmetic.
 
-Covers `analyses/relations.py`, `analyses/relations_table.py`, `analyses/claims.py`, `analyses/seeds.py` and
+Covers `analyses/relations.py`, `analyses/relations_table.py`, `analyses/claims.py`, `tables/differences.py` and
 `analyses/measured_arms.py`.
 """
 
@@ -17,10 +17,17 @@ from analyses.claims import Claim
 from analyses.measured_arms import arm_of, read_arms
 from analyses.relations import relations
 from analyses.relations_table import as_markdown
-from analyses.seeds import Estimate, bound_on_seeds, compare_seeds, rank_of_difference, seeds_against, u_at_most
 from headreuse.errors import HeadreuseError
 from headreuse.store.folder import RunFolder
 from headreuse.study import parse_study
+from headreuse.tables.differences import (
+    Estimate,
+    bound_on_seeds,
+    compare_seeds,
+    rank_of_difference,
+    seeds_against,
+    u_at_most,
+)
 from headreuse.tables.transfer import transfer_table
 
 LOW, MIDDLE = [0.0, 0.02, 0.01, 0.03, 0.0, 0.01], [0.4, 0.45, 0.42, 0.41, 0.44, 0.43]

@@ -6,6 +6,7 @@ views (by seed, outcome, checkpoint) holds each as a frame; `with_slider` steps 
 
 from headreuse.figures.ablation import ablation_maps
 from headreuse.figures.accuracy import accuracy_curves
+from headreuse.figures.arms import arms_by_seed
 from headreuse.figures.bands import seed_bands
 from headreuse.figures.clocks import learning_clocks
 from headreuse.figures.correlation import overlap_against_transfer, overlap_points
@@ -27,6 +28,7 @@ __all__ = [
     "StepAxis",
     "ablation_maps",
     "accuracy_curves",
+    "arms_by_seed",
     "attention_patterns",
     "escaped",
     "forest",

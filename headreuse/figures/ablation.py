@@ -16,18 +16,27 @@ MAX_CELLS_WITH_NUMBERS = 64
 """In a map of at most this many heads each cell shows its value."""
 
 
-def ablation_maps(head_scores: pd.DataFrame, *, tasks: Sequence[str], baseline_floor: float = 0.0) -> go.Figure:
+def ablation_maps(
+    head_scores: pd.DataFrame,
+    *,
+    tasks: Sequence[str],
+    baseline_floor: float = 0.0,
+    method: str | None = None,
+    outcome: str | None = None,
+) -> go.Figure:
     """Effect of every head on each task of one group, side by side; red where the head helps.
 
     Args:
         head_scores: the `head_scores` rows of one group.
         tasks: in the order of the panels, main first.
         baseline_floor: a task with lower baseline accuracy is marked: where nothing works, nothing can drop.
+        method: of the view that is shown first; the first of the table where this is not given or not there.
+        outcome: the same.
 
     Views: method (where there are several), outcome, seed, step. The colour range is symmetric about 0, and the same
     for all seeds, steps and tasks of an outcome.
     """
-    choices = _choices(head_scores)
+    choices = _choices(head_scores, method, outcome)
     n_layers, n_heads = int(head_scores["layer"].max()) + 1, int(head_scores["head"].max()) + 1
     height, margin = int(np.clip(38 * n_layers, 110, max(420, 12 * n_layers))), (46, 70, 40, 44)
     # A head is at least 15 pixels wide on a page of 1,280.
@@ -87,10 +96,11 @@ def _limits(head_scores: pd.DataFrame, fields: list[str]) -> dict[Key, float]:
     return dict(zip(names, limits, strict=True))
 
 
-def _choices(rows: pd.DataFrame) -> list[Choice]:
+def _choices(rows: pd.DataFrame, method: str | None, outcome: str | None) -> list[Choice]:
+    methods = rows["method"].unique().tolist()
     outcomes = sorted(rows["outcome"].unique(), key=lambda name: name != "exact_match")
-    choices = [choice("method", rows["method"].unique().tolist())] if rows["method"].nunique() > 1 else []
-    choices.append(choice("outcome", outcomes))
+    choices = [choice("method", methods, start=method if method in methods else None)] if len(methods) > 1 else []
+    choices.append(choice("outcome", outcomes, start=outcome if outcome in outcomes else None))
     choices.append(choice("seed", sorted(rows["seed"].unique())))
     return [*choices, choice("step", sorted(rows["step"].unique()), last=True)]
 

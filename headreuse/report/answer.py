@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 import numpy as np
 from jaxtyping import Float
 
+from headreuse.report.arms import cause, evidence_of_cause
 from headreuse.report.evidence import evidence
 from headreuse.report.findings import primary_finding
 from headreuse.report.inputs import ReportInputs
@@ -21,7 +22,8 @@ KINDS = ("related", "control", "alone")
 
 
 def answer(inputs: ReportInputs) -> list[str]:
-    """The verdict on the study's question, what it leaves open, and how far main extrapolates; then the numbers.
+    """What sharing does where it was set; the verdict on the study's question, what it leaves open, and how far main
+    extrapolates; then the numbers.
 
     Without any transfer it is how alike the tasks' heads are. Whoever reads the question and the first three lines
     alone needs no statistics.
@@ -29,7 +31,7 @@ def answer(inputs: ReportInputs) -> list[str]:
     if inputs.study.question.transfer is None:
         return likeness(inputs) or ["This study cannot say: no two tasks have been measured at any checkpoint."]
     verdict = told(primary_finding(inputs), inputs)
-    return [*verdict, *_transfer_sentences(inputs), *likeness(inputs), *evidence(inputs)]
+    return [*cause(inputs), *verdict, *_transfer_sentences(inputs), *likeness(inputs), *evidence_of_cause(inputs), *evidence(inputs)]
 
 
 def _transfer_sentences(inputs: ReportInputs) -> Iterator[str]:

@@ -15,7 +15,7 @@ from headreuse.study.config import Group
 NO_FLOOR = "log_prob"
 """The outcome by which heads are chosen: where nothing or everything is solved, accuracy hides what a head does."""
 PLACE = ("outcome", "seed", "step", "task", "length", "layer", "head")
-EFFECTS = ["method", *PLACE, "baseline", "effect", "ci_low", "ci_high"]
+EFFECTS = ["method", *PLACE, "baseline", "effect", "ci_low", "ci_high", "completeness_error"]
 PAIR = ("measure", "seed", "step", "task_a", "task_b", "length")
 OVERLAPS = [*PAIR, "value", "ci_low", "ci_high", "chance", "p_chance", "least_p", "usable", "reason", "note"]
 OF_CHANCE = (
@@ -38,7 +38,14 @@ def ablation(inputs: ReportInputs) -> Iterator[Exhibit]:
             f"{question} Red: the outcome drops when the head is ablated; blue: it rises. Where all cells are pale, no "
             "single head is needed (try an earlier checkpoint). The colour range is the same for all tasks, seeds and "
             f"checkpoints of an outcome.{_alignment(inputs, group)}{note}",
-            figures.ablation_maps(rows, tasks=tasks(group), baseline_floor=inputs.study.measures.baseline_floor),
+            figures.ablation_maps(
+                rows,
+                tasks=tasks(group),
+                baseline_floor=inputs.study.measures.baseline_floor,
+                method=inputs.study.headline_method,
+                # Late in training most effects on accuracy are 0, and such a map shows nothing.
+                outcome=inputs.study.question.outcome or NO_FLOOR,
+            ),
             (table(rows, EFFECTS),),
             is_wide=True,
             plot_share=share(inputs.study, group),
@@ -118,12 +125,12 @@ def _of_run(label: int | str) -> tuple[bool, int | str]:
 def _heads(
     inputs: ReportInputs, group: Group, seed: int | str, found: Sequence[figures.RunPattern]
 ) -> list[figures.HeadOfInterest]:
-    """The heads of one run to show: those that its last checkpoint needs most, by the study's first method."""
+    """The heads of one run to show: those that its last checkpoint needs most, by the study's headline method."""
     rows = inputs.of_group("head_scores", group)
     if not len(rows):
         return []
     step = max(entry.step for entry in found if entry.seed == seed)
-    method = inputs.study.measures.methods[0]
+    method = inputs.study.headline_method
     # As text, since seeds become text when a table that also has names of series is read back from its file.
     of_run = rows["seed"].astype(str) == str(seed)
     chosen = rows[of_run & (rows["step"] == step) & (rows["method"] == method)]

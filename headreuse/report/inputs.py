@@ -28,6 +28,8 @@ class ReportInputs:
     """What failed or was left out, one line each."""
     functional_overlap: pd.DataFrame = field(default_factory=pd.DataFrame)
     """What ablating one task's top heads costs another."""
+    arms: pd.DataFrame = field(default_factory=pd.DataFrame)
+    """Groups of one family against each other."""
     training_log: pd.DataFrame = field(default_factory=pd.DataFrame)
     """Accuracy while each model was trained."""
     clocks: pd.DataFrame = field(default_factory=pd.DataFrame)

@@ -64,7 +64,7 @@ def _top(inputs: ReportInputs, pair: Pair, row: Mapping[Hashable, Any], k: int) 
     scores, asked = inputs.of_group("head_scores", pair.group), inputs.study.question
     if not len(scores):
         return None
-    method, outcome = asked.method or inputs.study.measures.methods[0], asked.outcome or "log_prob"
+    method, outcome = asked.method or inputs.study.headline_method, asked.outcome or "log_prob"
     here = (scores["seed"] == row["seed"]) & (scores["step"] == row["step"])
     here &= (scores["method"] == method) & (scores["outcome"] == outcome)
     tops = []

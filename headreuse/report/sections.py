@@ -3,11 +3,12 @@
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from headreuse.report import clocks, estimates, heads, training
+from headreuse.report import arms, clocks, estimates, heads, training
 from headreuse.report.exhibits import Exhibit
 from headreuse.report.inputs import ReportInputs
 from headreuse.report.words import in_runs, is_given
 from headreuse.study.config import Study
+from headreuse.tables.arms import comparable
 
 Build = Callable[[ReportInputs], Iterator[Exhibit]]
 
@@ -25,6 +26,7 @@ class Section:
 SECTIONS = (
     Section("accuracy", "How far does each task reach?", "Exact-match accuracy by length. A dotted line marks the "
             "longest training length.", training.accuracy),
+    Section("arms", "What makes the difference?", "Groups that differ in one thing alone, seed by seed.", arms.arms),
     Section("heads", "Which heads does each task need?", "What each task loses when one head is ablated.",
             heads.ablation),
     Section("sharing", "Do two tasks need the same heads?", "How alike the tasks' head maps are within each model.",
@@ -56,6 +58,7 @@ def sections_of(study: Study) -> Sequence[Section]:
     left_out = {"log"} if all(is_given(group) for group in study.groups) else set()
     if study.question.transfer is None:
         left_out |= {*OF_TRANSFER}
+    left_out |= set() if any(comparable(study.groups)) else {"arms"}
     has_lengths = any(group.has_lengths for group in study.groups)
     left_out |= set() if has_lengths else {"stability"}
     return [_named(section, study, has_lengths) for section in SECTIONS if section.id not in left_out]

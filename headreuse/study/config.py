@@ -14,7 +14,7 @@ from headreuse.study.frozen import Frozen, Name, check_unique
 from headreuse.study.measured import MeasuredTransfer
 from headreuse.study.one_group import longest_training
 from headreuse.study.own_tasks import TaskFile
-from headreuse.study.primary import DEFAULT_OUTCOME, DEFAULT_OVERLAP, Primary
+from headreuse.study.primary import DEFAULT_METHOD, DEFAULT_OUTCOME, DEFAULT_OVERLAP, Primary
 from headreuse.study.prompt_files import FixedPrompts, PromptFile, file_named
 from headreuse.study.source_specs import SOURCE_SPECS, SourceSpec, read_source, under_source
 from headreuse.study.specs import Length, MeasureSpec, ModelSpec, TaskRange, TrainingSpec, is_of_patterns
@@ -215,8 +215,14 @@ class Study(Frozen):
         transfer = asked.transfer or next(iter(self.transfer_measures), None)
         filled: dict[str, Any] = {"overlap": overlap, "transfer": transfer}
         if not is_of_patterns(overlap):
-            filled |= {"method": asked.method or self.measures.methods[0], "outcome": asked.outcome or DEFAULT_OUTCOME}
+            filled |= {"method": self.headline_method, "outcome": asked.outcome or DEFAULT_OUTCOME}
         return asked.model_copy(update=filled)
+
+    @property
+    def headline_method(self) -> str:
+        """The score that head maps are shown by first, and that the question is asked of where it names none."""
+        methods = self.measures.methods
+        return self.primary.method or (DEFAULT_METHOD if DEFAULT_METHOD in methods else methods[0])
 
     @property
     def transfer_measures(self) -> tuple[str, ...]:

@@ -10,6 +10,8 @@ from headreuse.study.specs import SCORE_NAMES, check_metrics
 
 DEFAULT_OVERLAP = "cosine"
 """It does not contain main's accuracy, as the gap does; the published ablation-map difference does."""
+DEFAULT_METHOD = "banzhaf"
+"""It sees heads that back each other up. Single heads' ablation does not, so that late maps are dead and alike."""
 DEFAULT_OUTCOME = "log_prob"
 """It has no floor: late in training most effects on accuracy are 0, so that there is nothing to compare."""
 
@@ -20,7 +22,7 @@ class Primary(Frozen):
     overlap: str | None = None
     """One of the study's overlap metrics; `cosine` where it is among them, else the first, where nothing is said."""
     method: str | None = None
-    """One of the study's scores; the first where nothing is said. None for a metric of patterns, which takes none."""
+    """One of the study's scores; `banzhaf` where it is among them, else the first, where nothing is said. None for a metric of patterns, which takes none."""
     outcome: str | None = None
     """What a head's effect is on; `log_prob` where nothing is said. None for a metric of patterns."""
     transfer: str | None = None

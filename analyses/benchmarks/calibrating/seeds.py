@@ -20,8 +20,8 @@ import pandas as pd
 from scipy import stats
 
 from analyses.claims import Claim
-from analyses.seeds import compare_seeds, rank_of_difference, seeds_against
 from calibrating.number import Job, Number
+from headreuse.tables.differences import compare_seeds, rank_of_difference, seeds_against
 from headreuse.tables.seeds import over_seeds
 
 JITTER = 1e-6
