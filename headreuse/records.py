@@ -233,6 +233,23 @@ class HeadScores:
 
 
 @dataclass(frozen=True)
+class Synergy:
+    """What ablating two heads at once costs one task beyond what each costs alone, at one checkpoint."""
+
+    task: str
+    length: int
+    heads: tuple[Head, ...]
+    """In the order of rows and columns."""
+    values: Mapping[str, Float[np.ndarray, "all_heads all_heads"]]
+    """Means over the examples, by outcome; symmetric, with NaN on the diagonal.
+
+    Positive where the two stand in for each other, negative where one is nothing without the other.
+    """
+    errors: Mapping[str, Float[np.ndarray, "all_heads all_heads"]]
+    """Standard errors of these means: over the examples, and of the subsets of other heads where they were drawn."""
+
+
+@dataclass(frozen=True)
 class MeanPattern:
     """Attention patterns of every head, averaged over prompts of one layout."""
 

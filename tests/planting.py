@@ -9,6 +9,7 @@ How to use them:
 
     def test_more(planted):
         half = planted(0.5)     # tasks A and B need 10 heads each of 4 layers × 8 heads; half of them are the same
+    spare = plant_redundant({"A": (Head(0, 1), Head(1, 2))}, n_layers=2, n_heads=4)     # either head does all of A
 
 A task has its own symbols and its answer is the input symbol. Each symbol is moved to the answer by one head, which
 looks from `=` for the symbols that it knows and copies what it finds; where it finds none it looks at BOS and adds
@@ -17,7 +18,7 @@ does anything.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import torch
@@ -42,11 +43,13 @@ class Planted:
     movers: Mapping[str, tuple[Head, ...]]
     """The head that moves each of them."""
     markers: Mapping[str, int]
+    backups: Mapping[str, tuple[Head, ...]] = field(default_factory=dict)
+    """Further heads, each of which moves all symbols of a task too."""
 
     @property
     def heads(self) -> dict[str, set[Head]]:
-        """The heads that each task needs."""
-        return {task: set(movers) for task, movers in self.movers.items()}
+        """The heads that do each task; all of them are needed where there are no backups."""
+        return {task: {*movers, *self.backups.get(task, ())} for task, movers in self.movers.items()}
 
     def prompts(self, task: str, n_prompts: int, generator: np.random.Generator) -> Prompts:
         """`BOS <task> x = x EOS`, each symbol about equally often; in the partner x is another symbol of the task."""
@@ -131,6 +134,21 @@ def _set_mover(model: PreTrainedModel, head: Head, symbol: int) -> None:
     attention.k_proj.weight[first, BOS] = strength / 2
     attention.v_proj.weight[slot, symbol] = 4 / d_model**0.5
     attention.o_proj.weight[d_vocab + symbol, slot] = 1.0
+
+
+def plant_redundant(doers: Mapping[str, tuple[Head, ...]], *, n_layers: int, n_heads: int) -> Planted:
+    """A model in which each of the heads that are named for a task does all of it, whatever others do; at most three.
+
+    Seven symbols a task, so that the means of three heads together are still no answer.
+    """
+    planted = plant({task: (heads[0],) * 7 for task, heads in doers.items()}, n_layers=n_layers, n_heads=n_heads)
+    backups = {task: heads[1:] for task, heads in doers.items()}
+    with torch.no_grad():
+        for task, heads in backups.items():
+            for head in heads:
+                for symbol in planted.symbols[task]:
+                    _set_mover(planted.model, head, symbol)
+    return replace(planted, backups=backups)
 
 
 def plant_sharing(sharing: float) -> Planted:

@@ -113,7 +113,7 @@ def assert_effects(model, prompts, scores, value_of):
 def test_every_file_of_the_folder_is_a_score_of_its_name_and_is_exported():
     files = [path.stem for path in sorted(FOLDER.glob("*.py")) if not path.stem.startswith("_")]
     assert list(SCORES) == files
-    assert set(scores.__all__) == {*files, "SCORES", "Score"}
+    assert set(scores.__all__) == {*files, "SCORES", "Score", "synergy"}
     for name in files:
         assert SCORES[name].function is getattr(scores, name)
         assert SCORES[name].name == name

@@ -1,9 +1,10 @@
 """Are values over subsets of heads what brute force gives, and do drawn subsets say how far off they are?
 
-Covers `scores/_subsets.py`, `scores/_coalitions.py`, `scores/banzhaf.py` and `scores/shapley.py`.
+Covers `scores/_subsets.py`, `scores/_coalitions.py`, `scores/_synergy.py`, `scores/banzhaf.py` and
+`scores/shapley.py`.
 """
 
-from itertools import permutations
+from itertools import combinations, permutations
 
 import numpy as np
 import pytest
@@ -13,7 +14,7 @@ from transformers import LlamaConfig, LlamaForCausalLM
 
 from headreuse.errors import HeadreuseError
 from headreuse.scores import _coalitions as coalitions
-from headreuse.scores import banzhaf, shapley
+from headreuse.scores import banzhaf, shapley, synergy
 from headreuse.scores._subsets import (
     Regression,
     all_subsets,
@@ -22,6 +23,8 @@ from headreuse.scores._subsets import (
     drawn_evenly,
     shapley_weights,
 )
+from headreuse.scores._synergy import _drawn as of_drawn_pairs
+from headreuse.scores._synergy import _exact as of_all_pairs
 
 N_LAYERS, N_HEADS = 2, 3
 N = N_LAYERS * N_HEADS
@@ -111,6 +114,23 @@ def test_shapley_values_are_what_brute_force_gives_and_add_up_to_the_whole(model
         np.testing.assert_allclose(*sums, atol=1e-6)
 
 
+@pytest.mark.parametrize("q", [0.5, 0.2])
+def test_synergy_is_what_brute_force_gives(q, model, prompts, table):
+    scores = synergy(model, prompts, q=q)
+    assert [str(head) for head in scores.heads] == ["0.0", "0.1", "0.2", "1.0", "1.1", "1.2"]
+    for outcome, outcome_of in table.items():
+        assert np.isnan(np.diag(scores.values[outcome])).all()
+        for a, b in combinations(range(N), 2):
+            total = 0.0
+            for others in (subset for subset in outcome_of if not subset & {a, b}):
+                lost = [outcome_of[others] - outcome_of[others | more] for more in ({a, b}, {a}, {b})]
+                total = total + q ** len(others) * (1 - q) ** (N - 2 - len(others)) * (lost[0] - lost[1] - lost[2])
+            for places in ((a, b), (b, a)):
+                assert scores.values[outcome][places] == pytest.approx(total.mean(), abs=1e-5)
+                error = total.std(ddof=1) / np.sqrt(len(total))
+                assert scores.errors[outcome][places] == pytest.approx(error, abs=1e-5)
+
+
 @pytest.mark.parametrize(("name", "settings"), [("banzhaf", {"q": 0.5}), ("banzhaf", {"q": 0.3}), ("shapley", {})])
 def test_drawn_subsets_give_the_values_within_their_standard_errors(name, settings, model, prompts, generator):
     score = {"banzhaf": banzhaf, "shapley": shapley}[name]
@@ -151,6 +171,22 @@ def test_standard_errors_cover_the_exact_values_as_often_as_they_should(value):
         inside.append(np.abs(found - exact) <= 1.96 * regression.errors(lost))
     # 1,200 heads, not all independent: 95 % and a little more, since leaving pairs out is on the safe side.
     assert 0.93 <= np.mean(inside) <= 0.985
+
+
+@pytest.mark.parametrize("q", [0.5, 0.3])
+def test_drawn_synergy_covers_the_exact_one(q):
+    n, inside = 7, []
+    for trial in range(100):
+        generator = np.random.default_rng(trial)
+        outcome = made_up_game(generator, n)
+        # Two equal prompts, so that all of the error comes from drawing.
+        lost = np.stack([-outcome, -outcome], axis=1)
+        exact, _ = of_all_pairs(all_subsets(n), lost, q)
+        ablated = drawn_evenly(40, n, q, generator)
+        found, errors = of_drawn_pairs(ablated, lost[ablated @ 2 ** np.arange(n)[::-1]], q)
+        upper = np.triu_indices(n, 1)
+        inside.append(np.abs(found - exact)[upper] <= 1.96 * errors[upper])
+    assert 0.92 <= np.mean(inside) <= 0.98
 
 
 def test_standard_errors_are_what_fitting_again_without_each_pair_gives(generator):

@@ -1,9 +1,11 @@
 """Scores of how much each head matters: one file each, in which the function has the file's name.
 
 `from headreuse.scores import mean_ablation` gives the function; `SCORES["mean_ablation"]` gives it by name.
+`synergy` is none of them: it scores pairs of heads.
 """
 
 from headreuse.scores._registry import SCORES, Score
+from headreuse.scores._synergy import synergy
 from headreuse.scores.activation_patching import activation_patching
 from headreuse.scores.attribution_patching import attribution_patching
 from headreuse.scores.banzhaf import banzhaf
@@ -25,5 +27,6 @@ __all__ = [
     "mean_ablation",
     "resample_ablation",
     "shapley",
+    "synergy",
     "zero_ablation",
 ]

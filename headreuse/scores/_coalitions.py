@@ -114,7 +114,7 @@ def _drawn(
     lost: dict[str, Float[np.ndarray, "_subset prompt"]] = {name: np.empty((0, len(whole[name]))) for name in OUTCOMES}
     while True:
         subsets = value.draw(n_heads, n_subsets)
-        more = _lost(_ablated(subject, subsets[len(lost["log_prob"]) :], replacement))
+        more = lost_without(subject, subsets[len(lost["log_prob"]) :], replacement)
         lost = {name: np.concatenate([before, more[name]]) for name, before in lost.items()}
         found = {name: value.estimated(subsets, lost[name], whole[name]) for name in OUTCOMES}
         wanted = _wanted(sampling, n_subsets, float(found[sampling.outcome].errors.max()))
@@ -139,6 +139,13 @@ def _wanted(sampling: Sampling, n_subsets: int, error: float) -> int | None:
 
 def _ablated(subject: Subject, subsets: Subsets, replacement: Replacement) -> Ablated:
     return ablate_coalitions(subject, head_sets(subject.anatomy, subsets), replacement)
+
+
+def lost_without(
+    subject: Subject, subsets: Subsets, replacement: Replacement
+) -> dict[str, Float[np.ndarray, "subset prompt"]]:
+    """Baseline minus outcome by name, with each subset ablated."""
+    return _lost(_ablated(subject, subsets, replacement))
 
 
 def _lost(ablated: Ablated) -> dict[str, Float[np.ndarray, "subset prompt"]]:

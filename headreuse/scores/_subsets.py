@@ -17,6 +17,12 @@ Subsets = Bool[np.ndarray, "subset all_heads"]
 PAIR = 2
 
 
+def require_share(q: float) -> None:
+    """Refuse what is no probability, and 0 and 1, at which nothing is drawn."""
+    if not 0 < q < 1:
+        raise HeadreuseError(f"q={q} is no share of ablated heads; give a number between 0 and 1, 0.5 for example")
+
+
 def all_subsets(n_heads: int) -> Subsets:
     """Every subset, first the empty one, last all heads."""
     numbers = np.arange(2**n_heads)[:, None]

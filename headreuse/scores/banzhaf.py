@@ -6,14 +6,13 @@ import numpy as np
 import torch
 from jaxtyping import Float
 
-from headreuse.errors import HeadreuseError
 from headreuse.interventions.replacements import replacement_for
 from headreuse.interventions.subject import prepare
 from headreuse.models.anatomy import Decoder
 from headreuse.records import HeadScores, Position, Prompts
 from headreuse.scores._coalitions import Estimated, Sampling, coalition_scores
 from headreuse.scores._registry import score
-from headreuse.scores._subsets import PAIR, Regression, Subsets, banzhaf_weights, drawn_evenly
+from headreuse.scores._subsets import PAIR, Regression, Subsets, banzhaf_weights, drawn_evenly, require_share
 
 
 @score(has_position=True)
@@ -56,12 +55,6 @@ def banzhaf(
     subject = prepare(model, prompts, memory_budget=memory_budget, dtype=dtype)
     mean = replacement_for(subject, "mean", position, reference=reference)
     return coalition_scores(subject, "banzhaf", mean, Banzhaf(q, seed, subject.anatomy.n_layers), sampling)
-
-
-def require_share(q: float) -> None:
-    """Refuse what is no probability, and 0 and 1, at which nothing is drawn."""
-    if not 0 < q < 1:
-        raise HeadreuseError(f"q={q} is no share of ablated heads; give a number between 0 and 1, 0.5 for example")
 
 
 @dataclass(frozen=True)
