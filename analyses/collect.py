@@ -2,11 +2,11 @@
 
 python -m analyses.collect RUN_FOLDER --out analyses/results/NAME
 
-writes study.json, transfer.csv, accuracy.csv, overlap.csv, correlation.csv, functional_overlap.csv and accuracy.png. A
-table that is too large is kept at the last step of each group; of the correlation, the gap with exact match, log
+writes study.json, transfer.csv, accuracy.csv, overlap.csv, correlation.csv, functional_overlap.csv and accuracy.png, and
+where the study has them arms.csv, arms.png, ablation_by_length.csv and ablation_by_length.png. A table that is too large is kept at the last step of each group; of the correlation, the gap with exact match, log
 probability and pattern. Of the overlap, what the correlation is made of is kept, so that it can be made again from
-these tables: main with its auxiliaries, each value with whether it is usable, and the accuracies. The picture, of the
-section on accuracy in the study's report, needs the extra `browser` and a Chromium; without them, give `--no-picture`.
+these tables: main with its auxiliaries, each value with whether it is usable, and the accuracies. The pictures, of
+sections of the study's report, need the extra `browser` and a Chromium; without them, give `--no-picture`.
 """
 
 import argparse
@@ -25,6 +25,7 @@ from headreuse.study.config import Group
 from headreuse.tables.make import make_tables
 
 KEPT = ("transfer", "accuracy", "overlap", "correlation", "functional_overlap")
+KEPT_WHERE_THERE = ("arms", "ablation_by_length")
 MAX_BYTES = 100_000
 """Of one table, the overlap apart; so a study stays below about 500 kB."""
 DECIMALS = 5
@@ -35,8 +36,8 @@ OF_OVERLAP = [
 """The columns of the overlap table that the correlation is made of."""
 HEADLINE_OUTCOMES = ("exact_match", "log_prob", "pattern")
 """Of a correlation table that is too large these are kept, and of the measures of transfer the gap."""
-PICTURE = "#accuracy"
-"""The section of the report that is kept as a picture."""
+PICTURES = ("accuracy", *KEPT_WHERE_THERE)
+"""The sections of the report that are kept as pictures, where it has them."""
 ARGS = ["--no-sandbox", "--disable-gpu"]
 """The page is our own and fetches nothing; as root a Chromium starts only without its sandbox."""
 
@@ -44,7 +45,7 @@ ARGS = ["--no-sandbox", "--disable-gpu"]
 def kept_tables(tables: dict[str, pd.DataFrame], groups: Sequence[Group]) -> Iterator[tuple[str, str]]:
     """Names and CSV texts of the tables that are kept, each whole or, where that is too large, at the last step."""
     mains = {group.name: group.main.task for group in groups}
-    for name in KEPT:
+    for name in (*KEPT, *(name for name in KEPT_WHERE_THERE if len(tables.get(name, ())))):
         table = tables[name].round(DECIMALS)
         if name == "overlap":
             of_main = table["task_a"] == table["group"].map(mains)
@@ -72,8 +73,8 @@ def collect(folder: RunFolder, out: Path) -> list[Path]:
     return [out / name for name in texts]
 
 
-def picture(folder: RunFolder, file: Path) -> None:
-    """The report's section on accuracy as PNG, as a browser shows it."""
+def pictures(folder: RunFolder, out: Path) -> list[Path]:
+    """Sections of the report as PNG, as a browser shows them."""
     try:
         from playwright.sync_api import sync_playwright
     except ImportError:
@@ -85,8 +86,12 @@ def picture(folder: RunFolder, file: Path) -> None:
     with sync_playwright() as started, started.chromium.launch(executable_path=chromium, args=ARGS) as browser:
         page = browser.new_page(viewport={"width": 1180, "height": 900}, color_scheme="light")
         page.goto(folder.report_file.resolve().as_uri())
-        page.wait_for_selector(f"{PICTURE} .main-svg")
-        page.locator(PICTURE).screenshot(path=file)
+        sections = [name for name in PICTURES if page.locator(f"#{name} .plot").count()]
+        for name in sections:
+            page.locator(f"#{name}").scroll_into_view_if_needed()
+            page.wait_for_selector(f"#{name} .main-svg")
+            page.locator(f"#{name}").screenshot(path=out / f"{name}.png")
+    return [out / f"{name}.png" for name in sections]
 
 
 def main() -> None:
@@ -100,7 +105,7 @@ def main() -> None:
         folder = RunFolder.open(arguments.folder)
         written = collect(folder, arguments.out)
         if not arguments.no_picture:
-            picture(folder, arguments.out / "accuracy.png")
+            written += pictures(folder, arguments.out)
     except HeadreuseError as error:
         parser.error(str(error))
     for path in written:
