@@ -1,6 +1,6 @@
 """What the stages pass on to each other: frozen records of plain arrays, no torch."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import IntEnum
 from pathlib import Path
@@ -179,6 +179,8 @@ class HeadScores:
 
     They come from the draw of subsets alone: other prompts are another matter.
     """
+    heads: tuple[int, ...] | None = field(default=None, kw_only=True)
+    """The heads of each layer that the task may use; None for all. The others have no effect and are no candidates."""
 
     def completeness_error(self, outcome: str) -> float:
         """How far estimates are from adding up: Σ |estimated − true| / Σ |true| over layers, of means over examples.
@@ -198,10 +200,38 @@ class HeadScores:
         """Mean effect of each head over the examples; positive where the head helps the task."""
         return self.effects[outcome].mean(axis=-1)
 
+    def confined_to(self, heads: tuple[int, ...] | None) -> "HeadScores":
+        """These scores of a task that may use only some heads of each layer; the effect of the others is exactly 0."""
+        if heads is None:
+            return self
+        others = [head for head in range(next(iter(self.effects.values())).shape[1]) if head not in heads]
+
+        def silenced(of_heads: np.ndarray) -> np.ndarray:
+            of_heads = of_heads.copy()
+            of_heads[:, others] = 0
+            return of_heads
+
+        return self._changed(silenced, heads)
+
+    def among(self, heads: Sequence[int]) -> "HeadScores":
+        """The scores of some heads of each layer, as if there were no others; `heads` counts among these."""
+        usable = heads if self.heads is None else self.heads
+        places = tuple(place for place, head in enumerate(heads) if head in usable)
+        return self._changed(lambda of_heads: of_heads[:, list(heads)], places)
+
+    def _changed(self, change: Callable[[np.ndarray], np.ndarray], heads: tuple[int, ...]) -> "HeadScores":
+        effects = {outcome: change(of_heads) for outcome, of_heads in self.effects.items()}
+        errors = self.errors and {outcome: change(of_heads) for outcome, of_heads in self.errors.items()}
+        return replace(self, effects=effects, errors=errors, heads=heads)
+
     def top(self, k: int, outcome: str = "log_prob") -> frozenset[Head]:
         """The `k` heads whose mean effect is largest; log-probability has no floor and no ceiling to hide them."""
         effect = self.effect(outcome)
-        order = np.argsort(-effect, axis=None, kind="stable")[:k]
+        n_usable = effect.size
+        if self.heads is not None:
+            n_usable = len(effect) * len(self.heads)
+            effect = np.where(np.isin(np.arange(effect.shape[1]), self.heads), effect, -np.inf)
+        order = np.argsort(-effect, axis=None, kind="stable")[: min(k, n_usable)]
         return frozenset(Head(*map(int, np.unravel_index(index, effect.shape))) for index in order)
 
     def to_xarray(self) -> "xr.Dataset":
@@ -260,3 +290,5 @@ class MeanPattern:
     """Name of the `Role` of each position."""
     pattern: Float[np.ndarray, "layer head query key"]
     """Each row sums to 1."""
+    heads: tuple[int, ...] | None = None
+    """The heads of each layer that the task may use; None for all."""

@@ -14,7 +14,7 @@ from headreuse.evaluation import outcomes
 from headreuse.interventions.batch import CleanRun, HeadSet, Z
 from headreuse.interventions.replacements import Replacement
 from headreuse.interventions.subject import Subject
-from headreuse.models.anatomy import first_nan_weight
+from headreuse.models.anatomy import Anatomy, first_nan_weight
 from headreuse.records import OUTCOMES, Head
 
 Way = Callable[
@@ -40,6 +40,13 @@ class Ablated:
         return {name: self.baseline[name] - values for name, values in self.outcomes.items()}
 
 
+def silent_heads(anatomy: Anatomy) -> HeadSet:
+    """The heads whose slice of the output projection is all 0, as that of a masked head is."""
+    slices = (block.W_O.unflatten(0, (anatomy.n_heads, anatomy.d_head)) for block in anatomy.blocks)
+    writes = torch.stack([weights.flatten(1).any(dim=1).cpu() for weights in slices])
+    return frozenset(Head(layer, index) for layer, index in (~writes).nonzero().tolist())
+
+
 def single_heads(subject: Subject) -> list[HeadSet]:
     """Every head alone, layer by layer."""
     anatomy = subject.anatomy
@@ -63,6 +70,9 @@ def group_by_group(
 def ablate(subject: Subject, sets: Sequence[HeadSet], replacement: Replacement, way: Way = group_by_group) -> Ablated:
     """Outcomes without ablation, and with the heads of one set after the other writing their replacement."""
     n_prompts = len(subject.prompts)
+    # Without a head that writes nothing nothing changes, exactly: it is left out of the sets.
+    silent = silent_heads(subject.anatomy)
+    sets = [heads - silent for heads in sets] if silent else sets
     baseline = {name: np.empty(n_prompts, np.float32) for name in OUTCOMES}
     ablated = {name: np.empty((len(sets), n_prompts), np.float32) for name in OUTCOMES}
     for rows, run in subject.runs():

@@ -100,32 +100,40 @@ def set_ablation(
     return SetScores(prompts.task, length, replacement, position, frozen, ablated.baseline, ablated.effects)
 
 
-def other_sets_like(heads: Collection[Head], n_heads: int, most: int, generator: np.random.Generator) -> list[HeadSet]:
-    """Other sets with as many heads in each layer as `heads` has, out of the `n_heads` that a layer holds.
+def other_sets_like(
+    heads: Collection[Head], among: int | Sequence[int], most: int, generator: np.random.Generator
+) -> list[HeadSet]:
+    """Other sets with as many heads in each layer as `heads` has.
 
     All of them where there are at most `most`; else `most` of them at random. None is there twice, and `heads` is not
     among them.
+
+    Args:
+        heads: What the sets are like.
+        among: How many heads a layer holds, or which of its heads the sets are made of: those of `heads` and others.
+        most: How many sets.
+        generator: Draws them.
     """
     per_layer = Counter(head.layer for head in heads)
-    own = frozenset(heads)
-    if prod(comb(n_heads, k) for k in per_layer.values()) <= most + 1:
-        return [one for one in _all_sets(per_layer, n_heads) if one != own]
+    own, candidates = frozenset(heads), np.arange(among) if isinstance(among, int) else np.array(among)
+    if prod(comb(len(candidates), k) for k in per_layer.values()) <= most + 1:
+        return [one for one in _all_sets(per_layer, candidates.tolist()) if one != own]
     # A set that is drawn again is drawn anew, which leaves each choice of `most` distinct sets as likely as any other.
     drawn: dict[HeadSet, None] = {}
     while len(drawn) < most:
         one = frozenset(
             Head(layer, int(index))
             for layer, k in sorted(per_layer.items())
-            for index in generator.choice(n_heads, k, replace=False)
+            for index in generator.choice(candidates, k, replace=False)
         )
         if one != own:
             drawn[one] = None
     return list(drawn)
 
 
-def _all_sets(per_layer: Mapping[int, int], n_heads: int) -> Iterator[HeadSet]:
+def _all_sets(per_layer: Mapping[int, int], candidates: Sequence[int]) -> Iterator[HeadSet]:
     within = [
-        [[Head(layer, index) for index in chosen] for chosen in combinations(range(n_heads), k)]
+        [[Head(layer, index) for index in chosen] for chosen in combinations(candidates, k)]
         for layer, k in sorted(per_layer.items())
     ]
     return (frozenset(chain(*parts)) for parts in product(*within))

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from headreuse.measurements.base import Measurement, Settings, measurement
+from headreuse.measurements.base import Measurement, Settings, heads_of, measurement
 from headreuse.measurements.scored_length import at_score_length, pass_cost
 from headreuse.records import MeanPattern
 from headreuse.store.units import Unit
@@ -58,4 +58,5 @@ class MeanPatterns(Measurement[MeanPattern | None]):
         shape = tuple(int(frame[name].max()) + 1 for name in INDICES)
         layout = tuple(frame["role"].to_numpy()[:: shape[3]][: shape[2]])
         pattern = frame["value"].to_numpy().reshape(shape)
-        return MeanPattern(unit.task, unit.settings["length"], int(frame["n_prompts"].iloc[0]), layout, pattern)
+        n_prompts, heads = int(frame["n_prompts"].iloc[0]), heads_of(unit, unit.task)
+        return MeanPattern(unit.task, unit.settings["length"], n_prompts, layout, pattern, heads)

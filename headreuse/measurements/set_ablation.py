@@ -1,13 +1,13 @@
 """Ablations of head sets: what a task loses without each task's top heads, and without other sets like them."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 from jaxtyping import Float
 
-from headreuse.measurements.base import HEADS, MEASUREMENTS, Measurement, Settings, measurement
+from headreuse.measurements.base import HEADS, MEASUREMENTS, Measurement, Settings, heads_of, measurement
 from headreuse.measurements.head_scores import HeadScoresOf
 from headreuse.measurements.outcomes import outcome_columns
 from headreuse.measurements.own_settings import OWN
@@ -58,7 +58,7 @@ class SetAblationsOf(Measurement[SetLosses]):
         sets = {}
         for source in settings["sources"]:
             top = loaded.result(HeadScoresOf, scores_unit(loaded, unit, source)).top(settings["top_k"])
-            sets[source] = [top, *other_sets(top, loaded.n_heads, unit, source)]
+            sets[source] = [top, *other_sets(top, heads_of(unit, source) or loaded.n_heads, unit, source)]
         every = [heads for several in sets.values() for heads in several]
         prompts = loaded.prompts(unit, settings["length"])
         effects = set_ablation(loaded.model, prompts, every, position=prompts.position).effects
@@ -85,8 +85,8 @@ class SetAblationsOf(Measurement[SetLosses]):
         return losses
 
 
-def other_sets(top: frozenset[Head], n_heads: int, unit: Unit, source: str) -> list[frozenset[Head]]:
-    """The sets that a source's `top` heads are compared with, where each layer holds `n_heads`.
+def other_sets(top: frozenset[Head], among: int | Sequence[int], unit: Unit, source: str) -> list[frozenset[Head]]:
+    """The sets that a source's `top` heads are compared with; `among` is as in `other_sets_like`.
 
     Where they are drawn, each model and pair of tasks has its own draw, so that no choice of sets recurs at every seed:
     models of two seeds or two groups differ.
@@ -96,7 +96,7 @@ def other_sets(top: frozenset[Head], n_heads: int, unit: Unit, source: str) -> l
     of = unit.checkpoint.fingerprint, unit.task, source
     # Prompts of a file depend on no seed.
     generator = Stream.RANDOM_SETS.generator(unit.settings.get("data_seed", 0), *of)
-    return other_sets_like(top, n_heads, unit.settings["n_sets"], generator)
+    return other_sets_like(top, among, unit.settings["n_sets"], generator)
 
 
 def scores_unit(loaded: "Loaded", unit: Unit, task: str) -> Unit:
