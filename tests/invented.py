@@ -16,7 +16,7 @@ from headreuse.report import ReportInputs
 from headreuse.study import Group, Study, read_study
 from headreuse.tables.clocks import clocks_table
 
-DEMO = Path(__file__).parent.parent / "analyses" / "demo.toml"
+DEMO = Path(__file__).parent / "small_study.toml"
 OUTCOMES = {"exact_match": 1.0, "token_accuracy": 0.6, "log_prob": 6.0, "logit_diff": 9.0}
 DESCRIPTIVE = ("pooled_pearson", "pooled_spearman", "within_run")
 SIMILARITIES = {"cosine": 0.1, "spearman": 0.0, "top_k_jaccard": 0.3}
