@@ -5,6 +5,7 @@ Covers `measurements/scored_length.py`, `measurements/evaluation.py`, `measureme
 and `records.py`.
 """
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -72,6 +73,22 @@ def test_true_effects_of_whole_layers_survive_the_table_and_say_how_far_estimate
     )  # layers: estimated 3 and 0.5, true 4 and −1
     assert by_hand.completeness_error("log_prob") == pytest.approx((1 + 1.5) / 5)
     assert head_score_rows(by_hand)["completeness_error"].tolist() == [0.5] * 4
+
+
+def test_standard_errors_of_drawn_subsets_survive_the_table_and_widen_the_intervals():
+    generator = np.random.default_rng(0)
+    baseline, effects = numbers(generator, 5), numbers(generator, 2, 3, 5)
+    errors = {name: np.abs(values).mean(-1) for name, values in effects.items()}
+    without = HeadScores("copy", 4, "banzhaf", baseline, effects)
+    _, back = written_and_read("head_scores", replace(without, errors=errors), length=4, method="banzhaf")
+    for name in OUTCOMES:
+        np.testing.assert_array_equal(back.errors[name], errors[name])
+        np.testing.assert_array_equal(back.effects[name], effects[name])
+    narrow, wide = (
+        rows["ci_high"] - rows["effect"] for rows in map(head_score_rows, (without, replace(without, errors=errors)))
+    )
+    of_drawing = np.concatenate([1.959964 * values.ravel() for values in errors.values()])
+    np.testing.assert_allclose(wide**2, narrow**2 + of_drawing**2, rtol=1e-5)
 
 
 def test_a_row_of_the_table_holds_the_effect_of_its_head_on_its_example():

@@ -44,6 +44,11 @@ ABSURD = {
     "a seed twice": ({"seeds": [0, 1, 0]}, "seeds: 0 is listed twice; list it once"),
     "a seed that numpy cannot take": ({"seeds": [2**64]}, "seeds[0]: 18446744073709551616 is above the largest"),
     "no method": ({"measures": {"methods": []}}, "measures.methods: [] should have at least 1 item"),
+    "too few subsets": (
+        {"measures": {"subsets": 10}},
+        "10 cannot tell the 8 heads of groups[0] apart; give at least 20",
+    ),
+    "all other heads gone": ({"measures": {"ablated_share": 1.0}}, "measures.ablated_share: 1.0 must be less than 1.0"),
     "a method twice": ({"measures": {"methods": ["mean_ablation"] * 2}}, 'methods: "mean_ablation" is listed twice'),
     "no overlap metric": ({"measures": {"overlap_metrics": []}}, "measures.overlap_metrics: name at least one"),
     "no checkpoint": ({"training": {"checkpoints": {"at": []}}}, "training.checkpoints.at: [] should have at least 1"),

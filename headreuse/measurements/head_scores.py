@@ -16,12 +16,15 @@ from headreuse.measurements.scored_length import at_score_length, pass_cost
 from headreuse.records import HeadScores
 from headreuse.store.units import Unit
 from headreuse.study.config import Group, Study
+from headreuse.study.subsets import OVER_SUBSETS, n_ablated
 
 if TYPE_CHECKING:
     from headreuse.measurements.loaded import Loaded
 
 BASELINE = -1
 """Stands for layer and head in the rows of the untouched model, and for the head in those of a whole layer."""
+ERROR = -1
+"""Stands for the example in the rows of standard errors."""
 
 
 @measurement("head_scores")
@@ -37,9 +40,12 @@ class HeadScoresOf(Measurement[HeadScores]):
                 yield task, {**at_score_length(study, group), "method": method, **own_settings(method, study)}
 
     def cost(self, study: Study, group: Group, settings: Settings) -> float:
-        """One pass for each head."""
+        """One pass for each head, or for each subset of heads."""
         model = study.model_of(group)
-        return pass_cost(settings["n"], settings["length"]) * model.n_layers * model.n_heads
+        n_passes = n_heads = model.n_layers * model.n_heads
+        if settings["method"] in OVER_SUBSETS:
+            n_passes = n_ablated(n_heads, study.measures.subsets)
+        return pass_cost(settings["n"], settings["length"]) * n_passes
 
     def measure(self, loaded: "Loaded", unit: Unit) -> HeadScores:
         """Score every head; where prompts are not aligned, replacements are pooled over positions."""
@@ -57,7 +63,8 @@ class HeadScoresOf(Measurement[HeadScores]):
     def to_frame(self, result: HeadScores) -> pd.DataFrame:
         """One row per head and example with the effects, layer by layer; first the baseline's, at layer and head -1.
 
-        Of estimates, the true effects of whole layers come last, at head -1.
+        Of estimates, the true effects of whole layers come last, at head -1; of values over drawn subsets, their
+        standard errors, at example -1.
         """
         n_layers, n_heads, n_examples = next(iter(result.effects.values())).shape
         layers = repeat(np.arange(n_layers), "layer -> (layer head example)", head=n_heads, example=n_examples)
@@ -70,13 +77,16 @@ class HeadScoresOf(Measurement[HeadScores]):
         }
         for outcome, effects in result.effects.items():
             columns[outcome] = np.concatenate([result.baseline[outcome], effects.ravel()]).astype(np.float32)
-        frame = pd.DataFrame(columns)
-        if result.whole_layers is None:
-            return frame
-        return pd.concat([frame, _of_whole_layers(result.whole_layers)], ignore_index=True)
+        frames = [pd.DataFrame(columns)]
+        if result.whole_layers is not None:
+            frames.append(_of_whole_layers(result.whole_layers))
+        if result.errors is not None:
+            frames.append(_of_errors(result.errors))
+        return pd.concat(frames, ignore_index=True) if len(frames) > 1 else frames[0]
 
     def from_frame(self, frame: pd.DataFrame, unit: Unit) -> HeadScores:
         """The scores."""
+        drawn, frame = frame[frame["example"] == ERROR], frame[frame["example"] != ERROR]
         is_whole = (frame["head"] == BASELINE) & (frame["layer"] != BASELINE)
         whole, frame = frame[is_whole], frame[~is_whole]
         layer, head, example = (frame[name].to_numpy() for name in ("layer", "head", "example"))
@@ -86,8 +96,22 @@ class HeadScoresOf(Measurement[HeadScores]):
         effects = {name: values[shape[2] :].reshape(shape) for name, values in outcomes.items()}
         whole_layers = {name: values.reshape(shape[0], -1) for name, values in outcome_columns(whole).items()}
         place = unit.task, unit.settings["length"], unit.settings["method"]
-        together, heads = whole_layers if len(whole) else None, heads_of(unit, unit.task)
-        return HeadScores(*place, baseline, effects, whole_layers=together, heads=heads)
+        errors = {name: values.reshape(-1, shape[1]) for name, values in outcome_columns(drawn).items()}
+        return HeadScores(
+            *place,
+            baseline,
+            effects,
+            whole_layers=whole_layers if len(whole) else None,
+            errors=errors if len(drawn) else None,
+            heads=heads_of(unit, unit.task),
+        )
+
+
+def _of_errors(errors: Mapping[str, Float[np.ndarray, "layer head"]]) -> pd.DataFrame:
+    """One row per head."""
+    layer, head = (index.ravel().astype(np.int16) for index in np.indices(next(iter(errors.values())).shape))
+    places = {"layer": layer, "head": head, "example": np.full(len(layer), ERROR, np.int32)}
+    return pd.DataFrame(places | {name: values.ravel().astype(np.float32) for name, values in errors.items()})
 
 
 def _of_whole_layers(effects: Mapping[str, Float[np.ndarray, "layer prompt"]]) -> pd.DataFrame:

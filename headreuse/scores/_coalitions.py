@@ -17,12 +17,9 @@ from headreuse.interventions.subject import Subject
 from headreuse.models.anatomy import Anatomy
 from headreuse.records import OUTCOMES, Head, HeadScores
 from headreuse.scores._ablation import longest
-from headreuse.scores._subsets import PAIR, Subsets, all_subsets, least_subsets
+from headreuse.scores._subsets import Subsets, all_subsets
+from headreuse.study.subsets import PAIR, least_subsets, n_drawn
 
-EXACT = 4096
-"""All subsets are taken where they are no more than this."""
-PER_HEAD = 12
-"""Subsets that are drawn for each head, where no number is given."""
 MOST_DRAWN = 16_384
 """No more are drawn for the sake of a standard error."""
 SAFETY = 1.1
@@ -74,12 +71,10 @@ class Sampling:
 
     def first(self, n_heads: int) -> int | None:
         """How many are drawn to begin with; None where all are taken."""
-        if self.n_subsets is None:
-            return None if 2**n_heads <= EXACT else PER_HEAD * n_heads
-        if self.n_subsets < least_subsets(n_heads):
-            least = least_subsets(n_heads)
+        least = least_subsets(n_heads)
+        if self.n_subsets is not None and self.n_subsets < least:
             raise HeadreuseError(f"n_subsets={self.n_subsets} cannot tell {n_heads} heads apart; give at least {least}")
-        return None if self.n_subsets >= 2**n_heads else self.n_subsets + self.n_subsets % PAIR
+        return n_drawn(n_heads, self.n_subsets)
 
 
 def coalition_scores(

@@ -12,9 +12,9 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from headreuse.errors import HeadreuseError
+from headreuse.study.subsets import PAIR
 
 Subsets = Bool[np.ndarray, "subset all_heads"]
-PAIR = 2
 
 
 def require_share(q: float) -> None:
@@ -46,11 +46,6 @@ def shapley_weights(n_heads: int) -> Float[np.ndarray, "all_heads subset"]:
     orders = [factorial(k) * factorial(n_heads - 1 - k) / factorial(n_heads) for k in range(n_heads)]
     others = np.array(orders)[ablated.sum(axis=1)[:, None] - ablated]
     return np.where(ablated, -others, others).T
-
-
-def least_subsets(n_heads: int) -> int:
-    """So few subsets tell all heads apart and show how well."""
-    return min(PAIR * (n_heads + 2), 2**n_heads)
 
 
 def drawn_evenly(n_pairs: int, n_heads: int, q: float, generator: np.random.Generator) -> Subsets:

@@ -13,7 +13,8 @@ from headreuse.models.anatomy import Decoder
 from headreuse.records import OUTCOMES, Head, Position, Prompts, Synergy
 from headreuse.scores._ablation import longest
 from headreuse.scores._coalitions import Sampling, lost_without
-from headreuse.scores._subsets import PAIR, Regression, Subsets, all_subsets, drawn_evenly, require_share
+from headreuse.scores._subsets import Regression, Subsets, all_subsets, drawn_evenly, require_share
+from headreuse.study.subsets import PAIR
 
 Lost = Float[np.ndarray, "subset prompt"]
 Square = Float[np.ndarray, "all_heads all_heads"]

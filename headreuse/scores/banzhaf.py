@@ -12,7 +12,8 @@ from headreuse.models.anatomy import Decoder
 from headreuse.records import HeadScores, Position, Prompts
 from headreuse.scores._coalitions import Estimated, Sampling, coalition_scores
 from headreuse.scores._registry import score
-from headreuse.scores._subsets import PAIR, Regression, Subsets, banzhaf_weights, drawn_evenly, require_share
+from headreuse.scores._subsets import Regression, Subsets, banzhaf_weights, drawn_evenly, require_share
+from headreuse.study.subsets import PAIR
 
 
 @score(has_position=True)

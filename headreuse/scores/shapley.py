@@ -12,7 +12,8 @@ from headreuse.models.anatomy import Decoder
 from headreuse.records import HeadScores, Position, Prompts
 from headreuse.scores._coalitions import Estimated, Sampling, coalition_scores
 from headreuse.scores._registry import score
-from headreuse.scores._subsets import PAIR, Regression, Subsets, drawn_by_size, shapley_weights
+from headreuse.scores._subsets import Regression, Subsets, drawn_by_size, shapley_weights
+from headreuse.study.subsets import PAIR
 
 
 @score(has_position=True)

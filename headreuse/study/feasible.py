@@ -11,6 +11,7 @@ from headreuse.study import limits
 from headreuse.study.config import Group, Study
 from headreuse.study.costs import Costs, costs_of
 from headreuse.study.showing import Place, place_shown
+from headreuse.study.subsets import least_subsets
 
 Origin = Callable[[Place], Place]
 """Where in the user's file a place of the unfolded study comes from."""
@@ -47,6 +48,19 @@ def _problems_of_scored_length(study: Study, group: Group, place: str) -> Iterat
             yield (
                 f"measures.score_length: {given} is outside the lengths that {place} trains {entry.task} on; "
                 f"nearest: {min(max(given, entry.min_length), entry.max_length)}"
+            )
+
+
+def problems_of_subsets(study: Study, origin: Origin) -> Iterator[str]:
+    """Fewer subsets of heads than tell the heads of a model apart that is trained here."""
+    asked = study.measures.subsets
+    for index, group in enumerate(study.groups):
+        model = study.model_of(group)
+        least = least_subsets(model.n_layers * model.n_heads)
+        if asked is not None and asked < least and group.source is None:
+            yield (
+                f"measures.subsets: {asked} cannot tell the {model.n_layers * model.n_heads} heads of "
+                f"{place_shown(origin(('groups', index)))} apart; give at least {least}"
             )
 
 

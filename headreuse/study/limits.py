@@ -54,6 +54,8 @@ ALL_CHECKPOINTS = 1_000_000
 LEARNING_RATE = 1e3
 WEIGHT_DECAY = 1e3
 FUNCTIONAL_SETS = 10_000
+SUBSETS = 100_000
+"""Of heads, ablated together."""
 
 DEVICE_BYTES = 512e9
 """Memory of one accelerator, into which a model, its gradients and its optimizer must fit; none today has as much."""

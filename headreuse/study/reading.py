@@ -15,7 +15,7 @@ from headreuse.study.asking import problems_of_question, problems_of_transfer, w
 from headreuse.study.config import Study
 from headreuse.study.drawing import problems_of_drawing
 from headreuse.study.explaining import StudyError, explain
-from headreuse.study.feasible import problems_of_lengths, problems_of_size
+from headreuse.study.feasible import problems_of_lengths, problems_of_size, problems_of_subsets
 from headreuse.study.frozen import is_name
 from headreuse.study.masking import with_masks
 from headreuse.study.measured import with_measured
@@ -37,6 +37,7 @@ FINDERS = (
     problems_of_starts,
     problems_of_lengths,
     problems_of_size,
+    problems_of_subsets,
 )
 """What is looked for in a study whose parts are sound, each where nothing was found before."""
 

@@ -29,6 +29,8 @@ class Stream(IntEnum):
     """The prompts of the training log."""
     POWER = 6
     """Simulated studies of the correlation report."""
+    SUBSETS = 8
+    """Subsets of heads that Banzhaf and Shapley values are worked out from; the same for all tasks of a study."""
     TUNING = 7
     """What models that start from one pretrained model are trained on; `further` says at which seed."""
 

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pandas as pd
+from jaxtyping import Float
 from scipy import stats
 
 from headreuse.measurements.head_scores import HeadScoresOf
@@ -23,14 +24,24 @@ def head_score_rows(scores: HeadScores) -> pd.DataFrame:
     """One row per outcome and head: `HeadScores.to_frame` with the 95 % interval of the mean effect over prompts.
 
     The interval is Student's t of the per-prompt effects, which are differences on the same prompt; where all prompts
-    agree it has no width, which says nothing about prompts not drawn. One prompt alone has no interval: NaN.
+    agree it has no width, which says nothing about prompts not drawn. One prompt alone has no interval: NaN. Where head
+    subsets were drawn, it is wider by what that adds.
     """
     frame = scores.to_frame()
-    low, high = [], []
-    for effects in scores.effects.values():
-        mean, n = effects.mean(axis=-1), effects.shape[-1]
-        spread = effects.std(axis=-1, ddof=1) if n > 1 else np.nan
-        half = stats.t.isf((1 - CONFIDENCE) / 2, n - 1) * spread / np.sqrt(n)
-        low.append((mean - half).ravel())
-        high.append((mean + half).ravel())
-    return frame.assign(ci_low=np.concatenate(low), ci_high=np.concatenate(high))
+    ends = [interval_of_mean(effects) for effects in scores.effects.values()]
+    low, high = (np.concatenate([found[end].ravel() for found in ends]) for end in (0, 1))
+    if scores.errors is not None:
+        of_drawing = np.concatenate([scores.errors[name].ravel() for name in scores.effects])
+        half = np.hypot((high - low) / 2, stats.norm.isf((1 - CONFIDENCE) / 2) * of_drawing)
+        low, high = frame["effect"] - half, frame["effect"] + half
+    return frame.assign(ci_low=low, ci_high=high)
+
+
+def interval_of_mean(
+    effects: Float[np.ndarray, "*batch prompt"],
+) -> tuple[Float[np.ndarray, "*batch"], Float[np.ndarray, "*batch"]]:
+    """Both ends of Student's 95 % interval of the mean over prompts; NaN of one prompt alone."""
+    mean, n = effects.mean(axis=-1), effects.shape[-1]
+    spread = effects.std(axis=-1, ddof=1) if n > 1 else np.nan
+    half = stats.t.isf((1 - CONFIDENCE) / 2, n - 1) * spread / np.sqrt(n)
+    return np.asarray(mean - half), np.asarray(mean + half)

@@ -1,0 +1,27 @@
+"""How many subsets of a model's heads Banzhaf and Shapley values are worked out from: all, or as many as are drawn."""
+
+OVER_SUBSETS = ("banzhaf", "shapley")
+"""The scores that ablate subsets of heads."""
+EXACT = 4096
+"""All subsets are taken where they are no more than this."""
+PER_HEAD = 12
+"""Subsets that are drawn for each head, where no number is given."""
+PAIR = 2
+"""Subsets are drawn in pairs."""
+
+
+def least_subsets(n_heads: int) -> int:
+    """So few subsets tell all heads apart and show how well."""
+    return min(PAIR * (n_heads + 2), 2**n_heads)
+
+
+def n_drawn(n_heads: int, asked: int | None) -> int | None:
+    """How many subsets are drawn where so many are asked for; None where all are taken."""
+    if asked is None:
+        return None if 2**n_heads <= EXACT else PER_HEAD * n_heads
+    return None if asked >= 2**n_heads else asked + asked % PAIR
+
+
+def n_ablated(n_heads: int, asked: int | None) -> int:
+    """How many subsets are ablated."""
+    return n_drawn(n_heads, asked) or 2**n_heads
