@@ -223,6 +223,12 @@ class MeasureSpec(Frozen):
     beyond: Annotated[int, Field(ge=0, le=limits.LENGTH)] = 4
     """How many lengths past the longest training length the accuracy curves go on."""
     methods: Annotated[tuple[str, ...], Field(min_length=1, strict=False)] = ("mean_ablation",)
+    ablated_share: Annotated[float, Field(gt=0, lt=1)] = 0.5
+    """With what probability `banzhaf` ablates each other head. Of a deep model half of the heads gone leave nothing to
+    be measured; less than a half is right there."""
+    subsets: Annotated[int, Field(ge=4, le=limits.SUBSETS)] | None = None
+    """How many subsets of heads `banzhaf` and `shapley` draw; where this is not given, all of them are taken of a model
+    of up to 12 heads, and 12 for each head are drawn of a larger one."""
     n_score_examples: NExamples = 256
     """Examples per task for head scores and patterns."""
     score_length: Length | None = None
