@@ -35,7 +35,8 @@ STUDY = {
     "alphabet_size": 2,
     "model": {"n_layers": 2, "n_heads": 2, "d_model": 16},
     "training": {"steps": 2, "checkpoints": {"at": [1]}},
-    "measures": {"n_examples": 16, "n_score_examples": 16, "beyond": 0, "baseline_floor": 0.0, "functional_sets": 20},
+    "measures": {"n_examples": 16, "n_score_examples": 16, "beyond": 0, "baseline_floor": 0.0, "functional_sets": 20}
+    | {"ablation_by_length": True},
     "groups": [
         {
             "name": "g",

@@ -242,6 +242,12 @@ class MeasureSpec(Frozen):
 
     They have as many heads in each layer as a task's top set. 0 leaves functional overlap out.
     """
+    ablation_by_length: bool = False
+    """Whether main is ablated at every length of its transfer range at the last checkpoint, set by set of heads.
+
+    That takes a pass over `n_score_examples` for each length and set: main's `top_k` heads, an auxiliary's, those in
+    both and those of main alone, and for each of them up to `functional_sets` others like it.
+    """
     baseline_floor: Annotated[float, Field(ge=0, le=1)] = 0.1
     """Overlap is marked unusable where a task's accuracy is below this: two dead maps look alike."""
     micro_batch: NExamples = 256
@@ -254,6 +260,12 @@ class MeasureSpec(Frozen):
         check_unique(names)
         return names
 
+    @model_validator(mode="after")
+    def _ranked(self) -> "MeasureSpec":
+        if self.ablation_by_length and ranked_by(self) not in self.methods:
+            raise ValueError(f"ablation_by_length takes the top heads by {' or '.join(RANKING)}; name one in methods")
+        return self
+
     @field_validator("overlap_metrics")
     @classmethod
     def _registered(cls, names: tuple[str, ...]) -> tuple[str, ...]:
@@ -261,3 +273,12 @@ class MeasureSpec(Frozen):
             raise ValueError("name at least one overlap metric, or leave the key out")
         check_metrics(names)
         return tuple(dict.fromkeys(names))
+
+
+RANKING = ("banzhaf", "mean_ablation")
+"""Scores by which a task's top heads are told where several are ablated together; the first that a study has."""
+
+
+def ranked_by(measures: MeasureSpec) -> str:
+    """The score by which heads are ranked: Banzhaf values see heads that back each other up."""
+    return next((name for name in RANKING if name in measures.methods), RANKING[-1])

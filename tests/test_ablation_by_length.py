@@ -1,0 +1,152 @@
+"""What main loses at each length without the heads that it shares: against plain hooks, and by hand.
+
+Covers `measurements/ablation_by_length.py` and `tables/ablation_by_length.py`.
+"""
+
+from itertools import combinations
+
+import numpy as np
+import pytest
+import torch
+from decoders import slow_outcomes
+
+from headreuse.errors import HeadreuseError
+from headreuse.measurements.ablation_by_length import AblationsByLengthOf
+from headreuse.measurements.loaded import Loaded
+from headreuse.models.architectures import build_model
+from headreuse.models.checkpoints import note_whole
+from headreuse.models.tokenizer import build_tokenizer
+from headreuse.prompts import Vocabulary
+from headreuse.store.folder import RunFolder
+from headreuse.study import parse_study
+from headreuse.tables.ablation_by_length import ablation_by_length
+from headreuse.tables.head_scores import head_scores
+from headreuse.tables.results import Results
+from headreuse.work.engines import run_here
+from headreuse.work.progress import progress
+from headreuse.work.schedule import work
+from headreuse.work.shards import Shard
+
+N_LAYERS, N_HEADS, TOP = 2, 3, 2
+STUDY = {
+    "name": "by_length",
+    "alphabet_size": 2,
+    "model": {"n_layers": N_LAYERS, "n_heads": N_HEADS, "d_model": 12},
+    "training": {"steps": 2, "checkpoints": {"at": [1]}},
+    "measures": {"n_examples": 4, "n_score_examples": 8, "beyond": 0, "top_k": TOP, "ablation_by_length": True},
+    "groups": [
+        {
+            "name": "g",
+            "main": {"task": "copy", "max_length": 1},
+            "auxiliary": [{"task": "reverse", "max_length": 2}],
+            "transfer_to": 3,
+        }
+    ],
+}
+
+
+@pytest.fixture(scope="module")
+def last(tmp_path_factory):
+    """Of random weights so large that every head matters, with a seed at which the tasks share one of two heads."""
+    study = parse_study(STUDY, "by_length")
+    folder = RunFolder.create(tmp_path_factory.mktemp("by_length") / "run", study, "test")
+    vocabulary = Vocabulary.of([study.task(name) for name in ("copy", "reverse")])
+    for step in (1, 2):
+        path = folder.series_folder("g", 0) / f"checkpoint-{step}"
+        model = build_model(study.model, vocab_size=len(vocabulary), max_positions=32, seed=step)
+        generator = torch.Generator().manual_seed(1)
+        with torch.no_grad():
+            for parameter in model.parameters():
+                parameter.copy_(0.7 * torch.randn(parameter.shape, generator=generator))
+        model.save_pretrained(path)
+        build_tokenizer(vocabulary).save_pretrained(path)
+        note_whole(path, "g", 0, step)
+    assert work(folder, progress(folder), run_here, shard=Shard(1, 1), train=False, measure=True) == []
+    return list(Results(folder).checkpoints())[-1]
+
+
+def without(model, prompts, heads):
+    """Slow outcomes with heads writing their mean over these prompts, by plain hooks."""
+    projections = [layer.self_attn.o_proj for layer in model.model.layers]
+    seen, tokens = [], torch.as_tensor(prompts.tokens).long()
+    handles = [part.register_forward_pre_hook(lambda _m, args: seen.append(args[0].clone())) for part in projections]
+    with torch.no_grad():
+        model(tokens, use_cache=False)
+    for handle in handles:
+        handle.remove()
+
+    def mean(place):
+        def edit(_module, args):
+            z = args[0].unflatten(-1, (N_HEADS, -1)).clone()
+            for layer, head in heads:
+                if layer == place:
+                    z[:, :, head] = seen[place].unflatten(-1, (N_HEADS, -1)).mean(0)[:, head]
+            return (z.flatten(-2),)
+
+        return edit
+
+    handles = [part.register_forward_pre_hook(mean(place)) for place, part in enumerate(projections)]
+    with torch.no_grad():
+        logits = model(tokens, use_cache=False).logits
+    for handle in handles:
+        handle.remove()
+    return slow_outcomes(logits, prompts)
+
+
+def like(heads):
+    """All other sets with as many heads in each layer."""
+    per_layer = [combinations(range(N_HEADS), sum(layer == place for layer, _ in heads)) for place in range(N_LAYERS)]
+    first, second = (list(found) for found in per_layer)
+    every = [{*((0, one) for one in a), *((1, one) for one in b)} for a in first for b in second]
+    return [one for one in every if one != set(heads)]
+
+
+def test_losses_at_every_length_are_those_of_a_slow_loop(last):
+    table = ablation_by_length(last)
+    assert sorted(table["length"].unique()) == [1, 2, 3]
+    (unit,) = last.units_of(AblationsByLengthOf)
+    loaded = Loaded(last.folder.units, last.study, last.run.source, last.checkpoint)
+    for (length, outcome), rows in table.groupby(["length", "outcome"]):
+        if outcome not in ("exact_match", "log_prob"):
+            continue
+        prompts = loaded.prompts(unit, int(length))
+        untouched = without(loaded.model, prompts, [])[outcome]
+        for row in rows.to_dict("records"):
+            heads = [tuple(map(int, head.split("."))) for head in row["heads"].split()]
+            assert row["n_heads"] == len(heads)
+            loss = untouched - without(loaded.model, prompts, heads)[outcome]
+            assert row["baseline"] == pytest.approx(untouched.mean(), abs=1e-4)
+            assert row["loss"] == pytest.approx(loss.mean(), abs=1e-4)
+            assert row["without"] == pytest.approx(untouched.mean() - loss.mean(), abs=1e-4)
+            if heads:
+                others = [(untouched - without(loaded.model, prompts, one)[outcome]).mean() for one in like(heads)]
+                assert row["n_sets"] == len(others)
+                assert row["random"] == pytest.approx(np.mean(others), abs=1e-4)
+                assert row["random_low"] == pytest.approx(np.quantile(others, 0.025), abs=1e-4)
+                assert row["random_share"] == np.mean(np.array(others) >= loss.mean() - 1e-5)
+
+
+def test_the_sets_are_mains_top_heads_and_which_of_them_the_auxiliary_has_too(last):
+    scores = head_scores(last).query("outcome == 'log_prob'")
+    top = {
+        task: {f"{row.layer}.{row.head}" for row in rows.nlargest(TOP, "effect").itertuples()}
+        for task, rows in scores.groupby("task")
+    }
+    named = ablation_by_length(last).drop_duplicates(["ablated"]).set_index("ablated")["heads"]
+    found = {ablated: set(heads.split()) for ablated, heads in named.items()}
+    assert found == {
+        "main": top["copy"],
+        "auxiliary": top["reverse"],
+        "shared": top["copy"] & top["reverse"],
+        "main_only": top["copy"] - top["reverse"],
+    }
+    assert all(found.values())
+
+
+def test_nothing_of_it_is_measured_unasked_and_a_way_to_rank_heads_is_needed():
+    quiet = parse_study(STUDY | {"measures": {}}, "quiet")
+    assert list(AblationsByLengthOf().wanted(quiet, quiet.groups[0], is_last=True)) == []
+    asked = parse_study(STUDY, "asked")
+    assert list(AblationsByLengthOf().wanted(asked, asked.groups[0], is_last=False)) == []
+    with pytest.raises(HeadreuseError, match="ablation_by_length takes the top heads by banzhaf or mean_ablation"):
+        parse_study(STUDY | {"measures": STUDY["measures"] | {"methods": ["zero_ablation"]}}, "wrong")
