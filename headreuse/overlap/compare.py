@@ -86,6 +86,8 @@ class Draws:
     """By number of examples."""
     within_layers: Shuffles
     over_layers: Shuffles
+    all_alike: bool = True
+    """Whether every head of a layer may change places with every other, as exact chance levels have it."""
 
 
 @dataclass(frozen=True)
@@ -119,15 +121,22 @@ def draw(scores: Sequence[HeadScores], settings: ComparisonSettings, generator: 
         raise HeadreuseError(f"head scores of models with {models} heads cannot be compared; give scores of one model")
     n_layers, n_heads = layouts[0]
     n = settings.n_permutations
-    sizes = sorted({shape[2] for shape in shapes})
+    weights = draw_all_weights(scores, settings, generator)
+    within = shuffles_within_layers(n_layers, n_heads, generator, n_permutations=n)
+    return Draws(weights, within, shuffles_over_all_layers(n_layers, n_heads, generator, n_permutations=n))
+
+
+def draw_all_weights(
+    scores: Sequence[HeadScores], settings: ComparisonSettings, generator: np.random.Generator
+) -> dict[int, Weights]:
+    """Weights of examples by their number."""
+    sizes = sorted({effects.shape[2] for entry in scores for effects in entry.effects.values()})
     # Two tasks are compared group by group, so they have as many groups, also where one has few prompts.
     n_groups = min(N_GROUPS, *sizes)
-    weights = {
+    return {
         n_examples: draw_weights(n_examples, generator, n_groups=n_groups, n_splits=settings.n_splits)
         for n_examples in sizes
     }
-    within = shuffles_within_layers(n_layers, n_heads, generator, n_permutations=n)
-    return Draws(weights, within, shuffles_over_all_layers(n_layers, n_heads, generator, n_permutations=n))
 
 
 def prepare(metric: MapMetric, maps: ResampledMaps, draws: Draws, *, k: int) -> PreparedMap:
@@ -181,7 +190,7 @@ def overlap(metric: MapMetric, a: PreparedMap, b: PreparedMap, draws: Draws) -> 
 
 def _chances(metric: MapMetric, value: float, a: PreparedMap, b: PreparedMap, draws: Draws) -> tuple[Chance, Chance]:
     """Chance within layers and over all layers."""
-    if metric.exact_chance is not None:
+    if metric.exact_chance is not None and draws.all_alike:
         one_layer = metric.exact_chance(a.by_layer().reshape(1, -1), b.by_layer().reshape(1, -1))
         return metric.exact_chance(a.by_layer(), b.by_layer()), one_layer
     null = metric.compare(a.point, b.within_layers)

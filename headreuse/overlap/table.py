@@ -9,7 +9,8 @@ import pandas as pd
 
 from headreuse.overlap.chance import Shuffles, shuffles_within_layers
 from headreuse.overlap.compare import ComparisonSettings, Draws, Overlap, draw, overlap, prepare
-from headreuse.overlap.registry import PatternMetric
+from headreuse.overlap.confined import draw_confined, over_heads_of_both, over_heads_of_either, why_set
+from headreuse.overlap.registry import MapMetric, PatternMetric
 from headreuse.overlap.resampling import resample
 from headreuse.overlap.usable import below_floor, beyond_training, why_unusable
 from headreuse.records import HeadScores, MeanPattern
@@ -46,12 +47,11 @@ def compare(
 
     The columns are `COLUMNS`; length and method are those of `a`. Metrics of patterns are left out. Heads are compared
     by their place, which means nothing between models that were initialised differently. Prompts are resampled and
-    heads shuffled with `generator`, or always alike where none is given.
+    heads shuffled with `generator`, or always alike where none is given. Of tasks that are confined to some heads see
+    `confined.py`.
     """
-    draws = draw([a, b], settings, np.random.default_rng(0) if generator is None else generator)
-    shared = [outcome for outcome in a.effects if outcome in b.effects]
-    rows = [row for outcome in shared for row in _map_rows([a, b], outcome, settings, draws)]
-    return pd.DataFrame(rows, columns=COLUMNS)
+    generator = np.random.default_rng(0) if generator is None else generator
+    return pd.DataFrame(list(_rows_of([a, b], settings, generator)), columns=COLUMNS)
 
 
 def overlap_table(
@@ -75,27 +75,54 @@ def overlap_table(
     for method, length in dict.fromkeys((entry.method, entry.length) for entry in scores):
         chosen = [entry for entry in scores if (entry.method, entry.length) == (method, length)]
         chosen.sort(key=lambda entry: order[entry.task])
-        draws = draw(chosen, settings, generator)
-        for outcome in chosen[0].effects:
-            rows += _map_rows(chosen, outcome, settings, draws)
+        rows += _rows_of(chosen, settings, generator)
     rows += _pattern_rows(sorted(patterns, key=lambda entry: order[entry.task]), scores, settings, generator)
     return _marked_beyond_training(pd.DataFrame(rows, columns=COLUMNS), group)
 
 
-def _map_rows(scores: Sequence[HeadScores], outcome: str, settings: ComparisonSettings, draws: Draws) -> Iterator[Row]:
-    """A row for each metric of maps and pair of `scores`, in their order; both ways round for a directed metric."""
+def _rows_of(
+    scores: Sequence[HeadScores], settings: ComparisonSettings, generator: np.random.Generator
+) -> Iterator[Row]:
+    """A row for each outcome, metric of maps and pair of `scores`, in their order; both ways for a directed metric."""
+    outcomes = [outcome for outcome in scores[0].effects if all(outcome in entry.effects for entry in scores)]
+    if all(entry.heads is None for entry in scores):
+        draws, places = draw(scores, settings, generator), range(len(scores))
+        pairs = [
+            (metric, list((combinations if metric.symmetric else permutations)(places, 2)))
+            for metric in settings.map_metrics
+        ]
+        for outcome in outcomes:
+            yield from _map_rows(scores, outcome, settings, draws, pairs)
+        return
+    for first, second in permutations(range(len(scores)), 2):
+        metrics = [(metric, [(0, 1)]) for metric in settings.map_metrics if first < second or not metric.symmetric]
+        if not metrics:
+            continue
+        pair = over_heads_of_either(scores[first], scores[second])
+        draws = draw_confined(*pair, settings, generator)
+        for outcome in outcomes:
+            yield from _map_rows(pair, outcome, settings, draws, metrics)
+
+
+def _map_rows(
+    scores: Sequence[HeadScores],
+    outcome: str,
+    settings: ComparisonSettings,
+    draws: Draws,
+    pairs: Sequence[tuple[MapMetric, Sequence[tuple[int, int]]]],
+) -> Iterator[Row]:
+    """A row for each metric and pair of places in `scores`."""
     maps = [resample(entry.effects[outcome], draws.weights[entry.effects[outcome].shape[-1]]) for entry in scores]
     reasons = [why_unusable(entry, outcome, baseline_floor=settings.baseline_floor) for entry in scores]
-    for metric in settings.map_metrics:
+    for metric, places in pairs:
         prepared = [prepare(metric, entry, draws, k=settings.top_k) for entry in maps]
-        pick = combinations if metric.symmetric else permutations
-        for i, j in pick(range(len(scores)), 2):
+        for i, j in places:
             found = overlap(metric, prepared[i], prepared[j], draws)
             undefined = f"{metric.name} is undefined for these maps" if np.isnan(found.value) else ""
             a, b = scores[i], scores[j]
             label = {"task_a": a.task, "task_b": b.task, "length": a.length, "method": a.method, "outcome": outcome}
             label |= {"baseline_a": _accuracy(a), "baseline_b": _accuracy(b)}
-            yield label | asdict(found) | _flag(reasons[i], reasons[j], undefined)
+            yield label | asdict(found) | _flag(why_set(a, b), reasons[i], reasons[j], undefined)
 
 
 def _pattern_rows(
@@ -110,7 +137,7 @@ def _pattern_rows(
     baselines = {entry.task: entry for entry in scores}
     drawn = {}
     for a, b in combinations(patterns, 2):
-        n_layers, n_heads = a.pattern.shape[:2]
+        n_layers, n_heads = over_heads_of_both(a, b)[0].pattern.shape[:2]
         drawn[a.task, b.task] = shuffles_within_layers(
             n_layers, n_heads, generator, n_permutations=settings.n_permutations
         )
@@ -122,13 +149,14 @@ def _pattern_rows(
             label |= {f"baseline_{side}": _accuracy(baselines.get(one.task)) for side, one in (("a", a), ("b", b))}
             scored = [baselines[one.task] for one in (a, b) if one.task in baselines]
             floors = [below_floor(one, settings.baseline_floor) for one in scored]
-            yield label | asdict(_pattern_overlap(metric, a, b, shuffles)) | _flag(metric.misalignment(a, b), *floors)
+            pair = over_heads_of_both(a, b)
+            reason = why_set(a, b) or metric.misalignment(*pair)
+            found = Overlap(metric.name, np.nan) if reason else _pattern_overlap(metric, *pair, shuffles)
+            yield label | asdict(found) | _flag(reason, *floors)
 
 
 def _pattern_overlap(metric: PatternMetric, a: MeanPattern, b: MeanPattern, shuffles: Shuffles) -> Overlap:
-    """How alike two patterns are; NaN where their prompts do not line up."""
-    if metric.misalignment(a, b):
-        return Overlap(metric.name, np.nan)
+    """How alike two patterns are whose prompts line up."""
     chance = metric.chance(a, b, shuffles)
     note = "; ".join(filter(None, ("no interval: patterns are kept as means over prompts", chance.note)))
     return Overlap(

@@ -22,6 +22,7 @@ def why_unusable(scores: HeadScores, outcome: str, *, baseline_floor: float) -> 
     """
     if reason := below_floor(scores, baseline_floor):
         return reason
+    scores = scores if scores.heads is None else scores.among(scores.heads)
     if np.isnan(scores.effects[outcome]).any():
         return f"{scores.task} has effects that are not a number"
     if outcome in BOUNDED:

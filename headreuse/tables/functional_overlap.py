@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import pandas as pd
 
+from headreuse.measurements.base import heads_of
 from headreuse.measurements.set_ablation import SetAblationsOf
 from headreuse.overlap import SetAblations, functional_table
 from headreuse.tables.base import checkpoint_table
@@ -24,6 +25,9 @@ def _set_ablations(checkpoint: MeasuredCheckpoint) -> Iterator[SetAblations]:
     measured = zip(checkpoint.units_of(SetAblationsOf), checkpoint.results(SetAblationsOf), strict=True)
     for unit, losses in measured:
         for source, by_outcome in losses.items():
+            n_heads = unit.settings["top_k"]
+            if (usable := heads_of(unit, source)) is not None:
+                n_heads = min(n_heads, len(usable) * checkpoint.study.model_of(checkpoint.group).n_layers)
             for outcome, loss in by_outcome.items():
                 of_target = losses[unit.task][outcome][0]
-                yield SetAblations(source, unit.task, outcome, unit.settings["top_k"], loss[0], of_target, loss[1:])
+                yield SetAblations(source, unit.task, outcome, n_heads, loss[0], of_target, loss[1:])
