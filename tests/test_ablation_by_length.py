@@ -1,25 +1,31 @@
 """What main loses at each length without the heads that it shares: against plain hooks, and by hand.
 
-Covers `measurements/ablation_by_length.py` and `tables/ablation_by_length.py`.
+Covers the files of this name in `measurements/`, `tables/`, `figures/` and `report/`.
 """
 
-from itertools import combinations
+from itertools import combinations, product
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from decoders import slow_outcomes
+from invented import report_inputs
 
 from headreuse.errors import HeadreuseError
+from headreuse.figures import PairOfTasks
+from headreuse.figures import ablation_by_length as ablation_by_length_figure
 from headreuse.measurements.ablation_by_length import AblationsByLengthOf
 from headreuse.measurements.loaded import Loaded
 from headreuse.models.architectures import build_model
 from headreuse.models.checkpoints import note_whole
 from headreuse.models.tokenizer import build_tokenizer
 from headreuse.prompts import Vocabulary
+from headreuse.report.ablation_by_length import ablation_by_length as report
+from headreuse.report.ablation_by_length import over_ranges
 from headreuse.store.folder import RunFolder
 from headreuse.study import parse_study
-from headreuse.tables.ablation_by_length import ablation_by_length
+from headreuse.tables.ablation_by_length import COLUMNS, ablation_by_length
 from headreuse.tables.head_scores import head_scores
 from headreuse.tables.results import Results
 from headreuse.work.engines import run_here
@@ -141,6 +147,47 @@ def test_the_sets_are_mains_top_heads_and_which_of_them_the_auxiliary_has_too(la
         "main_only": top["copy"] - top["reverse"],
     }
     assert all(found.values())
+
+
+def invented_rows():
+    """Main is trained to 8 of 10. With all heads it is right on 0.8, and it loses 0.5, 0.6 and 0.7 without the shared
+    heads beyond 8 and nothing below; 0.1 without others; seed 3 shares none."""
+    rows = []
+    for seed, length, (ablated, auxiliary) in product(
+        range(4), (7, 8, 9, 10), [("main", ""), ("shared", "reverse"), ("main_only", "reverse")]
+    ):
+        is_empty = ablated == "shared" and seed == 3
+        loss = (0.5 + 0.1 * seed) * (ablated == "shared" and length > 8 and not is_empty)
+        of_random = (np.nan,) * 3 if is_empty else (0.1, 0.05, 0.2)
+        place = ("copy_control", seed, 1500, "copy", length, ablated, auxiliary, "" if is_empty else "0.1")
+        numbers = (int(not is_empty), "exact_match", 100, 0.8, 0.8 - loss, loss, np.nan, np.nan, 3, *of_random, 0.0)
+        rows.append((*place, *numbers))
+    return pd.DataFrame(rows, columns=["group", "seed", "step", *COLUMNS])
+
+
+def test_the_report_says_what_is_lost_beyond_mains_length_and_counts_seeds():
+    inputs = report_inputs(n_checkpoints=2, ablation_by_length=invented_rows())
+    (exhibit,) = report(inputs)
+    said = exhibit.look.replace("\N{NO-BREAK SPACE}", " ")
+    assert "Beyond length 8, copy is right on 80 % of the prompts and loses 60 % of all prompts, against 10 %" in said
+    assert "(median of 3 seeds: too few for an interval). Without the heads of its own alone it loses 0 %" in said
+    summary = over_ranges(invented_rows(), {"copy_control": 8}).set_index(["ablated", "lengths", "measure"])
+    assert summary.loc[("shared", "beyond", "excess"), ["median", "low", "high"]].tolist() == pytest.approx(
+        [0.5, 0.4, 0.6]
+    )
+    assert summary.loc[("shared", "own lengths", "loss"), "median"] == 0
+
+
+def test_curves_are_medians_over_the_seeds_that_share_a_head():
+    figure = ablation_by_length_figure(invented_rows(), [PairOfTasks("copy_control", "reverse", 8)])
+    lines = {trace.name: trace for trace in figure.data if trace.name and trace.x and trace.x[0] is not None}
+    assert list(lines["without the shared heads"].x) == [7, 8, 9, 10]
+    assert list(lines["without the shared heads"].y) == pytest.approx([0.8, 0.8, 0.2, 0.2])
+    assert list(lines["all heads"].y) == [0.8] * 4
+    low, high = (trace for trace in figure.data if trace.line.width == 0)
+    assert (list(low.y), list(high.y)) == ([0.6] * 4, [0.75] * 4)
+    (mark,) = figure.layout.shapes
+    assert mark.x0 == mark.x1 == 8
 
 
 def test_nothing_of_it_is_measured_unasked_and_a_way_to_rank_heads_is_needed():

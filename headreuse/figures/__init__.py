@@ -5,6 +5,7 @@ views (by seed, outcome, checkpoint) holds each as a frame; `with_slider` steps 
 """
 
 from headreuse.figures.ablation import ablation_maps
+from headreuse.figures.ablation_by_length import PairOfTasks, ablation_by_length
 from headreuse.figures.accuracy import accuracy_curves
 from headreuse.figures.arms import arms_by_seed
 from headreuse.figures.bands import seed_bands
@@ -24,8 +25,10 @@ from headreuse.figures.views import with_slider
 __all__ = [
     "Beside",
     "HeadOfInterest",
+    "PairOfTasks",
     "RunPattern",
     "StepAxis",
+    "ablation_by_length",
     "ablation_maps",
     "accuracy_curves",
     "arms_by_seed",

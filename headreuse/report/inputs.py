@@ -28,6 +28,8 @@ class ReportInputs:
     """What failed or was left out, one line each."""
     functional_overlap: pd.DataFrame = field(default_factory=pd.DataFrame)
     """What ablating one task's top heads costs another."""
+    ablation_by_length: pd.DataFrame = field(default_factory=pd.DataFrame)
+    """What main loses at each length without the heads that it shares."""
     arms: pd.DataFrame = field(default_factory=pd.DataFrame)
     """Groups of one family against each other."""
     training_log: pd.DataFrame = field(default_factory=pd.DataFrame)

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from headreuse.report import arms, clocks, estimates, heads, training
+from headreuse.report import ablation_by_length, arms, clocks, estimates, heads, training
 from headreuse.report.exhibits import Exhibit
 from headreuse.report.inputs import ReportInputs
 from headreuse.report.words import in_runs, is_given
@@ -33,6 +33,8 @@ SECTIONS = (
             heads.sharing),
     Section("functional", "Does ablating one task's heads hurt the other?", "Related and control groups side by side.",
             estimates.specificity),
+    Section("ablation_by_length", "Do the shared heads carry main beyond its own length?", "At each run's last "
+            "checkpoint.", ablation_by_length.ablation_by_length),
     Section("attention", "What do the heads that matter look at?", "Mean attention patterns at the last checkpoint.",
             heads.attention),
     Section("trajectories", "Do overlap and gap move together while training?", "One line per seed.",
@@ -59,6 +61,7 @@ def sections_of(study: Study) -> Sequence[Section]:
     if study.question.transfer is None:
         left_out |= {*OF_TRANSFER}
     left_out |= set() if any(comparable(study.groups)) else {"arms"}
+    left_out |= set() if study.measures.ablation_by_length else {"ablation_by_length"}
     has_lengths = any(group.has_lengths for group in study.groups)
     left_out |= set() if has_lengths else {"stability"}
     return [_named(section, study, has_lengths) for section in SECTIONS if section.id not in left_out]
