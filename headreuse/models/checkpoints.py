@@ -1,5 +1,6 @@
 """A checkpoint, ours or another's: make sure that it is whole, and load it."""
 
+import warnings
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
@@ -16,6 +17,7 @@ from headreuse.records import Checkpoint
 from headreuse.store.fingerprints import fingerprint, sha256_of
 from headreuse.store.notes import NOTE, CheckpointNote, again, check_files, read_note, write_note
 from headreuse.store.sealing import DamagedError
+from headreuse.study.showing import on_one_line
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 CONSTANTS = ("rotary_emb.inv_freq", ".masked_bias")
@@ -73,8 +75,14 @@ def load_model(
     attn_implementation: str = "sdpa",
     dtype: str = "float32",
     allow_pickles: bool = False,
+    masks_are_known: bool = False,
 ) -> PreTrainedModel:
-    """The model in evaluation mode, with weights in `dtype` ("float32" or "bfloat16") whatever they were saved in."""
+    """The model in evaluation mode, with weights in `dtype` ("float32" or "bfloat16") whatever they were saved in.
+
+    Warns where training confined each task to some heads, unless the caller knows and opens `models.masks.masked`.
+    """
+    if not masks_are_known:
+        _warn_of_masks(Path(path))
     if dtype not in DTYPES:
         raise CheckpointError(f"{path}: no such dtype {dtype!r}; give {' or '.join(DTYPES)}")
     # `to` is decorated in a way that hides its arguments from a type checker.
@@ -82,6 +90,31 @@ def load_model(
         Path(path), allow_pickles=allow_pickles, dtype=DTYPES[dtype], attn_implementation=attn_implementation
     )
     return model.to(device).eval()
+
+
+class UnmaskedWarning(UserWarning):
+    """A model is used with all of its heads, though training confined each task to some of them."""
+
+
+def why_masks(path: Path) -> str:
+    """A line where training confined each task to some heads of every layer, as its note says; else empty."""
+    note = read_note(path)
+    if note is None or not note.heads:
+        return ""
+    of_tasks = "; ".join(f"{task}: {' '.join(map(str, heads))}" for task, heads in note.heads.items())
+    return on_one_line(
+        f"{path.parent}: in training each task used some heads of every layer alone ({of_tasks}); the model answers as "
+        "it was trained to only within headreuse.models.masks.masked(model, heads)"
+    )
+
+
+def _warn_of_masks(path: Path) -> None:
+    try:
+        line = why_masks(path)
+    except DamagedError:
+        return  # told where files are verified
+    if line:
+        warnings.warn(line, UnmaskedWarning, stacklevel=3)
 
 
 def load_tokenizer(path: Path) -> PreTrainedTokenizerBase:
@@ -109,6 +142,7 @@ def load_bridge(path: Path) -> Any:
     from transformer_lens.model_bridge import TransformerBridge
 
     verify(path)
+    _warn_of_masks(path)
     if not any(path.glob("tokenizer*")):
         raise CheckpointError(f"{path}: TransformerLens wants a tokenizer beside the weights; save one there")
     with quiet_transformers():

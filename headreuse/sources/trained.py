@@ -1,9 +1,10 @@
 """Runs that this package trains: a run for each group and seed, its checkpoints in the run folder."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from headreuse.errors import HeadreuseError
 from headreuse.records import Checkpoint
@@ -74,6 +75,11 @@ class Trained(Source):
         remembered = RunFolder(self.root).checkpoint_files
         verify_same(checkpoint, sha256=lambda file: remembered.get(file, sha256_of))
         yield checkpoint
+
+    @property
+    def loading(self) -> Mapping[str, Any]:
+        """Measurements open the head masks of a group themselves."""
+        return {"masks_are_known": True}
 
     def cost_to_make(self, run: Run) -> float:
         """Every token of every step passes through the model once forward and once, at twice the cost, backward."""

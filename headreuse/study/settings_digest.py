@@ -6,8 +6,8 @@ import json
 from headreuse.study.config import Group, Study
 
 SHORT = 16
-NOT_TRAINED_ON = {"name", "kind", "source", "transfer_to", "evaluate_to", "model", "training"}
-"""Of a group; its model and its training count as they are filled in."""
+NOT_TRAINED_ON = {"name", "kind", "source", "transfer_to", "evaluate_to", "model", "training", "heads"}
+"""Of a group; its model and its training count as they are filled in, its heads where tasks are confined to some."""
 
 NOT_IN_RESULTS = {"log_every", "micro_batch", "gradient_checkpointing"}
 """Of training: what changes its log, its memory and its time alone."""
@@ -18,10 +18,11 @@ def training_digest(study: Study, group: Group) -> str:
 
     Settings that have their default are left out, so that a setting which a later version adds changes nothing.
     """
+    masks = {"heads": group.heads_by_task} if group.heads else {}
     settings = {
         "model": study.model_of(group).model_dump(mode="json", exclude_defaults=True),
         "training": group.training.model_dump(mode="json", exclude_defaults=True, exclude=NOT_IN_RESULTS),
-        "group": group.model_dump(mode="json", exclude_defaults=True, exclude=NOT_TRAINED_ON),
+        "group": group.model_dump(mode="json", exclude_defaults=True, exclude=NOT_TRAINED_ON) | masks,
         "twins": group.twins,
         "study": {name: getattr(study, name) for name in ("alphabet_size", "grid_size", "data_seed")},
         "files": {name: study.task_file(name) for name in group.task_names},

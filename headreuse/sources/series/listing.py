@@ -94,9 +94,11 @@ def remarks(rows: Sequence[Row]) -> list[str]:
         )
     if usable and usable[-1].is_here:
         # Loads torch, as listing a folder has done.
+        from headreuse.models.checkpoints import why_masks
         from headreuse.models.model_files import few_words
 
         lines += filter(None, [few_words(Path(usable[-1].entry.place))])
+        lines += filter(None, dict.fromkeys(why_masks(Path(row.entry.place)) for row in usable))
     return lines
 
 
