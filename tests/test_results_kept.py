@@ -45,11 +45,15 @@ STUDY = {
         }
     ],
 }
+LONGER = [{"name": "g", "main": {"task": "copy", "max_length": 3}, "auxiliary": [{"task": "reverse", "max_length": 4}]}]
+OF_SUBSETS = STUDY | {"groups": LONGER} | {"seeds": [0], "measures": STUDY["measures"] | {"ablation_by_length": False}}
+OF_SUBSETS["measures"] |= {"methods": ["banzhaf", "shapley"], "ablated_share": 0.4, "subsets": 12}
+"""What only a study has that values heads over subsets of heads."""
 
 
-def measured_folder(root: Path) -> RunFolder:
+def measured_folder(root: Path, raw: dict = STUDY) -> RunFolder:
     """A run folder of models whose weights numpy drew, which all versions of it draw alike; measured."""
-    study = parse_study(STUDY, "kept")
+    study = parse_study(raw, "kept")
     folder = RunFolder.create(root, study, "test")
     vocabulary = Vocabulary.of([study.task(name) for name in ("copy", "reverse")])
     for seed in study.seeds:
@@ -79,29 +83,44 @@ def numbers(frame: pd.DataFrame) -> dict[str, list[float]]:
     return found
 
 
-def results(folder: RunFolder) -> dict[str, dict]:
-    """Version and numbers of every measurement and table."""
+def frames_of(folder: RunFolder) -> dict[str, pd.DataFrame]:
+    """All results of each kind."""
     units = [unit for entry in progress(folder) for unit in entry.done]
-    frames = {
-        kind: pd.concat([folder.units.read(unit) for unit in units if unit.kind == kind], ignore_index=True)
-        for kind in MEASUREMENTS
-    }
-    tables = compute_tables(Results(folder))
+    kinds = {unit.kind for unit in units}
     return {
-        "measurements": {
-            kind: {"version": entry.versions, "numbers": numbers(frames[kind])} for kind, entry in MEASUREMENTS.items()
-        },
+        kind: pd.concat([folder.units.read(unit) for unit in units if unit.kind == kind], ignore_index=True)
+        for kind in kinds
+    }
+
+
+def results(root: Path) -> dict[str, dict]:
+    """Version and numbers of every measurement and table, and of head scores over subsets."""
+    folder, of_subsets = measured_folder(root / "run"), measured_folder(root / "of_subsets", OF_SUBSETS)
+    subset_frames = frames_of(of_subsets)
+    frames = subset_frames | frames_of(folder)
+    tables = compute_tables(Results(folder)) | {"synergy": compute_tables(Results(of_subsets))["synergy"]}
+    versions = {kind: entry.versions for kind, entry in MEASUREMENTS.items()}
+    kept = {kind: {"version": version, "numbers": numbers(frames[kind])} for kind, version in versions.items()}
+    over_subsets = {"version": versions["head_scores"], "numbers": numbers(subset_frames["head_scores"])}
+    return {
+        "measurements": kept,
+        "of_subsets": {"head_scores": over_subsets},
         "tables": {name: {"version": TABLES[name].version, "numbers": numbers(tables[name])} for name in TABLES},
     }
 
 
 @pytest.fixture(scope="module")
 def now(tmp_path_factory) -> dict[str, dict]:
-    return results(measured_folder(tmp_path_factory.mktemp("kept") / "run"))
+    return results(tmp_path_factory.mktemp("kept"))
 
 
 @pytest.mark.parametrize(
-    ("part", "name"), [*(("measurements", kind) for kind in MEASUREMENTS), *(("tables", name) for name in TABLES)]
+    ("part", "name"),
+    [
+        *(("measurements", kind) for kind in MEASUREMENTS),
+        ("of_subsets", "head_scores"),
+        *(("tables", name) for name in TABLES),
+    ],
 )
 def test_results_of_one_version_are_the_same(now, part, name):
     kept = json.loads(KEPT.read_text())[part].get(name, {"version": None, "numbers": {}})
@@ -119,4 +138,4 @@ def test_results_of_one_version_are_the_same(now, part, name):
 
 if __name__ == "__main__":
     with tempfile.TemporaryDirectory() as folder:
-        KEPT.write_text(json.dumps(results(measured_folder(Path(folder) / "run")), indent=1) + "\n")
+        KEPT.write_text(json.dumps(results(Path(folder)), indent=1) + "\n")

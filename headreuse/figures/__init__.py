@@ -18,6 +18,7 @@ from headreuse.figures.seeds import seed_colours
 from headreuse.figures.specificity import functional_specificity
 from headreuse.figures.steps import StepAxis, step_axis
 from headreuse.figures.style import escaped, task_colours
+from headreuse.figures.synergy import synergy_maps
 from headreuse.figures.training_log import training_log
 from headreuse.figures.trajectories import Beside, gap_of, overlap_over_steps, regimes
 from headreuse.figures.views import with_slider
@@ -47,6 +48,7 @@ __all__ = [
     "seed_bands",
     "seed_colours",
     "step_axis",
+    "synergy_maps",
     "task_colours",
     "training_log",
     "with_slider",

@@ -32,6 +32,8 @@ class ReportInputs:
     """What main loses at each length without the heads that it shares."""
     arms: pd.DataFrame = field(default_factory=pd.DataFrame)
     """Groups of one family against each other."""
+    synergy: pd.DataFrame = field(default_factory=pd.DataFrame)
+    """What two heads do together beyond what each does, at the last checkpoint of each run."""
     training_log: pd.DataFrame = field(default_factory=pd.DataFrame)
     """Accuracy while each model was trained."""
     clocks: pd.DataFrame = field(default_factory=pd.DataFrame)

@@ -6,8 +6,10 @@ from dataclasses import dataclass, replace
 from headreuse.report import ablation_by_length, arms, clocks, estimates, heads, training
 from headreuse.report.exhibits import Exhibit
 from headreuse.report.inputs import ReportInputs
+from headreuse.report.synergy import synergy
 from headreuse.report.words import in_runs, is_given
 from headreuse.study.config import Study
+from headreuse.study.subsets import SYNERGY_METHOD
 from headreuse.tables.arms import comparable
 
 Build = Callable[[ReportInputs], Iterator[Exhibit]]
@@ -29,6 +31,8 @@ SECTIONS = (
     Section("arms", "What makes the difference?", "Groups that differ in one thing alone, seed by seed.", arms.arms),
     Section("heads", "Which heads does each task need?", "What each task loses when one head is ablated.",
             heads.ablation),
+    Section("synergy", "Which heads stand in for each other?", "What two heads do together beyond what each does.",
+            synergy),
     Section("sharing", "Do two tasks need the same heads?", "How alike the tasks' head maps are within each model.",
             heads.sharing),
     Section("functional", "Does ablating one task's heads hurt the other?", "Related and control groups side by side.",
@@ -62,6 +66,7 @@ def sections_of(study: Study) -> Sequence[Section]:
         left_out |= {*OF_TRANSFER}
     left_out |= set() if any(comparable(study.groups)) else {"arms"}
     left_out |= set() if study.measures.ablation_by_length else {"ablation_by_length"}
+    left_out |= set() if SYNERGY_METHOD in study.measures.methods else {"synergy"}
     has_lengths = any(group.has_lengths for group in study.groups)
     left_out |= set() if has_lengths else {"stability"}
     return [_named(section, study, has_lengths) for section in SECTIONS if section.id not in left_out]

@@ -2,6 +2,8 @@
 
 OVER_SUBSETS = ("banzhaf", "shapley")
 """The scores that ablate subsets of heads."""
+SYNERGY_METHOD = "banzhaf"
+"""Where a study has this score, the synergy of each two heads is measured at the last checkpoint, over its subsets."""
 EXACT = 4096
 """All subsets are taken where they are no more than this."""
 PER_HEAD = 12

@@ -1,0 +1,33 @@
+"""The table of synergy: what each task loses without two heads beyond what it loses without each."""
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+from headreuse.measurements.synergy import SynergyOf
+from headreuse.records import Synergy
+from headreuse.tables.base import checkpoint_table
+from headreuse.tables.head_scores import CONFIDENCE
+from headreuse.tables.results import MeasuredCheckpoint
+
+
+@checkpoint_table("synergy", version=1)
+def synergy(checkpoint: MeasuredCheckpoint) -> pd.DataFrame:
+    """One row per task, outcome and two heads, with the 95 % interval over prompts and drawn subsets."""
+    frames = [synergy_rows(found) for found in checkpoint.results(SynergyOf)]
+    return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame()
+
+
+def synergy_rows(found: Synergy) -> pd.DataFrame:
+    """Columns task, length, outcome, layer_a, head_a, layer_b, head_b, synergy, ci_low, ci_high; each pair once."""
+    first, second = np.triu_indices(len(found.heads), 1)
+    places = np.array([(head.layer, head.head_index) for head in found.heads])
+    a, b = places[first], places[second]
+    pairs = {"layer_a": a[:, 0], "head_a": a[:, 1], "layer_b": b[:, 0], "head_b": b[:, 1]}
+    frames = []
+    for outcome, square in found.values.items():
+        value, error = square[first, second], found.errors[outcome][first, second]
+        half = stats.norm.isf((1 - CONFIDENCE) / 2) * error
+        columns = {"task": found.task, "length": found.length, "outcome": outcome, **pairs}
+        frames.append(pd.DataFrame(columns | {"synergy": value, "ci_low": value - half, "ci_high": value + half}))
+    return pd.concat(frames, ignore_index=True)
