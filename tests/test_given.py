@@ -5,6 +5,7 @@ Covers `sources/given.py`, `sources/listed.py`, `study/prompt_files.py` and `stu
 
 import json
 import shutil
+import threading
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,7 @@ from headreuse.sources.listed import Place, listed, merged
 from headreuse.sources.series.base import Entry, Origin
 from headreuse.sources.series.selection import Revisions
 from headreuse.store.folder import RunFolder
+from headreuse.store.writing import alone_in
 from headreuse.study import StudyError, read_study
 from headreuse.tables.make import make_tables
 from headreuse.work.engines import run_here
@@ -84,6 +86,17 @@ def test_a_study_of_prompts_and_given_checkpoints_comes_to_its_tables(runs, tmp_
     assert len(tables["overlap"])
     assert RunFolder.open(folder.root).study == folder.study, "prompts and series survive study.json"
     assert not any(entry.missing for entry in progress(RunFolder.open(folder.root)))
+
+
+def test_a_process_waits_as_long_as_another_lists_the_series(runs, tmp_path, monkeypatch):
+    folder = RunFolder.create(tmp_path / "out", study_of(tmp_path, f'"{runs}/run-seed{{seed}}"'), "run")
+    # What work elsewhere waits for another process is shorter than what the other one takes here.
+    monkeypatch.setattr(alone_in.__wrapped__, "__defaults__", (0.05,))
+    other = alone_in(folder.root / "series")
+    other.__enter__()
+    threading.Timer(0.4, other.__exit__, (None, None, None)).start()
+    look_again(folder)
+    assert [run.label for run in runs_of(folder)] == [3, 7]
 
 
 class Written(Origin):

@@ -31,6 +31,14 @@ class Running:
             command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, env=environment, start_new_session=True
         )
 
+    def end(self) -> None:
+        """Nothing of it is left."""
+        if self.process.poll() is None:
+            os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait()
+        assert self.process.stderr is not None
+        self.process.stderr.close()
+
     def goes_on_until(self, happened: Callable[[], bool]) -> bool:
         """Whether this happens before the run ends."""
         while self.process.poll() is None:
@@ -82,9 +90,23 @@ def drafts(folder: Path) -> list[Path]:
     return [path for path in folder.rglob("*") if DRAFT.fullmatch(path.name) or path.name == ".saving"]
 
 
+@pytest.fixture
+def started():
+    """Starts runs; those of a test that fails are ended with it."""
+    runs: list[Running] = []
+
+    def start(study: Path, folder: Path, *more: str) -> Running:
+        runs.append(Running(study, folder, *more))
+        return runs[-1]
+
+    yield start
+    for run in runs:
+        run.end()
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", [0])
-def test_after_fifty_kills_the_tables_are_those_of_an_undisturbed_run(seed, tmp_path):
+def test_after_fifty_kills_the_tables_are_those_of_an_undisturbed_run(seed, tmp_path, started):
     study, folder, undisturbed = tmp_path / "tiny.toml", tmp_path / "killed", tmp_path / "undisturbed"
     study.write_text(STUDY)
     draw = random.Random(seed)
@@ -93,7 +115,7 @@ def test_after_fifty_kills_the_tables_are_those_of_an_undisturbed_run(seed, tmp_
     whole_run = time.monotonic() - began
     n_kills = 0
     while n_kills < KILLS_AT_WORK:
-        running, moment = Running(study, folder), time.monotonic() + draw.uniform(0, 0.8 * whole_run)
+        running, moment = started(study, folder), time.monotonic() + draw.uniform(0, 0.8 * whole_run)
         if running.goes_on_until(lambda moment=moment: time.monotonic() > moment):
             running.kill(draw.choice(("all", "command", "worker")), draw)
             n_kills += 1
@@ -103,7 +125,7 @@ def test_after_fifty_kills_the_tables_are_those_of_an_undisturbed_run(seed, tmp_
     while n_kills < KILLS_AT_WORK + KILLS_AT_TABLES:
         shutil.rmtree(folder / "tables", ignore_errors=True)
         (folder / "report.html").unlink(missing_ok=True)
-        running, pattern = Running(study, folder), draw.choice(("tables/.*", "tables/*", ".report*"))
+        running, pattern = started(study, folder), draw.choice(("tables/.*", "tables/*", ".report*"))
         if running.goes_on_until(lambda pattern=pattern: any(folder.glob(pattern))):
             time.sleep(draw.uniform(0, 0.05))
             running.kill(draw.choice(("all", "command")), draw)
@@ -130,20 +152,20 @@ def given_study(folder: Path) -> Path:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("study_in", [trained_study, given_study])
-def test_after_kills_of_three_shards_the_tables_are_those_of_an_undisturbed_run(study_in, tmp_path):
+def test_after_kills_of_three_shards_the_tables_are_those_of_an_undisturbed_run(study_in, tmp_path, started):
     study, folder, undisturbed = study_in(tmp_path), tmp_path / "killed", tmp_path / "undisturbed"
     draw = random.Random(0)
     began = time.monotonic()
     assert headreuse("run", study, "--out", undisturbed, "--workers", "2")[0] == 0
     whole_run = time.monotonic() - began
     shards = ["1/3", "2/3", "3/3"]
-    running = {shard: Running(study, folder, "--shard", shard) for shard in shards}
+    running = {shard: started(study, folder, "--shard", shard) for shard in shards}
     for _ in range(KILLS_OF_SHARDS):
         time.sleep(draw.uniform(0, 0.4 * whole_run))
         shard = draw.choice(shards)
         if running[shard].goes_on_until(lambda: True):
             running[shard].kill(draw.choice(("all", "command", "worker")), draw)
-        running[shard] = Running(study, folder, "--shard", shard)
+        running[shard] = started(study, folder, "--shard", shard)
     for shard in shards:
         assert not running[shard].goes_on_until(lambda: False)
     status, _, err = headreuse("report", folder)

@@ -30,6 +30,8 @@ from headreuse.study.frozen import check_unique
 from headreuse.study.runs import Label, OnProgress, Run, Source, silent
 from headreuse.study.source_specs import SourceSpec, source_spec
 
+PATIENCE = 600.0
+"""Seconds to wait for another process that lists a series: it may read gigabytes of weights, or ask a slow Hub."""
 MEND = "delete it, and the series is listed again"
 Places = Annotated[tuple[str, ...], Field(max_length=1_000, strict=False)]
 
@@ -124,7 +126,7 @@ class Given(Source):
         if not file.exists():
             self._note(group)
             return
-        with alone_in(file.parent):
+        with alone_in(file.parent, PATIENCE):
             noted = read_sealed(file, SeriesNote, MEND)
             if noted.revisions != self._revisions:
                 now = chosen(noted, self._listed(chain(self._folders(), self._repositories())))
@@ -186,7 +188,7 @@ class Given(Source):
 
     def _read_or_list(self, file: Path) -> SeriesNote:
         if not file.exists():
-            with alone_in(file.parent):
+            with alone_in(file.parent, PATIENCE):
                 # Another process may have been first.
                 if not file.exists():
                     places = chain(self._folders(), self._repositories())
