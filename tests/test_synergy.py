@@ -13,6 +13,7 @@ from invented import report_inputs, small_study
 from headreuse import figures
 from headreuse.measurements.synergy import SynergyOf
 from headreuse.records import Checkpoint, Head, Synergy
+from headreuse.report.heads import ablation
 from headreuse.report.sections import sections_of
 from headreuse.report.synergy import synergy as exhibits
 from headreuse.store.units import Unit
@@ -78,6 +79,9 @@ def test_the_report_has_it_where_it_was_measured(found):
     assert "synergy" in [section.id for section in sections_of(study)]
     group = study.groups[0]
     rows = synergy_rows(found).assign(group=group.name, seed=0, step=5, task=group.main.task)
+    maps = next(iter(ablation(report_inputs(study, n_checkpoints=2))))
+    assert "By banzhaf an effect is the mean over ablations of the other heads" in maps.look
+    assert "By banzhaf" not in next(iter(ablation(report_inputs(n_checkpoints=2)))).look
     (shown,) = exhibits(report_inputs(study, n_checkpoints=2, synergy=rows))
     assert shown.figure is not None
     assert list(exhibits(report_inputs(study, n_checkpoints=2, synergy=pd.DataFrame()))) == []

@@ -18,6 +18,12 @@ TERMS = {
     "transfer fraction": "1 − gap / gap without any transfer: 1 is full transfer, 0 is none.",
     "effect": "Outcome of the untouched model minus the outcome with one head replaced: positive where the head helps.",
     "mean ablation": "A head's output is replaced by its mean over prompts before it enters the residual stream.",
+    "banzhaf": "Mean effect of ablating a head over ablations of each other head with probability ½, or the share that "
+    "the study sets: heads that stand in for each other, of which neither is missed alone, have their due.",
+    "shapley": "The same over all orders in which heads can be ablated one by one; all heads' effects add up to the "
+    "outcome of the untouched model minus that without any head.",
+    "synergy": "What ablating two heads costs beyond what each costs, mean over ablations of the others: positive where "
+    "one stands in for the other, negative where one works on what the other gives.",
     "completeness error": "Of attribution patching: how far the estimates of a layer's heads are from adding up to "
     "what patching all of them at once does, as a share of that; 0 is exact.",
     "baseline": "The untouched model's outcome on the prompts of the head scores.",

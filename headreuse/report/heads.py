@@ -11,6 +11,7 @@ from headreuse.report.inputs import ReportInputs
 from headreuse.report.tables import Table, table
 from headreuse.report.wording import listed
 from headreuse.study.config import Group
+from headreuse.study.subsets import OVER_SUBSETS
 
 NO_FLOOR = "log_prob"
 """The outcome by which heads are chosen: where nothing or everything is solved, accuracy hides what a head does."""
@@ -37,7 +38,7 @@ def ablation(inputs: ReportInputs) -> Iterator[Exhibit]:
             title(group),
             f"{question} Red: the outcome drops when the head is ablated; blue: it rises. Where all cells are pale, no "
             "single head is needed (try an earlier checkpoint). The colour range is the same for all tasks, seeds and "
-            f"checkpoints of an outcome.{_alignment(inputs, group)}{note}",
+            f"checkpoints of an outcome.{_over_subsets(inputs)}{_alignment(inputs, group)}{note}",
             figures.ablation_maps(
                 rows,
                 tasks=tasks(group),
@@ -50,6 +51,17 @@ def ablation(inputs: ReportInputs) -> Iterator[Exhibit]:
             is_wide=True,
             plot_share=share(inputs.study, group),
         )
+
+
+def _over_subsets(inputs: ReportInputs) -> str:
+    """What the maps show that ablate further heads with each."""
+    found = [method for method in inputs.study.measures.methods if method in OVER_SUBSETS]
+    if not found:
+        return ""
+    return (
+        f" By {listed(found)} an effect is the mean over ablations of the other heads, so heads that stand in for each "
+        "other are seen too; by ablation of one head alone they are pale."
+    )
 
 
 def _alignment(inputs: ReportInputs, group: Group) -> str:
