@@ -22,8 +22,8 @@ TERMS = {
     "the study sets: heads that stand in for each other, of which neither is missed alone, have their due.",
     "shapley": "The same over all orders in which heads can be ablated one by one; all heads' effects add up to the "
     "outcome of the untouched model minus that without any head.",
-    "synergy": "What ablating two heads costs beyond what each costs, mean over ablations of the others: positive where "
-    "one stands in for the other, negative where one works on what the other gives.",
+    "synergy": "What ablating two heads costs beyond what each costs, mean over ablations of the others: positive "
+    "where one stands in for the other, negative where one works on what the other gives.",
     "completeness error": "Of attribution patching: how far the estimates of a layer's heads are from adding up to "
     "what patching all of them at once does, as a share of that; 0 is exact.",
     "baseline": "The untouched model's outcome on the prompts of the head scores.",
