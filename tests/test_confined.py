@@ -98,3 +98,10 @@ def test_patterns_are_compared_over_the_heads_that_both_may_use():
     settings = ComparisonSettings(metrics=("attention_difference",))
     found = overlap_table([], patterns, group, settings=settings, generator=np.random.default_rng(0))
     assert found["value"].tolist() == [0.75], "one head of four"
+
+
+def test_exact_chance_of_sets_is_among_the_own_heads_too():
+    found = row(
+        scores("copy", [[1, 3, 0, 0]], (0, 1)), scores("reverse", [[0, 4, 3, 0]], (1, 2)), "top_k_jaccard", top_k=1
+    )
+    assert (found["value"], found["chance"]) == (1, 0.5), "of three heads that one of them may use it would be a third"

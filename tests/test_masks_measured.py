@@ -6,8 +6,11 @@ Covers what of `measurements/base.py` and `measurements/loaded.py` is for masks.
 import numpy as np
 import pytest
 import torch
+from invented import report_inputs
 
 from headreuse.evaluation import evaluate
+from headreuse.interventions.head_sets import set_ablation
+from headreuse.measurements.ablation_by_length import AblationsByLengthOf
 from headreuse.measurements.evaluation import Evaluations
 from headreuse.measurements.head_scores import HeadScoresOf
 from headreuse.measurements.loaded import Loaded
@@ -16,9 +19,12 @@ from headreuse.measurements.set_ablation import SetAblationsOf, other_sets
 from headreuse.models.anatomy import anatomy_of
 from headreuse.models.architectures import build_model
 from headreuse.models.checkpoints import note_whole
+from headreuse.models.masks import masked
 from headreuse.models.tokenizer import build_tokenizer
 from headreuse.prompts import Vocabulary
 from headreuse.records import Head
+from headreuse.report.asked import asked
+from headreuse.report.caveats import caveats
 from headreuse.store.folder import RunFolder
 from headreuse.study import parse_study
 from headreuse.tables.results import Results
@@ -33,11 +39,12 @@ STUDY = {
     "model": {"n_layers": 2, "n_heads": 4, "d_model": 16},
     "training": {"steps": 1},
     "measures": {
-        "methods": ["mean_ablation", "attribution_patching"],
+        "methods": ["mean_ablation", "direct_effect"],
         "n_examples": 8,
         "n_score_examples": 8,
         "beyond": 0,
         "baseline_floor": 0.0,
+        "ablation_by_length": True,
     },
     "groups": [
         {
@@ -122,6 +129,22 @@ def test_a_task_loses_exactly_nothing_without_the_other_tasks_heads(measured):
             assert (by_outcome["log_prob"] == 0).all() == (source != unit.task)
 
 
+def test_without_its_own_heads_a_task_has_none_and_without_all_others_everything(measured):
+    found = measured["g-disjoint"]
+    loaded = Loaded(found.folder.units, found.study, found.run.source, found.checkpoint)
+    unit = found.units_of(Evaluations)[0]
+    prompts, (own, others) = loaded.prompts(unit, 3), OWN.values()
+    sets = [{Head(layer, head) for layer in (0, 1) for head in heads} for heads in (own, others)]
+    with loaded.masked_for(unit):
+        losses = set_ablation(loaded.model, prompts, sets, replacement="zero")
+    with masked(loaded.model, ()):
+        without_any = evaluate(loaded.model, prompts).outcomes["log_prob"]
+    left = losses.baseline["log_prob"] - losses.effects["log_prob"]
+    np.testing.assert_allclose(left[0], without_any, atol=1e-4)
+    assert np.abs(losses.effects["log_prob"][0]).min() > 1e-3
+    assert (losses.effects["log_prob"][1] == 0).all()
+
+
 def test_other_sets_are_made_of_heads_that_the_task_may_use(measured):
     unit = measured["g-half"].units_of(SetAblationsOf)[0]
     found = other_sets(frozenset({Head(0, 1), Head(1, 2)}), (1, 2), unit, "reverse")
@@ -132,3 +155,21 @@ def test_other_sets_are_made_of_heads_that_the_task_may_use(measured):
 
 def test_patterns_know_the_heads_of_their_task(measured):
     assert [one.heads for one in measured["g-half"].results(MeanPatterns)] == [(0, 1), (1, 2)]
+
+
+def test_along_length_each_set_is_compared_with_sets_of_the_same_task(measured):
+    (found,) = measured["g-disjoint"].results(AblationsByLengthOf)
+    for entry in found.sets:
+        own = {head for head in entry.heads.split() if int(head[-1]) in OWN["copy"]}
+        assert bool(own) == (entry.ablated in ("main", "main_only"))
+        if entry.ablated == "auxiliary":
+            assert (entry.losses["log_prob"] == 0).all()
+            assert (entry.others["log_prob"] == 0).all()
+
+
+def test_the_report_says_which_heads_each_task_may_use():
+    inputs = report_inputs(parse_study(STUDY, "masks"), n_checkpoints=2)
+    assert "Of the heads of every layer copy may use 0 and 1; reverse may use 2 and 3." in asked(inputs)[2]
+    assert [
+        line for line in caveats(inputs) if line.startswith("In g-half and g-disjoint each task may use some heads")
+    ]

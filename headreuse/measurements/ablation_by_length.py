@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Float
 
-from headreuse.measurements.base import Measurement, Settings, measurement
+from headreuse.measurements.base import Measurement, Settings, heads_of, measurement
 from headreuse.measurements.head_scores import HeadScoresOf
 from headreuse.measurements.outcomes import outcome_columns
 from headreuse.measurements.own_settings import own_settings
@@ -148,7 +148,9 @@ def _named_sets(loaded: "Loaded", unit: Unit) -> dict[_Key, frozenset[Head]]:
 
 
 def _others(loaded: "Loaded", unit: Unit, key: _Key, heads: frozenset[Head]) -> list[frozenset[Head]]:
-    return other_sets(heads, loaded.n_heads, unit, " ".join(key)) if heads else []
+    ablated, auxiliary = key
+    among = heads_of(unit, auxiliary if ablated == AUXILIARY else unit.task) or loaded.n_heads
+    return other_sets(heads, among, unit, " ".join(key)) if heads else []
 
 
 def _rows(

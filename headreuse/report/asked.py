@@ -49,7 +49,16 @@ def _trained(inputs: ReportInputs, group: Group) -> str:
     start = (
         "" if group.source is None else f", fine-tuned from each checkpoint of a pretraining, {_steps(inputs, group)}"
     )
-    return f"Group {group.name} ({group.kind}): {main} with {auxiliary}{start}."
+    return f"Group {group.name} ({group.kind}): {main} with {auxiliary}{start}.{_heads(group)}"
+
+
+def _heads(group: Group) -> str:
+    """Which heads each task may use, where its group confines them."""
+    tasks: dict[tuple[int, ...], list[str]] = {}
+    for task, heads in zip(group.task_names, group.heads, strict=False):
+        tasks.setdefault(heads, []).append(task)
+    parts = [f"{listed(names)} may use {listed([str(head) for head in heads])}" for heads, names in tasks.items()]
+    return f" Of the heads of every layer {'; '.join(parts)}." if parts else ""
 
 
 def _given(inputs: ReportInputs, group: Group) -> str:

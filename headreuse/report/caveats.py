@@ -28,7 +28,13 @@ def coupling(study: Study) -> str:
 def caveats(inputs: ReportInputs) -> list[str]:
     """About seeds, checkpoints, causes, unusable checkpoints and failures."""
     if inputs.study.question.transfer is None:
-        return [*_without_transfer(inputs), *_unusable(inputs), *_incomplete(inputs), *_problems(len(inputs.problems))]
+        return [
+            *_without_transfer(inputs),
+            *_masks(inputs),
+            *_unusable(inputs),
+            *_incomplete(inputs),
+            *_problems(len(inputs.problems)),
+        ]
     return [_runs(inputs), *general_caveats(inputs)]
 
 
@@ -43,9 +49,21 @@ def general_caveats(inputs: ReportInputs) -> list[str]:
         "relation at the same step is no evidence by itself; it has to hold at the same progress and given both tasks' "
         "accuracies, too.",
         CORRELATIONAL,
+        *_masks(inputs),
         *_unusable(inputs),
         *_incomplete(inputs),
         *_problems(len(inputs.problems)),
+    ]
+
+
+def _masks(inputs: ReportInputs) -> list[str]:
+    """What overlap is where the heads of each task were set."""
+    confined = [group.name for group in inputs.study.groups if group.heads and group.auxiliary]
+    if not confined:
+        return []
+    return [
+        f"In {listed(confined)} each task may use some heads of a layer alone, so which heads tasks can share is set "
+        "by construction. Overlap and chance are over these heads; arms are compared by transfer, not by overlap."
     ]
 
 

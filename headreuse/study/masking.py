@@ -57,8 +57,8 @@ def halves(n_heads: int, overlap: float) -> tuple[list[int], list[int]]:
     n_shared = round(overlap * n)
     if abs(n_shared / n - overlap) > TOLERANCE:
         raise ValueError(
-            f"{shown(overlap)} of {n} head{'s' if n > 1 else ''} is no whole number; "
-            f"nearest: {shown(round(n_shared / n, 2))}"
+            f"{overlap:g} of main's {n} head{'s' if n > 1 else ''} is no whole number of heads; "
+            f"nearest: overlap = {n_shared / n:.2g}"
         )
     return list(range(n)), list(range(n - n_shared, 2 * n - n_shared))
 
