@@ -2,16 +2,18 @@
 
 __version__ = "0.2.0"
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from headreuse.interventions.transplant import transplant as transplant
     from headreuse.sources.series.opening import open_series as open_series
+
+_PUBLIC = {"open_series": "headreuse.sources.series.opening", "transplant": "headreuse.interventions.transplant"}
 
 
 def __getattr__(name: str) -> Any:
-    """`open_series`, loaded when it is asked for: importing the package alone stays quick."""
-    if name == "open_series":
-        from headreuse.sources.series.opening import open_series
-
-        return open_series
+    """A public function, loaded when it is asked for: importing the package alone stays quick."""
+    if name in _PUBLIC:
+        return getattr(import_module(_PUBLIC[name]), name)
     raise AttributeError(f"module 'headreuse' has no attribute {name!r}")

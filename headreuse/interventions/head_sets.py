@@ -94,7 +94,7 @@ def set_ablation(
     """
     subject = prepare(model, prompts, memory_budget=memory_budget, dtype=dtype)
     frozen = tuple(frozenset(heads) for heads in sets)
-    _require_heads(subject, frozen)
+    require_heads(subject, frozen)
     ablated = ablate(subject, frozen, replacement_for(subject, replacement, position, seed=seed))
     length = int(prompts.lengths.max())
     return SetScores(prompts.task, length, replacement, position, frozen, ablated.baseline, ablated.effects)
@@ -139,7 +139,8 @@ def _all_sets(per_layer: Mapping[int, int], candidates: Sequence[int]) -> Iterat
     return (frozenset(chain(*parts)) for parts in product(*within))
 
 
-def _require_heads(subject: Subject, sets: Sequence[HeadSet]) -> None:
+def require_heads(subject: Subject, sets: Sequence[HeadSet]) -> None:
+    """Refuse heads that the model has not."""
     n_layers, n_heads = subject.anatomy.n_layers, subject.anatomy.n_heads
     for head in sorted(frozenset().union(*sets)):
         if not (0 <= head.layer < n_layers and 0 <= head.head_index < n_heads):
