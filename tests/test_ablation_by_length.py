@@ -11,27 +11,19 @@ import pytest
 import torch
 from decoders import slow_outcomes
 from invented import report_inputs
+from random_runs import measured_folder
 
 from headreuse.errors import HeadreuseError
 from headreuse.figures import PairOfTasks
 from headreuse.figures import ablation_by_length as ablation_by_length_figure
 from headreuse.measurements.ablation_by_length import AblationsByLengthOf
 from headreuse.measurements.loaded import Loaded
-from headreuse.models.architectures import build_model
-from headreuse.models.checkpoints import note_whole
-from headreuse.models.tokenizer import build_tokenizer
-from headreuse.prompts import Vocabulary
 from headreuse.report.ablation_by_length import ablation_by_length as report
 from headreuse.report.ablation_by_length import over_ranges
-from headreuse.store.folder import RunFolder
 from headreuse.study import parse_study
 from headreuse.tables.ablation_by_length import COLUMNS, ablation_by_length
 from headreuse.tables.head_scores import head_scores
 from headreuse.tables.results import Results
-from headreuse.work.engines import run_here
-from headreuse.work.progress import progress
-from headreuse.work.schedule import work
-from headreuse.work.shards import Shard
 
 N_LAYERS, N_HEADS, TOP = 2, 3, 2
 STUDY = {
@@ -53,21 +45,8 @@ STUDY = {
 
 @pytest.fixture(scope="module")
 def last(tmp_path_factory):
-    """Of random weights so large that every head matters, with a seed at which the tasks share one of two heads."""
-    study = parse_study(STUDY, "by_length")
-    folder = RunFolder.create(tmp_path_factory.mktemp("by_length") / "run", study, "test")
-    vocabulary = Vocabulary.of([study.task(name) for name in ("copy", "reverse")])
-    for step in (1, 2):
-        path = folder.series_folder("g", 0) / f"checkpoint-{step}"
-        model = build_model(study.model, vocab_size=len(vocabulary), max_positions=32, seed=step)
-        generator = torch.Generator().manual_seed(1)
-        with torch.no_grad():
-            for parameter in model.parameters():
-                parameter.copy_(0.7 * torch.randn(parameter.shape, generator=generator))
-        model.save_pretrained(path)
-        build_tokenizer(vocabulary).save_pretrained(path)
-        note_whole(path, "g", 0, step)
-    assert work(folder, progress(folder), run_here, shard=Shard(1, 1), train=False, measure=True) == []
+    """Of random weights with a seed at which the tasks share one of two heads."""
+    folder = measured_folder(tmp_path_factory.mktemp("by_length") / "run", STUDY)
     return list(Results(folder).checkpoints())[-1]
 
 

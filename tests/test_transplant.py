@@ -1,6 +1,6 @@
 """What a donor's heads do in its twin: against plain hooks, models assembled by hand, and worked arithmetic.
 
-Covers `interventions/transplant.py` and `models/head_weights.py`.
+Covers `interventions/transplant.py`, `models/head_weights.py` and the script `analyses/transplant.py`.
 """
 
 import copy
@@ -9,8 +9,10 @@ import numpy as np
 import pytest
 import torch
 from decoders import N_HEADS, N_LAYERS, answered_prompts, random_model, slow_outcomes
+from random_runs import measured_folder
 
 import headreuse
+from analyses import transplant as script
 from headreuse.errors import HeadreuseError
 from headreuse.interventions.transplant import Transplants, TwinWarning, transplant
 from headreuse.overlap import compare
@@ -137,7 +139,7 @@ def test_what_cannot_be_transplanted_is_refused_in_one_line(receiver, prompts, g
     with pytest.raises(HeadreuseError, match=r"there is no head 7\.0: the model has 3 layers of 4 heads"):
         transplant(receiver, receiver, prompts, [[Head(7, 0)]], are_twins=True)
     with pytest.raises(
-        HeadreuseError, match="unknown part of a head 'weigths' .did you mean 'weights'.*choose z, weights"
+        HeadreuseError, match=r"unknown part of a head 'weigths' .did you mean 'weights'.*choose z, weights"
     ):
         transplant(receiver, receiver, prompts, what="weigths", are_twins=True)
     with pytest.raises(HeadreuseError, match="donor_prompts have another size"):
@@ -171,3 +173,33 @@ def test_models_of_unknown_origin_are_warned_of(receiver, donor, prompts):
     assert headreuse.transplant is transplant
     with pytest.warns(TwinWarning, match="started from the same weights"):
         transplant(donor, receiver, prompts, [ALL])
+
+
+@pytest.mark.slow
+def test_the_script_moves_heads_between_two_groups_of_a_run_folder_both_ways(tmp_path):
+    pair = {"main": {"task": "copy", "max_length": 1}, "auxiliary": [{"task": "reverse", "max_length": 2}]}
+    alone = {"name": "alone", "twins": "one", "main": pair["main"], "transfer_to": 2}
+    study = {
+        "name": "pairs",
+        "alphabet_size": 2,
+        "model": {"n_layers": 2, "n_heads": 3, "d_model": 12},
+        "training": {"steps": 1, "checkpoints": {"at": [1]}},
+        "measures": {"n_examples": 4, "n_score_examples": 8, "beyond": 0, "top_k": 2, "functional_sets": 2},
+        "groups": [{"name": name, "twins": "one"} | pair for name in ("joint", "other")] + [alone],
+    }
+    folder = measured_folder(tmp_path / "run", study)
+    table = script.run(folder, "joint", "other")
+    assert set(table["donor"]) == {"joint", "other"} == set(table["receiver"])
+    assert table["are_twins"].all()
+    assert set(table["length"]) == {1, 2}
+    models = {name: script.last_models(folder, folder.study.group(name))[0] for name in ("joint", "other")}
+    row = table.query("donor == 'other' and moved == 'main' and what == 'weights' and outcome == 'log_prob'").iloc[-1]
+    prompts = models["joint"].prompts(folder.study, int(row["length"]))
+    heads = [Head(*map(int, head.split("."))) for head in row["heads"].split()]
+    ours = (models[name].decoder for name in ("other", "joint"))
+    found = transplant(*ours, prompts, [heads], what="weights", are_twins=True)
+    assert row["gain"] == pytest.approx(found.gain("log_prob")[0])
+    assert row["closed"] == pytest.approx(found.closed("log_prob")[0])
+    assert not script.run(folder, "joint", "alone")["are_twins"].any()  # its vocabulary is smaller
+    with pytest.raises(LookupError, match="unknown group 'jiont'"):
+        script.run(folder, "jiont", "other")
