@@ -3,16 +3,21 @@
 Covers `study/masking.py` and `models/masks.py`.
 """
 
+import numpy as np
 import pytest
 import torch
 
 from headreuse.errors import HeadreuseError
+from headreuse.interventions.ablate import ablate
+from headreuse.interventions.replacements import replacement_for
+from headreuse.interventions.subject import prepare
 from headreuse.models.anatomy import anatomy_of
 from headreuse.models.architectures import build_model
 from headreuse.models.checkpoints import load_bridge
 from headreuse.models.masks import TrainingMask, masked
 from headreuse.models.tokenizer import build_tokenizer
-from headreuse.prompts import Vocabulary
+from headreuse.prompts import Vocabulary, make_prompts
+from headreuse.records import Head
 from headreuse.study import ModelSpec, StudyError, parse_study
 from headreuse.tasks import TASKS
 
@@ -176,3 +181,23 @@ def test_a_transformer_lens_bridge_is_masked_with_its_model(position, tmp_path):
         torch.testing.assert_close(bridge(tokens), expected, rtol=0, atol=1e-6)
     assert torch.equal(bridge(tokens), untouched)
     assert not torch.allclose(untouched, expected, atol=1e-3)
+
+
+def test_heads_that_write_nothing_are_left_out_of_what_is_ablated():
+    model, asked = model_of(), []
+    prompts = make_prompts(
+        TASKS["copy"](alphabet_size=3),
+        np.full(4, 3),
+        np.random.default_rng(0),
+        Vocabulary.of([TASKS["copy"](alphabet_size=3)]),
+    )
+
+    def way(_subject, _run, sets, _z):
+        asked.extend(sets)
+        return iter(())
+
+    sets = [frozenset({Head(0, 1), Head(1, 0)}), frozenset({Head(0, 3)})]
+    with masked(model, (1, 2)):
+        subject = prepare(model, prompts)
+        ablate(subject, sets, replacement_for(subject, "zero", "each"), way)
+    assert asked == [{Head(0, 1)}, set()]
