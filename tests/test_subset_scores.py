@@ -143,6 +143,16 @@ def test_drawn_subsets_give_the_values_within_their_standard_errors(name, settin
     np.testing.assert_allclose(again.effects["exact_match"].shape, (N_LAYERS, N_HEADS, 2))
 
 
+def test_values_of_a_small_game_are_those_of_shapiq():
+    """shapiq 1.4.1's `ExactComputer` gave these; its players are present where heads are not ablated."""
+    outcome = np.array([9, 7, 8, 3, 6, 5, 2, 1, 8, 4, 7, 0, 3, 3, 1, 0], dtype=float)
+    np.testing.assert_allclose(shapley_weights(4) @ outcome, [19 / 12, 31 / 12, 31 / 12, 27 / 12])
+    np.testing.assert_allclose(banzhaf_weights(4, 0.5) @ outcome, [1.875, 3.125, 2.875, 2.625])
+    found, _ = of_all_pairs(all_subsets(4), -np.stack([outcome, outcome], axis=1), 0.5)
+    # Its interaction index is of presence: what two heads add beyond each, so backups are negative there.
+    np.testing.assert_allclose(-found[np.triu_indices(4, 1)], [0.25, 0.75, -0.75, -0.75, 3.75, -1.75], atol=1e-12)
+
+
 def made_up_game(generator, n=8):
     """Outcomes of all subsets: single heads, pairs that work together, and something of every subset's own."""
     ablated = all_subsets(n).astype(float)
