@@ -59,10 +59,11 @@ def test_a_score_with_settings_of_its_own_has_them_in_its_key_and_no_other_score
 
 def test_true_effects_of_whole_layers_survive_the_table_and_say_how_far_estimates_add_up():
     effects, whole = (np.random.default_rng(0).normal(size=shape).astype(np.float32) for shape in ((2, 3, 5), (2, 5)))
-    scores = HeadScores(
-        "copy", 4, "m", {"log_prob": np.zeros(5)}, {"log_prob": effects}, whole_layers={"log_prob": whole}
-    )
+    baseline = {"exact_match": np.ones(5), "log_prob": np.zeros(5)}
+    scores = HeadScores("copy", 4, "m", baseline, {"log_prob": effects}, whole_layers={"log_prob": whole})
     frame, back = written_and_read("head_scores", scores, length=4, method="m")
+    assert (list(back.effects), list(back.whole_layers)) == (["log_prob"], ["log_prob"])
+    assert back.baseline["exact_match"].tolist() == [1] * 5  # overlap asks for it, whatever the effects are of
     np.testing.assert_array_equal(back.whole_layers["log_prob"], whole)
     np.testing.assert_array_equal(back.effects["log_prob"], effects)
     assert frame.set_index(["layer", "head", "example"]).loc[(1, -1, 3), "log_prob"] == whole[1, 3]

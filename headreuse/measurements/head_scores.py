@@ -64,7 +64,7 @@ class HeadScoresOf(Measurement[HeadScores]):
         """One row per head and example with the effects, layer by layer; first the baseline's, at layer and head -1.
 
         Of estimates, the true effects of whole layers come last, at head -1; of values over drawn subsets, their
-        standard errors, at example -1.
+        standard errors, at example -1. An outcome that has a baseline alone has no effects: NaN.
         """
         n_layers, n_heads, n_examples = next(iter(result.effects.values())).shape
         layers = repeat(np.arange(n_layers), "layer -> (layer head example)", head=n_heads, example=n_examples)
@@ -77,6 +77,9 @@ class HeadScoresOf(Measurement[HeadScores]):
         }
         for outcome, effects in result.effects.items():
             columns[outcome] = np.concatenate([result.baseline[outcome], effects.ravel()]).astype(np.float32)
+        for outcome in [name for name in result.baseline if name not in result.effects]:
+            nothing = np.full(layers.shape, np.nan)
+            columns[outcome] = np.concatenate([result.baseline[outcome], nothing]).astype(np.float32)
         frames = [pd.DataFrame(columns)]
         if result.whole_layers is not None:
             frames.append(_of_whole_layers(result.whole_layers))
@@ -93,8 +96,10 @@ class HeadScoresOf(Measurement[HeadScores]):
         shape = (layer.max() + 1, head.max() + 1, example.max() + 1)
         outcomes = outcome_columns(frame)
         baseline = {name: values[: shape[2]] for name, values in outcomes.items()}
-        effects = {name: values[shape[2] :].reshape(shape) for name, values in outcomes.items()}
-        whole_layers = {name: values.reshape(shape[0], -1) for name, values in outcome_columns(whole).items()}
+        of_heads = {name: values[shape[2] :] for name, values in outcomes.items()}
+        effects = {name: values.reshape(shape) for name, values in of_heads.items() if not np.isnan(values).all()}
+        true = outcome_columns(whole)
+        whole_layers = {name: true[name].reshape(shape[0], -1) for name in effects}
         place = unit.task, unit.settings["length"], unit.settings["method"]
         errors = {name: values.reshape(-1, shape[1]) for name, values in outcome_columns(drawn).items()}
         return HeadScores(
