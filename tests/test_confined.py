@@ -105,3 +105,10 @@ def test_exact_chance_of_sets_is_among_the_own_heads_too():
         scores("copy", [[1, 3, 0, 0]], (0, 1)), scores("reverse", [[0, 4, 3, 0]], (1, 2)), "top_k_jaccard", top_k=1
     )
     assert (found["value"], found["chance"]) == (1, 0.5), "of three heads that one of them may use it would be a third"
+
+
+def test_a_top_set_holds_heads_of_its_task_alone_even_if_they_harm():
+    a, b = scores("copy", [[3, -1, 0, 0]], (0, 1)), scores("reverse", [[0, 2, 1, 0]], (1, 2))
+    assert row(a, b, "top_k_jaccard", top_k=2)["value"] == pytest.approx(1 / 3), "0 1 and 1 2"
+    assert row(a, b, "top_k_jaccard", top_k=8)["value"] == pytest.approx(1 / 3)
+    assert row(a, b, "absolute_top_k_jaccard", top_k=2)["value"] == pytest.approx(1 / 3)

@@ -16,7 +16,7 @@ from headreuse.overlap.chance import (
     shuffles_within_layers,
 )
 from headreuse.overlap.intervals import interval
-from headreuse.overlap.registry import OVERLAP_METRICS, MapMetric, PatternMetric, Prepared
+from headreuse.overlap.registry import OVERLAP_METRICS, MapMetric, Maps, PatternMetric, Prepared
 from headreuse.overlap.resampling import N_GROUPS, N_SPLITS, ResampledMaps, Weights, draw_weights
 from headreuse.records import HeadScores
 from headreuse.study.specs import HEADLINE_METRICS, MeasureSpec
@@ -139,20 +139,32 @@ def draw_all_weights(
     }
 
 
-def prepare(metric: MapMetric, maps: ResampledMaps, draws: Draws, *, k: int) -> PreparedMap:
-    """Bring a map, its resamples and its rearrangements to the form that `metric` compares."""
-    point = metric.prepare(maps.point.reshape(-1), k)
+def prepare(
+    metric: MapMetric, maps: ResampledMaps, draws: Draws, *, k: int, heads: Sequence[int] | None = None
+) -> PreparedMap:
+    """Bring a map, its resamples and its rearrangements to the form that `metric` compares.
+
+    `heads` are those of each layer that can be in a set of heads; None for all.
+    """
+    usable = None if heads is None else np.tile(np.isin(np.arange(maps.point.shape[1]), heads), len(maps.point))
+
+    def prepared(values: Maps) -> Prepared:
+        found = metric.prepare(values, k)
+        if usable is None or found.dtype != np.bool_:
+            return found
+        # A head that is no candidate comes after all others, also after those that harm.
+        return metric.prepare(values if metric.absolute else np.where(usable, values, -np.inf), k) & usable
+
+    point = prepared(maps.point.reshape(-1))
 
     def rearranged(shuffles: Shuffles) -> Prepared:
-        if metric.over_heads:
-            return point[shuffles.orders]
-        return metric.prepare(maps.point.reshape(-1)[shuffles.orders], k)
+        return point[shuffles.orders] if metric.over_heads else prepared(maps.point.reshape(-1)[shuffles.orders])
 
-    halves = metric.compare(metric.prepare(maps.first_half, k), metric.prepare(maps.second_half, k))
+    halves = metric.compare(prepared(maps.first_half), prepared(maps.second_half))
     return PreparedMap(
         len(maps.point),
         point,
-        metric.prepare(maps.without, k),
+        prepared(maps.without),
         rearranged(draws.within_layers),
         rearranged(draws.over_layers),
         float(halves.mean()) if not np.isnan(halves).any() else np.nan,

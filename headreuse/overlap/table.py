@@ -115,7 +115,10 @@ def _map_rows(
     maps = [resample(entry.effects[outcome], draws.weights[entry.effects[outcome].shape[-1]]) for entry in scores]
     reasons = [why_unusable(entry, outcome, baseline_floor=settings.baseline_floor) for entry in scores]
     for metric, places in pairs:
-        prepared = [prepare(metric, entry, draws, k=settings.top_k) for entry in maps]
+        prepared = [
+            prepare(metric, of_task, draws, k=settings.top_k, heads=entry.heads)
+            for of_task, entry in zip(maps, scores, strict=True)
+        ]
         for i, j in places:
             found = overlap(metric, prepared[i], prepared[j], draws)
             undefined = f"{metric.name} is undefined for these maps" if np.isnan(found.value) else ""
