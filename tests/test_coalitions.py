@@ -24,7 +24,7 @@ def outcomes_of(ablated):
     return np.stack([ablated.outcomes[name] for name in OUTCOMES])
 
 
-@pytest.mark.parametrize("name", ["llama_gqa", "gpt2", "gemma2", "gpt_neox", "phi"])
+@pytest.mark.parametrize("name", ["llama_gqa", "gemma2", "phi"])
 def test_the_tree_gives_what_each_set_gives_by_itself(name, generator):
     model = random_model(name)
     subject = prepare(model, answered_prompts(model, generator, n_prompts=5))
@@ -50,8 +50,8 @@ def test_the_tree_gives_what_each_set_gives_on_every_architecture(name, generato
 @pytest.mark.parametrize("budget", [1, 100_000])
 def test_the_memory_budget_cuts_prompts_and_nodes_and_changes_no_number(budget, generator):
     model = random_model("llama_gqa")
-    prompts = answered_prompts(model, generator, n_prompts=3)
-    sets = drawn_sets(8, generator)
+    prompts = answered_prompts(model, generator, n_prompts=2)
+    sets = drawn_sets(4, generator)
     found = []
     for subject in (prepare(model, prompts), prepare(model, prompts, memory_budget=budget)):
         found.append(outcomes_of(ablate_coalitions(subject, sets, replacement_for(subject, "resample", "each"))))
