@@ -58,6 +58,8 @@ KEYS = (
     "arms",
     "lengths",
     "positions",
+    "heads",
+    "overlap",
     "model",
     "training",
     "measures",
@@ -215,6 +217,9 @@ def random_study(random_: random.Random) -> str:
             | some(
                 arms=lambda: random_.sample(["joint", "each", "alone"], number(1, 4)),
                 positions=lambda: pick((["rope"], ["rope", "nope"], ["nope"], ["nope", "nope"])),
+                heads=lambda: pick(
+                    ("all", "half", ["shared", "disjoint"], {"main": [0], **{task: [1] for task in others}})
+                ),
                 lengths=lambda: pick(([[size(), size()]], {"main": [size()] * number(1, 3), "auxiliary": [4, 8, 16]})),
                 transfer_to=lambda: 8 * size(),
                 evaluate_to=lambda: 30 * size(),
