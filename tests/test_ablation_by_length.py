@@ -148,8 +148,14 @@ def test_the_report_says_what_is_lost_beyond_mains_length_and_counts_seeds():
     inputs = report_inputs(n_checkpoints=2, ablation_by_length=invented_rows())
     (exhibit,) = report(inputs)
     said = exhibit.look.replace("\N{NO-BREAK SPACE}", " ")
-    assert "Beyond length 8, copy is right on 80 % of the prompts and loses 60 % of all prompts, against 10 %" in said
-    assert "(median of 3 seeds: too few for an interval). Without the heads of its own alone it loses 0 %" in said
+    assert (
+        "Beyond length 8, copy is right on 80 % of the prompts. Without the heads that it shares with reverse it "
+        in said
+    )
+    assert (
+        "loses 60 % of all prompts, without as many others of the same layers 10 % (median of 3 seeds: too few" in said
+    )
+    assert "for an interval). Without the heads of its own alone it loses 0 % of all prompts" in said
     summary = over_ranges(invented_rows(), {"copy_control": 8}).set_index(["ablated", "lengths", "measure"])
     assert summary.loc[("shared", "beyond", "excess"), ["median", "low", "high"]].tolist() == pytest.approx(
         [0.5, 0.4, 0.6]

@@ -94,19 +94,18 @@ def _sentence(summary: pd.DataFrame, group: Group, auxiliary: str) -> str:
     if "shared" not in of_kind:
         return f"In no seed does {main} share a top head with {auxiliary}."
     shared = of_kind["shared"]
-    alone = (
-        f" Without the heads of its own alone it loses {_of(of_kind['main_only'])}." if "main_only" in of_kind else ""
-    )
+    own = of_kind.get("main_only")
+    alone = f" Without the heads of its own alone it loses {_of(own)}." if own else ""
     return (
-        f"{where} is right on {percent(shared['untouched']['median'])} of the prompts and loses {_of(shared)} without "
-        f"the heads that it shares with {auxiliary} ({_certainty(shared)}).{alone}"
+        f"{where} is right on {percent(shared['untouched']['median'])} of the prompts. Without the heads that it "
+        f"shares with {auxiliary} it loses {_of(shared)} ({_certainty(shared)}).{alone}"
     )
 
 
 def _of(rows: Mapping[str, Mapping[Any, Any]]) -> str:
     """The loss beside that of other sets, where there are any."""
     loss, random = rows["loss"]["median"], rows["random"]["median"]
-    beside = "" if np.isnan(random) else f", against {percent(random)} without other heads of the same layers"
+    beside = "" if np.isnan(random) else f", without as many others of the same layers {percent(random)}"
     return f"{percent(loss)} of all prompts{beside}"
 
 
