@@ -31,7 +31,14 @@ def answer(inputs: ReportInputs) -> list[str]:
     if inputs.study.question.transfer is None:
         return likeness(inputs) or ["This study cannot say: no two tasks have been measured at any checkpoint."]
     verdict = told(primary_finding(inputs), inputs)
-    return [*cause(inputs), *verdict, *_transfer_sentences(inputs), *likeness(inputs), *evidence_of_cause(inputs), *evidence(inputs)]
+    return [
+        *cause(inputs),
+        *verdict,
+        *_transfer_sentences(inputs),
+        *likeness(inputs),
+        *evidence_of_cause(inputs),
+        *evidence(inputs),
+    ]
 
 
 def _transfer_sentences(inputs: ReportInputs) -> Iterator[str]:

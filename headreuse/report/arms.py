@@ -36,7 +36,7 @@ def arms(inputs: ReportInputs) -> Iterator[Exhibit]:
     if not len(values):
         return
     yield Exhibit(
-        "arms",
+        "arms-compared",
         "The same task, trained in other ways",
         "Is main right beyond its own lengths more often where the tasks have heads in common? Each grey line is one "
         "seed, which starts from the same weights in the arms that it joins; points without a line are other models.",

@@ -22,7 +22,8 @@ class Primary(Frozen):
     overlap: str | None = None
     """One of the study's overlap metrics; `cosine` where it is among them, else the first, where nothing is said."""
     method: str | None = None
-    """One of the study's scores; `banzhaf` where it is among them, else the first, where nothing is said. None for a metric of patterns, which takes none."""
+    """One of the study's scores; `banzhaf` where it is among them, else the first, where nothing is said. None for a
+    metric of patterns, which takes none."""
     outcome: str | None = None
     """What a head's effect is on; `log_prob` where nothing is said. None for a metric of patterns."""
     transfer: str | None = None
