@@ -148,10 +148,10 @@ def test_the_report_says_what_is_lost_beyond_mains_length_and_counts_seeds():
     inputs = report_inputs(n_checkpoints=2, ablation_by_length=invented_rows())
     (exhibit,) = report(inputs)
     said = exhibit.look.replace("\N{NO-BREAK SPACE}", " ")
-    assert (
-        "Beyond length 8, copy is right on 80 % of the prompts. Without the heads that it shares with reverse it "
-        in said
+    start = (
+        "copy_control: beyond length 8, main is right on 80 % of the prompts. Without the heads that it shares with "
     )
+    assert said.startswith(start + "reverse it ")
     assert (
         "loses 60 % of all prompts, without as many others of the same layers 10 % (median of 3 seeds: too few" in said
     )
@@ -182,3 +182,11 @@ def test_nothing_of_it_is_measured_unasked_and_a_way_to_rank_heads_is_needed():
     assert list(AblationsByLengthOf().wanted(asked, asked.groups[0], is_last=False)) == []
     with pytest.raises(HeadreuseError, match="ablation_by_length takes the top heads by banzhaf or mean_ablation"):
         parse_study(STUDY | {"measures": STUDY["measures"] | {"methods": ["zero_ablation"]}}, "wrong")
+
+
+def test_groups_in_which_nothing_can_be_lost_are_told_together():
+    rows = invented_rows().assign(baseline=0.01, without=0.0)
+    (exhibit,) = report(report_inputs(n_checkpoints=2, ablation_by_length=rows))
+    said = exhibit.look.replace("\N{NO-BREAK SPACE}", " ")
+    assert said.startswith("In copy_control main is right on less than 5 % of the prompts beyond its own lengths")
+    assert "shares" not in said

@@ -46,10 +46,10 @@ def ablation_by_length(rows: pd.DataFrame, pairs: Sequence[PairOfTasks]) -> go.F
     outcomes = sorted(rows["outcome"].unique(), key=lambda name: name != "exact_match")
     legend = [legend_entry(NAMES[name], mode="lines", line={"color": COLOURS[name], "width": 2.6}) for name in NAMES]
     legend.append(legend_entry(OTHERS, mode="markers", marker=_swatch()))
-    place = Arrangement(columns=min(3, len(pairs)), height=260, column_gap=0.06)
+    place = Arrangement(columns=min(3, len(pairs)), height=260, row_gap=104, column_gap=0.06, margin=(58, 12, 46, 48))
     titles = [subtitled(escaped(f"{pair.group}: {pair.auxiliary}"), pair.note) for pair in pairs]
     names = [str(trace.name) for trace in legend]
-    narrow = Arrangement(columns=1, height=220)
+    narrow = Arrangement(columns=1, height=220, row_gap=104, margin=(58, 12, 46, 48))
     layout = panel_layout(len(pairs), place, narrow, legend=names, annotations=panel_titles(titles))
     figure = go.Figure(legend, layout)
     for index, pair in enumerate(pairs):
@@ -61,7 +61,11 @@ def ablation_by_length(rows: pd.DataFrame, pairs: Sequence[PairOfTasks]) -> go.F
     for outcome in outcomes:
         chosen = rows[rows["outcome"] == outcome]
         changes: list[dict[str, Any]] = [{"type": "scatter"} for _ in legend]
-        views[outcome,] = View(changes + [change for pair in pairs for change in _changes(chosen, pair)])
+        # Fractions from 0 to 1, so that panels can be compared at a glance.
+        is_fraction = outcome in ("exact_match", "token_accuracy")
+        axis = {"range": [-0.03, 1.03], "autorange": False} if is_fraction else {"autorange": True}
+        axes = {panel_axes(index)["yaxis"].replace("y", "yaxis"): axis for index in range(len(pairs))}
+        views[outcome,] = View(changes + [change for pair in pairs for change in _changes(chosen, pair)], axes)
     return add_views(figure, [choice("outcome", outcomes)], views)
 
 

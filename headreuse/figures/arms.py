@@ -37,7 +37,11 @@ def arms_by_seed(values: pd.DataFrame, *, axis_title: str = "accuracy") -> go.Fi
     )
     figure = go.Figure(legend, layout)
     for panel, family in enumerate(families):
-        figure.add_traces(_panel(values[values["family"] == family], panel))
+        rows = values[values["family"] == family]
+        figure.add_traces(_panel(rows, panel))
+        # Said outright, since the axis would take its kind from the legend's entries, which have no points.
+        places = {"type": "category", "categoryarray": [escaped(arm) for arm in dict.fromkeys(rows["arm"])]}
+        figure.update_layout({panel_axes(panel)["xaxis"].replace("x", "xaxis"): places})
     figure.update_yaxes(range=[-0.04, 1.04], dtick=0.25)
     figure.update_layout(yaxis={"title": {"text": axis_title}})
     return figure

@@ -11,12 +11,14 @@ from headreuse.correlation.wording import counted
 from headreuse.report.exhibits import Exhibit
 from headreuse.report.inputs import ReportInputs
 from headreuse.report.tables import table
-from headreuse.report.wording import percent
+from headreuse.report.wording import listed, percent
 from headreuse.study.config import Group
 from headreuse.tables.seeds import over_seeds
 
 OUTCOME = "exact_match"
 OWN, BEYOND = "own lengths", "beyond"
+WORTH_LOSING = 0.05
+"""Where main is right on less than this share of the prompts, nothing that is ablated can cost much."""
 SHOWN = [
     *("group", "auxiliary", "seed", "length", "ablated", "heads", "outcome", "baseline", "without", "loss"),
     *("ci_low", "ci_high", "n_sets", "random", "random_low", "random_high", "random_share"),
@@ -78,28 +80,38 @@ def over_ranges(rows: pd.DataFrame, trained_to: Mapping[str, int]) -> pd.DataFra
 
 
 def answer(summary: pd.DataFrame, groups: list[Group]) -> Iterator[str]:
-    """A sentence for each group and auxiliary."""
+    """What each group says; those in which there is nothing to lose, in one sentence."""
+    idle = []
     for group in groups:
-        for entry in group.auxiliary:
-            yield _sentence(summary, group, entry.task)
+        beyond = summary[(summary["group"] == group.name) & (summary["lengths"] == BEYOND)]
+        right = beyond.loc[beyond["measure"] == "untouched", "median"].max()
+        if right < WORTH_LOSING:
+            idle.append(group.name)
+        else:
+            where = f"{group.name}: beyond length {group.main.max_length}"
+            yield f"{where}, main is right on {percent(right)} of the prompts."
+            yield from _sentences(beyond, group)
+    if idle:
+        yield (
+            f"In {listed(idle)} main is right on less than {percent(WORTH_LOSING)} of the prompts beyond its own "
+            "lengths, so that there is nothing to lose."
+        )
 
 
-def _sentence(summary: pd.DataFrame, group: Group, auxiliary: str) -> str:
-    main, where = group.main.task, f"Beyond length {group.main.max_length}, {group.main.task}"
-    here = (summary["group"] == group.name) & (summary["auxiliary"] == auxiliary) & (summary["lengths"] == BEYOND)
-    of_kind = {
-        kind: {str(row["measure"]): row for row in rows.to_dict("records")}
-        for kind, rows in summary[here].groupby("ablated")
-    }
-    if "shared" not in of_kind:
-        return f"In no seed does {main} share a top head with {auxiliary}."
-    shared = of_kind["shared"]
-    own = of_kind.get("main_only")
-    alone = f" Without the heads of its own alone it loses {_of(own)}." if own else ""
-    return (
-        f"{where} is right on {percent(shared['untouched']['median'])} of the prompts. Without the heads that it "
-        f"shares with {auxiliary} it loses {_of(shared)} ({_certainty(shared)}).{alone}"
-    )
+def _sentences(beyond: pd.DataFrame, group: Group) -> Iterator[str]:
+    """One for each auxiliary."""
+    for entry in group.auxiliary:
+        of_kind = {
+            kind: {str(row["measure"]): row for row in rows.to_dict("records")}
+            for kind, rows in beyond[beyond["auxiliary"] == entry.task].groupby("ablated")
+        }
+        if "shared" not in of_kind:
+            yield f"In no seed does it share a top head with {entry.task}."
+            continue
+        shared, own = of_kind["shared"], of_kind.get("main_only")
+        yield f"Without the heads that it shares with {entry.task} it loses {_of(shared)} ({_certainty(shared)})."
+        if own:
+            yield f"Without the heads of its own alone it loses {_of(own)}."
 
 
 def _of(rows: Mapping[str, Mapping[Any, Any]]) -> str:

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 import numpy as np
 from jaxtyping import Float
 
-from headreuse.report.arms import cause, evidence_of_cause
+from headreuse.report.arms import arm_name, cause, evidence_of_cause
 from headreuse.report.evidence import evidence
 from headreuse.report.findings import primary_finding
 from headreuse.report.inputs import ReportInputs
@@ -97,7 +97,7 @@ def _final(inputs: ReportInputs, group: Group, column: str) -> Float[np.ndarray,
 def _one_group(group: Group, values: Float[np.ndarray, "seed"]) -> str:
     others = listed([entry.task for entry in group.auxiliary]) or "nothing else"
     trained = "" if is_given(group) else "trained "
-    who = f"{group.main.task} {trained}with {others}" + (f" ({group.kind})" if group.auxiliary else "")
+    who = f"{group.main.task} {trained}with {others}" + _kind(group)
     if group.transfer_to <= group.main.max_length:
         return f"{who} has no auxiliary with longer inputs, so there is nothing to transfer"
     lengths = f"lengths {group.main.max_length + 1} to {group.transfer_to}"
@@ -106,6 +106,11 @@ def _one_group(group: Group, values: Float[np.ndarray, "seed"]) -> str:
     spread = f"mean of {values.size} seeds, {percent(values.min())} to {percent(values.max())}"
     seeds = spread if values.size > 1 else "one seed"
     return f"{who} is right on {percent(values.mean())} of the prompts of {lengths} ({seeds})"
+
+
+def _kind(group: Group) -> str:
+    masked = f", {arm_name(group)}" if group.heads else ""
+    return f" ({group.kind}{masked})" if group.auxiliary else ""
 
 
 def _many_groups(values: Mapping[str, Float[np.ndarray, "seed"]], kind: str) -> str:

@@ -42,20 +42,25 @@ def arms(inputs: ReportInputs) -> Iterator[Exhibit]:
         "seed, which starts from the same weights in the arms that it joins; points without a line are other models.",
         figures.arms_by_seed(values, axis_title="accuracy in the transfer range"),
         (table(inputs.arms, SHOWN, title="Arms compared", caption=OF_ARMS),),
-        is_wide=True,
+        is_wide=values["family"].nunique() > 1,
     )
 
 
-def arm_name(group: Group, *, position: str = "") -> str:
-    """What a group is among its family, in words; with its position encoding where that is given."""
-    return " · ".join(filter(None, [_way(group), position]))
+def arm_name(group: Group, *, position: str = "", is_masked: bool = False) -> str:
+    """What a group is among its family, in words.
+
+    Args:
+        position: how its models know positions, where that tells it from others.
+        is_masked: whether others of its family are confined to some heads.
+    """
+    return " · ".join(filter(None, [_way(group, is_masked), position]))
 
 
-def _way(group: Group) -> str:
+def _way(group: Group, is_masked: bool) -> str:
     if not group.auxiliary:
         return "alone"
     if (share := shared(group)) is None:
-        return f"with {listed([entry.task for entry in group.auxiliary])}"
+        return "all heads" if is_masked else f"with {listed([entry.task for entry in group.auxiliary])}"
     return {0.0: "different heads", 1.0: "the same heads"}.get(share, f"{percent(share)} the same heads")
 
 
@@ -79,31 +84,35 @@ def evidence_of_cause(inputs: ReportInputs) -> list[str]:
         f"The same heads against different ones, {_task(same)}: a difference of {percent(difference)} of the prompts "
         f"(the median of {row['n_a']} seeds{_interval(row, sign)}), {_p(row)}. Both arms of a seed start from the same "
         "weights."
-        for same, _, row, sign in _set_apart(inputs)
+        for same, row, sign in _set_apart(inputs)
         for difference in [sign * row["difference"]]
     ]
 
 
-def _set_apart(inputs: ReportInputs) -> Iterator[tuple[Group, Group, Mapping[Any, Any], int]]:
-    """The group whose tasks have the same heads, that whose have different ones, their row, and its sign."""
+def _set_apart(inputs: ReportInputs) -> Iterator[tuple[Group, Mapping[Any, Any], int]]:
+    """Of each such pair the group whose tasks have the same heads, the pair's row, and 1 where that group is `a`."""
     rows = inputs.arms
     rows = rows[(rows["differs_in"] == "heads") & (rows["measure"] == REACH)] if len(rows) else rows
     for row in rows.to_dict("records"):
         a, b = (inputs.study.group(row[name]) for name in ("group_a", "group_b"))
         if (shared(a), shared(b)) == (1.0, 0.0):
-            yield a, b, row, 1
+            yield a, row, 1
         elif (shared(a), shared(b)) == (0.0, 1.0):
-            yield b, a, row, -1
+            yield b, row, -1
 
 
-def _sentence(inputs: ReportInputs, same: Group, other: Group, row: Mapping[Any, Any], sign: int) -> str:
+def _sentence(inputs: ReportInputs, same: Group, row: Mapping[Any, Any], sign: int) -> str:
     of_same, of_other = (row[name] for name in (("value_a", "value_b") if sign > 0 else ("value_b", "value_a")))
     lengths = f"lengths {same.main.max_length + 1} to {same.transfer_to}"
     return (
         f"{_verdict(row, sign)} {_task(same)} is right on {percent(of_same)} of the prompts of {lengths} where the "
-        f"tasks were given the same heads, and on {percent(of_other)} where they were given different ones (half of "
-        f"{row['n_a']} seeds do better, half worse).{_unlearned(inputs, row)}"
+        f"tasks were given the same heads, and on {percent(of_other)} where they were given different ones "
+        f"({_seeds(row)}).{_unlearned(inputs, row)}"
     )
+
+
+def _seeds(row: Mapping[Any, Any]) -> str:
+    return "one seed" if row["n_a"] == 1 else f"half of {row['n_a']} seeds do better, half worse"
 
 
 def _task(group: Group) -> str:
@@ -150,7 +159,11 @@ def _values(inputs: ReportInputs) -> pd.DataFrame:
     rows = [
         {
             "family": group.twins,
-            "arm": arm_name(group, position=positions[group.twins].get(group.name, "")),
+            "arm": arm_name(
+                group,
+                position=positions[group.twins].get(group.name, ""),
+                is_masked=any(other.heads for other in families[group.twins]),
+            ),
             "order": _order(group),
             "seed": seed,
             "value": value,
