@@ -287,7 +287,7 @@ def test_groups_are_counted_before_they_are_unfolded(changed):
     begun = time.perf_counter()
     (line,) = problems_of({"groups": [GROUP | changed]})
     assert line.endswith(
-        "unfolded; a study can have 5,000: shorten lengths, positions or arms, or make several studies"
+        "unfolded; a study can have 5,000: shorten lengths, positions, arms or heads, or make several studies"
     )
     assert time.perf_counter() - begun < 1
 
