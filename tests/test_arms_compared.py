@@ -118,7 +118,7 @@ def test_arms_have_names_in_words(study):
 
 
 def test_the_answer_begins_with_what_setting_the_heads_did(study, transfer, table):
-    (line,) = cause(inputs := report_inputs(study, arms=table, transfer=transfer))
+    (line,) = cause(inputs := report_inputs(study, n_checkpoints=2, arms=table, transfer=transfer))
     assert answer(inputs)[0] == line
     assert line.startswith("Sharing was set, and what it does cannot be told from chance: capitalize_reverse with")
     assert "right on 39\u00a0% of the prompts of lengths 5 to 8 where the tasks were given the same heads" in line
@@ -146,13 +146,13 @@ def test_the_verdict_goes_by_p_and_its_direction(study, transfer, shared, disjoi
     ]
     changed = pd.DataFrame(rows).assign(gap=0.1, accuracy_in_distribution=0.5)
     made = arms_table({"transfer": changed}, Design(study.groups, study.question))
-    (line,) = cause(report_inputs(study, arms=made, transfer=changed))
+    (line,) = cause(report_inputs(study, n_checkpoints=2, arms=made, transfer=changed))
     assert line.startswith(words)
     assert line.endswith("On its own lengths it is right on 50\u00a0% to 50\u00a0%, so that not all is learned.")
 
 
 def test_the_figure_joins_twins_alone(study, transfer, table):
-    (exhibit,) = arms(report_inputs(study, arms=table, transfer=transfer))
+    (exhibit,) = arms(report_inputs(study, n_checkpoints=2, arms=table, transfer=transfer))
     seeds = [trace for trace in exhibit.figure.data if str(trace.name).startswith("seed")]
     assert {trace.mode for trace in seeds} == {"lines+markers", "markers"}
     joined = next(trace for trace in seeds if trace.mode == "lines+markers" and trace.name == "seed 1")

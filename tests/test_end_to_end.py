@@ -190,6 +190,7 @@ def failures(err: str) -> list[str]:
     return [line for line in err.splitlines() if line.startswith("failed: ")]
 
 
+@pytest.mark.slow
 def test_a_truncated_checkpoint_is_told_in_one_line_and_the_rest_is_measured(study_file, undisturbed, tmp_path):
     folder = tmp_path / "tiny"
     shutil.copytree(undisturbed, folder)
@@ -294,6 +295,7 @@ def test_a_study_of_tasks_trained_alone_is_reported_too(tmp_path):
     assert len(pd.read_csv(tmp_path / "alone" / "tables" / "overlap.csv")) == 0
 
 
+@pytest.mark.slow
 def test_a_group_trained_alone_beside_others_leaves_the_columns_their_types(tmp_path):
     study = STUDY[: STUDY.rindex("[[groups]]")].replace("seeds = [0, 1]", "seeds = [0]")
     run_here(study + 'arms = ["alone", "joint"]\n', tmp_path / "mixed")
@@ -318,6 +320,7 @@ def fingerprint_at_step_16(folder: Path, seed: int) -> str:
     return checkpoint.fingerprint[:16]
 
 
+@pytest.mark.slow
 def test_a_full_disk_costs_only_what_could_not_be_written(study_file, undisturbed, tmp_path, monkeypatch):
     """Some results of the checkpoint at step 16 cannot be written; the rest goes on, and the next run mends it."""
     folder = tmp_path / "tiny"

@@ -198,6 +198,7 @@ def test_settings_take_every_registered_name_and_refuse_others():
         ComparisonSettings(metrics=("cosine", "kendal"))
 
 
+@pytest.mark.slow
 def test_all_metrics_together_give_a_table_a_heat_map_and_a_correlation():
     tasks, generator = ["copy", "reverse"], np.random.default_rng(0)
     settings_ = ComparisonSettings(metrics=tuple(ALL), n_permutations=20, n_splits=2)

@@ -195,7 +195,10 @@ def test_a_score_is_the_same_again_and_leaves_no_hook(name, llama, prompts):
 
 
 @pytest.mark.parametrize("name", SCORES)
-@pytest.mark.parametrize("architecture", ["llama_gqa", "gpt2", "gemma2", "phi", "olmo2"])
+@pytest.mark.parametrize(
+    "architecture",
+    ["llama_gqa", "gpt2", *(pytest.param(name, marks=pytest.mark.slow) for name in ("gemma2", "phi", "olmo2"))],
+)
 def test_every_score_works_on_a_bridge_as_on_the_model(name, architecture, with_bridge, generator):
     model, bridge = with_bridge(architecture)
     prompts = answered_prompts(model, generator)

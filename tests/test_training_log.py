@@ -120,6 +120,7 @@ def test_each_regime_has_a_panel_with_a_line_for_each_seed_and_a_view_for_each_t
     assert list(auxiliary[2].x or ()) == [], "an auxiliary of the longest length has no transfer range"
 
 
+@pytest.mark.slow
 def test_the_report_draws_the_log_and_leaves_out_groups_without_one():
     inputs = report_inputs(n_checkpoints=3, training_log=invented_log())
     section = next(section for section in study_page(inputs).sections if section.id == "log")
