@@ -138,7 +138,7 @@ def test_memory_that_runs_out_and_a_current_folder_that_is_gone_are_one_line(mon
 
 
 SLEEPS = """
-import os, sys, time, typer
+import os, signal, sys, time, typer
 from dataclasses import dataclass
 from pathlib import Path
 from headreuse.command.ending import run_and_exit
@@ -154,6 +154,8 @@ class Sleep:
         time.sleep(100)
         return []
 
+# Where the tests run in the background of a script, its shell has Ctrl-C ignored.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 app = typer.Typer()
 @app.command()
 def sleeps(folder: Path):
