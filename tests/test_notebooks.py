@@ -24,5 +24,7 @@ def test_the_tour_trains_a_model_that_shares_heads_between_its_tasks():
     assert min(shown["accuracy"].values()) > 0.9
     assert shown["scores"]["copy"].effect("log_prob").max() > 0.1
     table = shown["table"].set_index(["outcome", "metric"])
-    assert table.loc[("log_prob", "cosine"), "value"] > 0.5
-    assert np.isfinite(table.loc[("log_prob", "cosine"), ["ci_low", "ci_high"]].astype(float)).all()
+    cosine = table.loc[("log_prob", "cosine")]
+    assert cosine["value"] > 0.5
+    # Where one head does all the work of both tasks, the value is 1 and has no interval.
+    assert np.isfinite(cosine[["ci_low", "ci_high"]].astype(float)).all() or cosine["value"] > 0.999

@@ -11,7 +11,7 @@ from transformers import PreTrainedModel, TrainerCallback, TrainerControl, Train
 from headreuse.evaluation import evaluate
 from headreuse.models.masks import TrainingMask
 from headreuse.prompts import Encoder, make_prompts
-from headreuse.records import Prompts
+from headreuse.records import Evaluation, Prompts
 from headreuse.store.training_log import Logbook, LogLine, regime_of
 from headreuse.study.config import Group, Study
 from headreuse.study.specs import TaskRange
@@ -67,19 +67,23 @@ def look(
             for one in watched:
                 with mask.only(one.heads) if mask else nullcontext():
                     evaluation = evaluate(model, one.prompts, micro_batch=N_EXAMPLES)
-                log_prob, exact = evaluation.outcomes["log_prob"], evaluation.outcomes["exact_match"]
-                yield LogLine(
-                    step=step,
-                    task=evaluation.task,
-                    role=one.role,
-                    length=evaluation.length,
-                    regime=one.regime,
-                    n=len(exact),
-                    accuracy=float(exact.mean()),
-                    loss=float(-log_prob.sum() / one.prompts.scored.sum()),
-                )
+                yield _line(step, one, evaluation)
     finally:
         model.train(was_training)
+
+
+def _line(step: int, one: Watched, evaluation: Evaluation) -> LogLine:
+    log_prob, exact = evaluation.outcomes["log_prob"], evaluation.outcomes["exact_match"]
+    return LogLine(
+        step=step,
+        task=evaluation.task,
+        role=one.role,
+        length=evaluation.length,
+        regime=one.regime,
+        n=len(exact),
+        accuracy=float(exact.mean()),
+        loss=float(-log_prob.sum() / one.prompts.scored.sum()),
+    )
 
 
 def _uncompiled(model: PreTrainedModel) -> AbstractContextManager[object]:
