@@ -53,9 +53,12 @@ def ablation_maps(
     maps = _maps(head_scores, [entry.name for entry in choices], (n_layers, n_heads))
     limits = _limits(head_scores, [entry.name for entry in choices])
     views: dict[Key, View] = {}
+    place = [entry.name for entry in choices].index("outcome")
     for key in keys(choices):
         found = [maps.get((*key, task)) for task in tasks]
-        titles = [_title(task, entry, baseline_floor) for task, entry in zip(tasks, found, strict=True)]
+        solved = [maps.get((*key[:place], "exact_match", *key[place + 1 :], task)) for task in tasks]
+        is_dead = [entry is not None and entry.baseline < baseline_floor for entry in solved]
+        titles = [_title(*entry) for entry in zip(tasks, found, is_dead, strict=True)]
         limit = limits.get(key[: len(key) - 2], 1.0)
         layout = {"annotations": panel_titles(titles), "coloraxis": {"cmin": -limit, "cmax": limit}}
         views[key] = View(
@@ -69,7 +72,6 @@ class _Map:
     """The effects on one task in one view."""
 
     grid: Float[np.ndarray, "layer head"]
-    outcome: str
     length: int
     baseline: float
 
@@ -77,7 +79,7 @@ class _Map:
 def _maps(head_scores: pd.DataFrame, fields: list[str], shape: tuple[int, int]) -> dict[Key, _Map]:
     """Every map by view and task, in one pass: filtering the table for each of thousands of views would be slow."""
     keyed = zip(*(head_scores[name].astype(str) for name in [*fields, "task"]), strict=True)
-    columns = ["layer", "head", "effect", "outcome", "length", "baseline"]
+    columns = ["layer", "head", "effect", "length", "baseline"]
     found: dict[Key, _Map] = {}
     for key, row in zip(keyed, head_scores[columns].itertuples(index=False, name=None), strict=True):
         layer, head, effect, *rest = row
@@ -105,10 +107,10 @@ def _choices(rows: pd.DataFrame, method: str | None, outcome: str | None) -> lis
     return [*choices, choice("step", sorted(rows["step"].unique()), last=True)]
 
 
-def _title(task: str, entry: _Map | None, floor: float) -> str:
+def _title(task: str, entry: _Map | None, is_dead: bool) -> str:
     if entry is None:
         return subtitled(escaped(task), "not measured")
-    dead = ", below the floor" if entry.outcome == "exact_match" and entry.baseline < floor else ""
+    dead = ", below the floor" if is_dead else ""
     where = f"at length {entry.length}" if entry.length else "over all prompts"
     return subtitled(escaped(task), f"baseline {entry.baseline:z.2f} {where}{dead}")
 
