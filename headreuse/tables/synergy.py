@@ -10,16 +10,21 @@ from headreuse.tables.base import checkpoint_table
 from headreuse.tables.head_scores import CONFIDENCE
 from headreuse.tables.results import MeasuredCheckpoint
 
+COLUMNS = (
+    *("task", "length", "outcome", "layer_a", "head_a", "layer_b", "head_b"),
+    *("synergy", "ci_low", "ci_high"),
+)
+
 
 @checkpoint_table("synergy", version=1)
 def synergy(checkpoint: MeasuredCheckpoint) -> pd.DataFrame:
     """One row per task, outcome and two heads, with the 95 % interval over prompts and drawn subsets."""
     frames = [synergy_rows(found) for found in checkpoint.results(SynergyOf)]
-    return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame()
+    return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame(columns=list(COLUMNS))
 
 
 def synergy_rows(found: Synergy) -> pd.DataFrame:
-    """Columns task, length, outcome, layer_a, head_a, layer_b, head_b, synergy, ci_low, ci_high; each pair once."""
+    """Columns `COLUMNS`; each pair once."""
     first, second = np.triu_indices(len(found.heads), 1)
     places = np.array([(head.layer, head.head_index) for head in found.heads])
     a, b = places[first], places[second]
