@@ -6,7 +6,7 @@ Covers `study/subsets.py`; `measurements/own_settings.py` is covered by `test_me
 from headreuse.measurements.head_scores import HeadScoresOf
 from headreuse.measurements.own_settings import OWN
 from headreuse.study import parse_study
-from headreuse.study.subsets import n_ablated, n_drawn
+from headreuse.study.subsets import n_ablated, n_drawn, n_passes
 
 
 def settings_of(**changes: object) -> dict[str, dict]:
@@ -36,8 +36,15 @@ def test_share_number_and_seed_stand_in_the_keys_of_the_scores_that_have_them():
     assert changed["shapley"][OWN] == {"seed": seed, "n_subsets": 64}
 
 
-def test_each_subset_costs_a_pass():
+def test_subsets_cost_what_their_tree_does():
     plain, fewer = settings_of(), settings_of(subsets=64)
     one = plain["mean_ablation"]["cost"] / 8
-    assert plain["banzhaf"]["cost"] == 256 * one
-    assert fewer["shapley"]["cost"] == 64 * one
+    assert plain["banzhaf"]["cost"] == n_passes(2, 4, None) * one
+    assert fewer["shapley"]["cost"] == n_passes(2, 4, 64) * one
+
+
+def test_what_the_tree_costs_by_hand():
+    # Two layers of four heads: 1 and 16 choices below a layer, 16 and 256 with its own, the last at half the positions.
+    assert n_passes(2, 4, None) == (0.25 * (1 + 16) + 0.75 * (16 + 0.5 * 256)) / 2
+    # Few subsets of a deep model share only what lies before the first head.
+    assert n_passes(6, 6, 400) == (0.25 * (1 + 64 + 4 * 400) + 0.75 * (64 + 4 * 400 + 0.5 * 400)) / 6

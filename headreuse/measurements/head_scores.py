@@ -16,7 +16,7 @@ from headreuse.measurements.scored_length import at_score_length, pass_cost
 from headreuse.records import HeadScores
 from headreuse.store.units import Unit
 from headreuse.study.config import Group, Study
-from headreuse.study.subsets import OVER_SUBSETS, n_ablated
+from headreuse.study.subsets import OVER_SUBSETS, n_passes
 
 if TYPE_CHECKING:
     from headreuse.measurements.loaded import Loaded
@@ -40,12 +40,12 @@ class HeadScoresOf(Measurement[HeadScores]):
                 yield task, {**at_score_length(study, group), "method": method, **own_settings(method, study)}
 
     def cost(self, study: Study, group: Group, settings: Settings) -> float:
-        """One pass for each head, or for each subset of heads."""
+        """One pass for each head, or what the tree of subsets takes."""
         model = study.model_of(group)
-        n_passes = n_heads = model.n_layers * model.n_heads
+        passes: float = model.n_layers * model.n_heads
         if settings["method"] in OVER_SUBSETS:
-            n_passes = n_ablated(n_heads, study.measures.subsets)
-        return pass_cost(settings["n"], settings["length"]) * n_passes
+            passes = n_passes(model.n_layers, model.n_heads, study.measures.subsets)
+        return pass_cost(settings["n"], settings["length"]) * passes
 
     def measure(self, loaded: "Loaded", unit: Unit) -> HeadScores:
         """Score every head; where prompts are not aligned, replacements are pooled over positions."""

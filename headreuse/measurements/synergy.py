@@ -13,7 +13,7 @@ from headreuse.measurements.scored_length import at_score_length, pass_cost
 from headreuse.records import Head, Synergy
 from headreuse.store.units import Unit
 from headreuse.study.config import Group, Study
-from headreuse.study.subsets import SYNERGY_METHOD, n_ablated
+from headreuse.study.subsets import SYNERGY_METHOD, n_passes
 
 if TYPE_CHECKING:
     from headreuse.measurements.loaded import Loaded
@@ -35,10 +35,10 @@ class SynergyOf(Measurement[Synergy]):
                 yield task, {**at_score_length(study, group), **own_settings(SYNERGY_METHOD, study)}
 
     def cost(self, study: Study, group: Group, settings: Settings) -> float:
-        """One pass for each subset of heads."""
+        """What the tree of subsets takes."""
         model = study.model_of(group)
-        n_subsets = n_ablated(model.n_layers * model.n_heads, study.measures.subsets)
-        return pass_cost(settings["n"], settings["length"]) * n_subsets
+        passes = n_passes(model.n_layers, model.n_heads, study.measures.subsets)
+        return pass_cost(settings["n"], settings["length"]) * passes
 
     def measure(self, loaded: "Loaded", unit: Unit) -> Synergy:
         """Ablate subsets of heads."""
