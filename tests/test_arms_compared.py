@@ -164,7 +164,17 @@ def test_the_figure_joins_twins_alone(study, transfer, table):
 
 def test_names_in_the_figure_are_text():
     values = pd.DataFrame({"family": "<b>", "arm": ["<i>", "b"], "seed": 0, "value": [0.1, 0.2], "is_twin": True})
-    assert "<b>" not in arms_by_seed(values).to_json().replace("\\u003c", "<")
+    figure = arms_by_seed(values)
+    assert [entry.text for entry in figure.layout.annotations] == ["&lt;b&gt;"]
+    assert {place for trace in figure.data for place in trace.x if place} == {"&lt;i&gt;", "b"}
+    assert list(figure.layout.xaxis.categoryarray) == ["&lt;i&gt;", "b"]
+
+
+def test_groups_that_differ_in_two_things_are_not_compared():
+    several = parse_study({"name": "s", "groups": [ENTRY | {"arms": ["joint", "each"]}]}, "file")
+    pairs = {(a.name, b.name) for a, b, _ in comparable(several.groups)}
+    assert ("strings-shared", "strings-reverse-shared") in pairs
+    assert ("strings-shared", "strings-reverse-disjoint") not in pairs
 
 
 def test_a_study_without_arms_has_no_such_section():

@@ -121,9 +121,10 @@ def test_colours_of_an_outcome_have_one_range_about_zero_that_holds_every_effect
 
 
 def test_maps_below_the_baseline_floor_say_so(maps):
-    first, last = frame(maps[1], "exact_match", 1, 500), frame(maps[1], "exact_match", 1, 3000)
-    assert "below the floor" in first.layout.annotations[0].text
-    assert "below the floor" not in last.layout.annotations[0].text
+    for outcome in ("exact_match", "log_prob"):
+        first, last = frame(maps[1], outcome, 1, 500), frame(maps[1], outcome, 1, 3000)
+        assert "below the floor" in first.layout.annotations[0].text
+        assert "below the floor" not in last.layout.annotations[0].text
 
 
 def test_a_map_that_was_not_measured_is_named_and_empty(inputs, related):

@@ -7,10 +7,12 @@ from collections import defaultdict
 
 import pandas as pd
 import pytest
+from invented import small_study
 
 from headreuse.errors import HeadreuseError
 from headreuse.store.folder import RunFolder
 from headreuse.study import StudyError, parse_study
+from headreuse.study.specs import MeasureSpec
 from headreuse.tables.join import join
 
 REVERSE, CAPITALIZE = {"task": "reverse", "max_length": 8}, {"task": "capitalize", "max_length": 8}
@@ -135,3 +137,9 @@ def test_studies_together_ask_about_the_groups_that_each_asks_about(tmp_path, mo
     assert joined.question.groups == ("a/copying", "c/control")
     assert joined.question.overlap == "cosine"
     assert joined.tables["asked"] == joined.question
+
+
+def test_the_question_is_asked_of_banzhaf_values_where_a_study_has_them():
+    for methods, expected in ((["mean_ablation", "banzhaf"], "banzhaf"), (["zero_ablation", "mean_ablation"], None)):
+        study = small_study(measures=MeasureSpec(methods=methods))
+        assert study.headline_method == study.question.method == (expected or methods[0])
