@@ -29,8 +29,9 @@ def mean_pattern(model: Decoder, prompts: Prompts, *, micro_batch: int = 32) -> 
     sums: dict[int, Tensor] = {}
 
     def add(layer: int, pattern: Tensor, _rows: slice) -> None:
-        total = pattern.sum(dim=0).double()
-        sums[layer] = sums[layer] + total if layer in sums else total
+        if layer not in sums:
+            sums[layer] = torch.zeros(pattern.shape[1:], dtype=torch.float64, device=pattern.device)
+        sums[layer] += pattern.sum(dim=0)
 
     _stream_patterns(model, prompts, add, micro_batch)
     pattern = np.stack([sums[layer].cpu().numpy() for layer in sorted(sums)]) / len(prompts)

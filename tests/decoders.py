@@ -92,6 +92,16 @@ def random_model(name: str, *, seed: int = 0, vocab_size: int = D_VOCAB, **loadi
     return model
 
 
+def with_large_maps(model: PreTrainedModel, scale: float) -> PreTrainedModel:
+    """The model in eval mode, all its matrices so large that every head matters; norms stay as they are."""
+    generator = torch.Generator().manual_seed(0)
+    with torch.no_grad():
+        for weight in model.parameters():
+            if weight.ndim > 1:
+                weight.copy_(scale * torch.randn(weight.shape, generator=generator))
+    return model.eval()
+
+
 def bridge_of(model: PreTrainedModel, folder: str) -> TransformerBridge:
     """A TransformerLens bridge of the same weights, booted from a folder; the model itself stays as it is."""
     model.save_pretrained(folder)

@@ -4,11 +4,14 @@ Covers `models/hsa/_attention.py`, `models/hsa/_decoder.py`, `models/hsa/choices
 """
 
 import math
+from functools import partial
 
 import numpy as np
 import pytest
 import torch
+from decoders import with_large_maps
 from torch import nn
+from transformers import DynamicCache
 
 from headreuse.attention import mean_pattern
 from headreuse.errors import HeadreuseError
@@ -126,13 +129,7 @@ def model_of(**chunks) -> HsaForCausalLM:
     """Two layers with weights so large that heads matter."""
     vocabulary = Vocabulary.of([TASKS[name](alphabet_size=4) for name in TASK_NAMES])
     spec = ModelSpec(position="hsa", n_layers=2, n_heads=N_HEADS, d_model=D_MODEL, chunks=chunks)
-    model = build_model(spec, vocab_size=len(vocabulary), max_positions=64, seed=0).eval()
-    generator = torch.Generator().manual_seed(0)
-    with torch.no_grad():
-        for weight in model.parameters():
-            if weight.ndim > 1:
-                weight.copy_(0.5 * torch.randn(weight.shape, generator=generator))
-    return model
+    return with_large_maps(build_model(spec, vocab_size=len(vocabulary), max_positions=64, seed=0), 0.5)
 
 
 def prompts_of(name: str, length: int, n: int = 6) -> Prompts:
@@ -196,3 +193,12 @@ def test_generation_reads_whole_prompts_and_a_cache_is_refused():
             slow_tokens = torch.cat([slow_tokens, model(slow_tokens).logits[:, -1:].argmax(-1)], dim=1)
         found = model.generate(start, max_new_tokens=3, do_sample=False, eos_token_id=None)
     assert torch.equal(found, slow_tokens)
+    cache = DynamicCache()
+    cache.update(torch.zeros(2, 1, 3, 4), torch.zeros(2, 1, 3, 4), 0)
+    with pytest.raises(HeadreuseError, match="keeps no cache; leave past_key_values out"):
+        model(start, past_key_values=cache)
+    padded = torch.ones_like(start)
+    padded[1, :2] = 0
+    for call in (model, partial(model.generate, max_new_tokens=1)):
+        with pytest.raises(HeadreuseError, match="chunks are counted from the first token; pad at the end"):
+            call(start, attention_mask=padded)

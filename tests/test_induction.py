@@ -3,6 +3,7 @@
 Covers `scores/_patterns.py`, `scores/induction.py`, `scores/anti_induction.py` and `attention_to` of `attention.py`.
 """
 
+import warnings
 from dataclasses import replace
 from functools import cache
 from types import SimpleNamespace
@@ -20,6 +21,7 @@ from headreuse.measurements.own_settings import OWN
 from headreuse.prompts import Vocabulary, make_prompts
 from headreuse.records import ATTENTION, OUTCOMES, Checkpoint, Prompts, Role
 from headreuse.scores import SCORES, anti_induction, induction
+from headreuse.scores.attribution_patching import CompletenessWarning
 from headreuse.store.units import Unit
 from headreuse.study.specs import PATTERN_SCORES, outcome_of
 from headreuse.tasks import TASKS
@@ -170,7 +172,6 @@ def test_prompts_whose_answers_are_not_made_of_their_symbols_are_refused(planted
 
 
 def test_a_score_of_patterns_is_kept_with_its_baselines_and_asked_for_by_its_own_outcome(tmp_path):
-    assert {name for name in SCORES if SCORES[name].of_patterns} == set(PATTERN_SCORES)
     assert {outcome_of(name) for name in PATTERN_SCORES} == {ATTENTION}
     prompts = prompts_of("copy_ub", 4)
     found = induction(random_model("llama", vocab_size=len(vocabulary_of("copy_ub"))), prompts)
@@ -181,3 +182,12 @@ def test_a_score_of_patterns_is_kept_with_its_baselines_and_asked_for_by_its_own
     assert set(again.effects) == {ATTENTION}
     assert set(again.baseline) == {*OUTCOMES, ATTENTION}
     np.testing.assert_array_equal(again.effects[ATTENTION], found.effects[ATTENTION])
+
+
+def test_studies_know_which_scores_are_of_patterns():
+    prompts = prompts_of("copy_uf", 3, n=4)
+    model = random_model("llama", vocab_size=len(vocabulary_of("copy_uf")))
+    # Random weights are no model whose attributions add up.
+    with warnings.catch_warnings(action="ignore", category=CompletenessWarning):
+        of_patterns = {name for name in SCORES if ATTENTION in SCORES[name].fitting(model, prompts).effects}
+    assert of_patterns == set(PATTERN_SCORES)

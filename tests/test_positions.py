@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from decoders import slow_outcomes
+from decoders import slow_outcomes, with_large_maps
 from transformers import PreTrainedModel
 
 from headreuse.attention import mean_pattern
@@ -52,13 +52,8 @@ def model_of(scheme: str, *, n_layers: int = 2) -> PreTrainedModel:
     _, vocabulary = tasks_of(*TASK_NAMES)
     settings = settings_of(scheme)
     spec = ModelSpec(position=scheme, n_layers=n_layers, n_heads=N_HEADS, d_model=32)
-    model = build_model(spec, vocab_size=len(vocabulary), max_positions=64, seed=0, settings=settings).eval()
-    generator = torch.Generator().manual_seed(0)
-    with torch.no_grad():
-        for weight in model.parameters():
-            if weight.ndim > 1:
-                weight.copy_(0.4 * torch.randn(weight.shape, generator=generator))
-    return model
+    model = build_model(spec, vocab_size=len(vocabulary), max_positions=64, seed=0, settings=settings)
+    return with_large_maps(model, 0.4)
 
 
 def prompts_of(name: str, length: int, n: int = 6) -> Prompts:
@@ -284,6 +279,10 @@ def test_a_task_that_says_nothing_of_coupling_is_refused():
     tasks, vocabulary = tasks_of("mqar")
     with pytest.raises(HeadreuseError, match=r'mqar has coupled_ids None; position "coupled" needs "forward" or'):
         POSITIONS["coupled"].settings(tasks, vocabulary, 8)
+
+
+def test_studies_know_which_schemes_learn_tables():
+    assert {name for name, scheme in POSITIONS.items() if scheme.starts_anywhere} == set(TABLES_OF_POSITIONS)
 
 
 @pytest.mark.parametrize("position", TABLES_OF_POSITIONS)

@@ -19,8 +19,6 @@ class Score:
     function: Callable[..., HeadScores]
     has_position: bool
     """Whether it has the setting `position`: which positions of other prompts replacements come from."""
-    of_patterns: bool = False
-    """Whether it says where heads look (`records.ATTENTION`), and not what is lost without them."""
 
     def __call__(self, model: Decoder, prompts: Prompts, **settings: Any) -> HeadScores:
         """The scores under these settings; the function's signature says which there are."""
@@ -37,11 +35,11 @@ SCORES: Registry[Score] = Registry("score")
 """Every score by name, in the order of the names."""
 
 
-def score(*, has_position: bool = False, of_patterns: bool = False) -> Callable[[ScoreFunction], ScoreFunction]:
+def score(*, has_position: bool = False) -> Callable[[ScoreFunction], ScoreFunction]:
     """Register a function under its name, which is also the name of its file; the function itself stays as it is."""
 
     def register(function: ScoreFunction) -> ScoreFunction:
-        SCORES.add(function.__name__, Score(function.__name__, function, has_position, of_patterns))
+        SCORES.add(function.__name__, Score(function.__name__, function, has_position))
         return function
 
     return register

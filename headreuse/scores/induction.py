@@ -8,7 +8,7 @@ from headreuse.scores._patterns import own_occurrences, pattern_scores
 from headreuse.scores._registry import score
 
 
-@score(of_patterns=True)
+@score()
 def induction(model: Decoder, prompts: Prompts, *, micro_batch: int = 32) -> HeadScores:
     """Mean attention to what follows the symbol's own occurrence, from positions that predict a symbol of the source.
 

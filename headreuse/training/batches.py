@@ -9,8 +9,7 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 
-from headreuse.models.positions import POSITIONS
-from headreuse.models.positions._registry import DRAWN
+from headreuse.models.positions import DRAWN, POSITIONS
 from headreuse.prompts import Encoder
 from headreuse.study.config import Group, Study
 from headreuse.study.specs import TaskRange, TrainingSpec

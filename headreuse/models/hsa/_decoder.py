@@ -6,6 +6,7 @@ Transformers refuses it by its `model_type`. No checkpoint brings code.
 
 from typing import Any
 
+from torch import Tensor
 from transformers import AutoConfig, AutoModelForCausalLM, LlamaConfig, LlamaForCausalLM
 
 from headreuse.errors import HeadreuseError
@@ -43,17 +44,28 @@ class HsaForCausalLM(LlamaForCausalLM):
             )
         self.post_init()
 
-    def forward(self, *args: Any, past_key_values: Any = None, use_cache: bool | None = None, **kwargs: Any) -> Any:
+    def forward(
+        self,
+        input_ids: Tensor | None = None,
+        attention_mask: Tensor | None = None,
+        past_key_values: Any = None,
+        use_cache: bool | None = None,
+        **kwargs: Any,
+    ) -> Any:
         """As Llama's, without a cache."""
         if past_key_values is not None and past_key_values.get_seq_length():
             raise HeadreuseError(
                 "a model with chunks reads whole prompts and keeps no cache; leave past_key_values out"
             )
-        return super().forward(*args, use_cache=False, **kwargs)
+        if attention_mask is not None and attention_mask.ndim == 2 and not attention_mask[:, 0].all():
+            raise HeadreuseError("chunks are counted from the first token; pad at the end of prompts, not before them")
+        return super().forward(input_ids=input_ids, attention_mask=attention_mask, use_cache=False, **kwargs)
 
-    def prepare_inputs_for_generation(self, input_ids: Any, *_: Any, **__: Any) -> dict[str, Any]:
+    def prepare_inputs_for_generation(
+        self, input_ids: Any, *_: Any, attention_mask: Any = None, **__: Any
+    ) -> dict[str, Any]:
         """Whole prompts, at every step."""
-        return {"input_ids": input_ids}
+        return {"input_ids": input_ids, "attention_mask": attention_mask}
 
 
 def chunk_layers(n_layers: int) -> list[bool]:

@@ -1,8 +1,9 @@
 """Which chunks heads choose: whether a needle's is among them, and whether two tasks choose alike."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack
 from functools import partial
+from typing import Any
 
 import numpy as np
 import torch
@@ -27,16 +28,13 @@ def hit_rate(
     NaN for heads that attend to windows. `needles` says which tokens are the needle; the prompts' scored tokens, each
     predicted one position before its own, are the answers.
     """
-    asks = _asking(prompts)
+    size, asks = model.config.chunk_size, _asking(prompts)
+    padded = np.pad(needles, ((0, 0), (0, -needles.shape[1] % size)))
+    held = torch.from_numpy(padded.reshape(len(needles), -1, size).any(axis=2))
     hits: dict[int, list[Tensor]] = {}
-
-    def add(layer: int, chosen: Chosen, rows: slice, size: int) -> None:
-        held = torch.nn.functional.pad(torch.as_tensor(needles[rows]), (0, -needles.shape[1] % size))
-        in_chunk = held.unflatten(1, (-1, size)).any(dim=2)
-        hit = (chosen & in_chunk[:, None, None]).any(dim=-1)
-        hits.setdefault(layer, []).append(_mean_where(hit, torch.as_tensor(asks[rows])))
-
-    _stream_choices(model, prompts, add)
+    for rows, layer, chosen in _choices(model, prompts):
+        hit = (chosen & held[rows, None, None]).any(dim=-1) & asks[rows, None]
+        hits.setdefault(layer, []).append(hit.sum(dim=2) / asks[rows].sum(dim=1)[:, None])
     return _table(model, {layer: torch.cat(found).mean(dim=0) for layer, found in hits.items()})
 
 
@@ -52,18 +50,13 @@ def choices_alike(model: HsaForCausalLM, a: Prompts, b: Prompts) -> Float[np.nda
             f"{a.task} has prompts of shape {a.tokens.shape}, {b.task} of {b.tokens.shape}; give pairs of equal length"
         )
     of_a, of_b = (_chosen_for_answers(model, prompts) for prompts in (a, b))
-    alike = {layer: _jaccard(of_a[layer], of_b[layer]) for layer in of_a}
-    return _table(model, alike)
+    return _table(model, {layer: _jaccard(of_a[layer], of_b[layer]) for layer in of_a})
 
 
 def _chosen_for_answers(model: HsaForCausalLM, prompts: Prompts) -> dict[int, Bool[Tensor, "prompt head chunk"]]:
     asks, found = _asking(prompts), dict[int, list[Tensor]]()
-
-    def add(layer: int, chosen: Chosen, rows: slice, _size: int) -> None:
-        where = torch.as_tensor(asks[rows])[:, None, :, None]
-        found.setdefault(layer, []).append((chosen & where).any(dim=2))
-
-    _stream_choices(model, prompts, add)
+    for rows, layer, chosen in _choices(model, prompts):
+        found.setdefault(layer, []).append((chosen & asks[rows, None, :, None]).any(dim=2))
     return {layer: torch.cat(parts) for layer, parts in found.items()}
 
 
@@ -73,46 +66,33 @@ def _jaccard(one: Tensor, other: Tensor) -> Float[Tensor, "head"]:
     return shares.nanmean(dim=0)
 
 
-def _asking(prompts: Prompts) -> Bool[np.ndarray, "prompt pos"]:
+def _asking(prompts: Prompts) -> Bool[Tensor, "prompt pos"]:
     """The positions that predict scored tokens."""
     asks = np.zeros_like(prompts.scored)
     asks[:, :-1] = prompts.scored[:, 1:]
-    return asks
+    return torch.from_numpy(asks)
 
 
-def _mean_where(hit: Bool[Tensor, "prompt head pos"], asks: Bool[Tensor, "prompt pos"]) -> Float[Tensor, "prompt head"]:
-    return (hit & asks[:, None]).sum(dim=2) / asks.sum(dim=1)[:, None]
-
-
-OnChoice = Callable[[int, Chosen, slice, int], None]
-"""Called with a layer, what its heads choose, which prompts these are and the size of a chunk."""
-
-
-def _stream_choices(model: HsaForCausalLM, prompts: Prompts, on_choice: OnChoice) -> None:
+def _choices(model: HsaForCausalLM, prompts: Prompts) -> Iterator[tuple[slice, int, Chosen]]:
+    """Some prompts after the other: which these are, and what the heads of each layer with chunks choose."""
+    found: dict[int, Chosen] = {}
     for start in range(0, len(prompts), MICRO_BATCH):
         rows = slice(start, start + MICRO_BATCH)
         tokens = torch.as_tensor(prompts.tokens[rows]).long().to(device_of(model))
         with torch.inference_mode(), ExitStack() as stack:
-            for layer, attention in _chunked(model):
-                told = partial(_tell, on_choice, layer, rows)
-                stack.enter_context(attention.register_forward_pre_hook(told, with_kwargs=True))
+            for layer, attention in _with_chunks(model):
+                keep = partial(_keep, found, layer)
+                stack.enter_context(attention.register_forward_pre_hook(keep, with_kwargs=True))
             model(input_ids=tokens)
+        yield from ((rows, layer, chosen) for layer, chosen in found.items())
 
 
-def _tell(
-    on_choice: OnChoice,
-    layer: int,
-    rows: slice,
-    attention: nn.Module,
-    given: tuple[Tensor, ...],
-    named: dict[str, Tensor],
-) -> None:
+def _keep(found: dict[int, Chosen], layer: int, attention: nn.Module, given: Any, named: dict[str, Tensor]) -> None:
     assert isinstance(attention, ChunkAttention)
-    hidden = given[0] if given else named["hidden_states"]
-    on_choice(layer, attention.chosen(hidden).cpu(), rows, attention.chunk_size)
+    found[layer] = attention.chosen(given[0] if given else named["hidden_states"]).cpu()
 
 
-def _chunked(model: HsaForCausalLM) -> Iterator[tuple[int, ChunkAttention]]:
+def _with_chunks(model: HsaForCausalLM) -> Iterator[tuple[int, ChunkAttention]]:
     for index, layer in enumerate(model.model.layers):
         if isinstance(layer.self_attn, ChunkAttention):
             yield index, layer.self_attn

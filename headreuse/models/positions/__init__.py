@@ -2,9 +2,9 @@
 
 from headreuse.models.hsa import HsaConfig
 from headreuse.models.positions._decoder import PositionedConfig, PositionedForCausalLM
-from headreuse.models.positions._registry import POSITIONS, Scheme, position
+from headreuse.models.positions._registry import DRAWN, POSITIONS, Scheme, position
 
 OWN_MODEL_TYPES = (HsaConfig.model_type, PositionedConfig.model_type)
 """Decoders that Transformers itself has not."""
 
-__all__ = ["OWN_MODEL_TYPES", "POSITIONS", "PositionedConfig", "PositionedForCausalLM", "Scheme", "position"]
+__all__ = ["DRAWN", "OWN_MODEL_TYPES", "POSITIONS", "PositionedConfig", "PositionedForCausalLM", "Scheme", "position"]
