@@ -8,32 +8,25 @@ key, and how alike its choices are for two tasks on the same noise and keys (cho
 seeds, versions and command.
 """
 
-import argparse
-import json
-import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import combinations
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 from jaxtyping import Bool, Float, Int
 from transformers import PreTrainedModel
 
+from analyses.runs import last_models, parser_of, write_tables
 from headreuse.errors import HeadreuseError
 from headreuse.evaluation import evaluate
-from headreuse.models.checkpoints import load_model
 from headreuse.models.hsa import HsaForCausalLM, choices_alike, hit_rate
-from headreuse.prompts import Vocabulary, encoder_of
+from headreuse.prompts import Vocabulary
 from headreuse.records import Prompts
 from headreuse.store.folder import RunFolder
-from headreuse.store.versions import versions
-from headreuse.store.writing import write_json, written_whole
 from headreuse.study import Study
 from headreuse.study.streams import Stream
 from headreuse.tasks.passkey import MARK
-from headreuse.work.progress import progress
 
 MICRO_BATCH = 16
 """Prompts at once: patterns grow with the square of their length."""
@@ -77,16 +70,14 @@ def _of_heads(table: Float[np.ndarray, "layer head"]) -> Iterator[tuple[tuple[in
 def asked(folder: RunFolder, times: list[int], n: int) -> Iterator[Asked]:
     """Every finished model at every length."""
     study = folder.study.loaded()
-    for entry in progress(folder):
-        if entry.run.missing or not entry.checkpoints:
-            continue
-        group, at = entry.run.group, entry.checkpoints[-1].checkpoint
-        model, encoder = load_model(at.path), encoder_of(at.path)
-        assert isinstance(encoder, Vocabulary), "this package trained it"
-        for length in (factor * group.main.max_length for factor in times):
-            prompts = {name: _prompts(study, name, encoder, np.full(n, length)) for name in group.task_names}
-            needles = _needles(next(iter(prompts.values())), encoder)
-            yield Asked((group.name, entry.run.label, at.step), model, prompts, needles, length)
+    for group in study.groups:
+        for seed, model in last_models(folder, group).items():
+            encoder = model.encoder
+            assert isinstance(encoder, Vocabulary), "this package trained it"
+            for length in (factor * group.main.max_length for factor in times):
+                prompts = {name: _prompts(study, name, encoder, np.full(n, length)) for name in group.task_names}
+                needles = _needles(next(iter(prompts.values())), encoder)
+                yield Asked((group.name, seed, model.step), model.decoder, prompts, needles, length)
 
 
 def _prompts(study: Study, name: str, encoder: Vocabulary, lengths: Int[np.ndarray, "prompt"]) -> Prompts:
@@ -103,28 +94,23 @@ def _needles(prompts: Prompts, encoder: Vocabulary) -> Bool[np.ndarray, "prompt 
 
 def main() -> None:
     """Measure, and write tables and origin."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("folder", type=Path, metavar="RUN_FOLDER")
-    parser.add_argument("--out", type=Path, required=True)
+    parser = parser_of(__doc__)
     parser.add_argument("--times", type=int, nargs="+", default=[1, 2, 4, 8], help="multiples of the training length")
     parser.add_argument("--examples", type=int, default=64, help="prompts of each task and length (default: 64)")
     arguments = parser.parse_args()
-    rows: dict[str, list[tuple[object, ...]]] = {"passkey": [], "choices": []}
+    found = list[tuple[object, ...]](), list[tuple[object, ...]]()
     try:
         folder = RunFolder.open(arguments.folder)
         for one in asked(folder, arguments.times, arguments.examples):
-            rows["passkey"] += one.accuracies()
-            rows["choices"] += one.choices()
+            found[0].extend(one.accuracies())
+            found[1].extend(one.choices())
     except HeadreuseError as error:
         parser.error(str(error))
-    for (name, found), columns in zip(rows.items(), (ACCURACY, CHOICES), strict=True):
-        with written_whole(arguments.out / f"{name}.csv") as draft:
-            pd.DataFrame(found, columns=list(columns)).round(5).to_csv(draft, index=False)
+    table, choices = (
+        pd.DataFrame(rows, columns=list(columns)) for rows, columns in zip(found, (ACCURACY, CHOICES), strict=True)
+    )
     given = ["--times", *map(str, arguments.times), "--examples", str(arguments.examples)]
-    command = shlex.join(["python", "-m", "analyses.passkey", folder.root.name, *given])
-    origin = {"command": command, "seeds": list(folder.study.seeds), "versions": versions()}
-    write_json(arguments.out / "passkey.json", origin | {"study": json.loads(folder.study.model_dump_json())})
-    table = pd.DataFrame(rows["passkey"], columns=list(ACCURACY))
+    write_tables(arguments.out, "passkey", {"passkey": table, "choices": choices}, folder, given)
     print(table.pivot_table("accuracy", ["group", "task", "seed"], "length").round(3).to_string())
 
 

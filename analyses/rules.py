@@ -12,29 +12,22 @@ takes the finished models of a study of rules, lets each answer on its own, toke
 - rules.json: study, seeds, versions, command.
 """
 
-import argparse
-import json
-import shlex
 from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from analyses.transplant import Model, last_models
+from analyses.runs import Model, last_models, parser_of, write_tables
 from headreuse.errors import HeadreuseError
 from headreuse.models.generation import generate_answers
 from headreuse.models.masks import masked
 from headreuse.overlap import map_metrics
-from headreuse.prompts import PAD, SPECIALS, Vocabulary, make_prompts
+from headreuse.prompts import PAD, SPECIALS, Vocabulary
 from headreuse.records import Prompts, Role
 from headreuse.scores import mean_ablation
 from headreuse.store.folder import RunFolder
-from headreuse.store.versions import versions
-from headreuse.store.writing import write_json, written_whole
 from headreuse.study import Study
-from headreuse.study.streams import Stream
 from headreuse.tables.reach import accuracy_at, max_len_at
 from headreuse.tasks.rules import RuleTask, loop_count_difference, loop_count_error, replay
 
@@ -48,12 +41,6 @@ GENERATED = (
 LOOP_HEADS = ("group", "seed", "task", "length", "scored", "cosine")
 
 
-def prompts_of(study: Study, model: Model, name: str, length: int, n: int) -> Prompts:
-    """The fixed prompts of a task at one length, as in the study's measurements."""
-    generator = Stream.EVALUATION.generator(study.data_seed, length)
-    return make_prompts(study.task(name), np.full(n, length), generator, model.encoder, study.form(name))
-
-
 def texts(tokens: np.ndarray, encoder: Vocabulary) -> list[str]:
     """Rows of tokens as text, without the special ones."""
     return ["".join(encoder.tokens[token] for token in row if token >= len(SPECIALS)) for row in tokens]
@@ -65,7 +52,7 @@ def generated_row(study: Study, model: Model, name: str, length: int) -> tuple[o
     if not (isinstance(task, RuleTask) and isinstance(encoder, Vocabulary)):
         raise HeadreuseError(f"{model.group.name}: {name} is no rule; give a run folder of rules alone")
     n = study.measures.n_examples
-    prompts = prompts_of(study, model, name, length, n)
+    prompts = model.prompts(study, name, length, n)
     of_answer = prompts.roles == Role.ANSWER
     right = texts(np.where(of_answer, prompts.tokens, PAD), encoder)
     of_prompt = (prompts.roles == Role.INPUT) | (prompts.roles == Role.SEPARATOR)
@@ -101,7 +88,7 @@ def loop_head_rows(study: Study, model: Model) -> Iterator[tuple[object, ...]]:
     assert isinstance(encoder, Vocabulary)
     maps: dict[str, list[np.ndarray]] = {"answer": [], "loop tests": []}
     for name in model.group.task_names:
-        prompts = prompts_of(study, model, name, length, study.measures.n_score_examples)
+        prompts = model.prompts(study, name, length, study.measures.n_score_examples)
         maps["answer"].append(head_map(model, name, prompts))
         maps["loop tests"].append(head_map(model, name, at_loop_tests(prompts, encoder)))
     cosine, k = map_metrics()["cosine"], study.measures.top_k
@@ -137,21 +124,14 @@ def reach(generated: pd.DataFrame) -> pd.DataFrame:
 
 def main() -> None:
     """Measure, and write tables and origin."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("folder", type=Path, metavar="RUN_FOLDER")
-    parser.add_argument("--out", type=Path, required=True)
+    parser = parser_of(__doc__)
     arguments = parser.parse_args()
     try:
         folder = RunFolder.open(arguments.folder)
         tables = run(folder)
     except HeadreuseError as error:
         parser.error(str(error))
-    for name, table in tables.items():
-        with written_whole(arguments.out / f"{name}.csv") as draft:
-            table.round(5).to_csv(draft, index=False)
-    command = shlex.join(["python", "-m", "analyses.rules", folder.root.name])
-    origin = {"command": command, "seeds": tables["reach"]["seed"].unique().tolist(), "versions": versions()}
-    write_json(arguments.out / "rules.json", origin | {"study": json.loads(folder.study.model_dump_json())})
+    write_tables(arguments.out, "rules", tables, folder)
     print(tables["reach"].to_string(index=False))
 
 

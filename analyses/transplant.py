@@ -9,36 +9,26 @@ on prompts of one length after the other, up to the end of the transfer range th
 transplant.csv, and transplant.json with study, seeds, versions and command. Needs head scores in the folder.
 """
 
-import argparse
-import json
-import shlex
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
 from itertools import product
-from pathlib import Path
 from typing import get_args
 
 import numpy as np
 import pandas as pd
-from transformers import PreTrainedModel
 
+from analyses.runs import Model, last_models, parser_of, write_tables
 from headreuse.errors import HeadreuseError
 from headreuse.interventions.head_sets import name_of, other_sets_like
 from headreuse.interventions.transplant import Transplants, What, transplant
-from headreuse.models.checkpoints import load_model
 from headreuse.models.masks import masked
-from headreuse.prompts import Encoder, encoder_of, make_prompts
 from headreuse.records import Head, Prompts
 from headreuse.store.folder import RunFolder
-from headreuse.store.versions import versions
-from headreuse.store.writing import write_json, written_whole
 from headreuse.study import Group, Study
 from headreuse.study.specs import ranked_by
 from headreuse.study.streams import Stream
 from headreuse.tables.make import make_tables
-from headreuse.work.progress import progress
 
 HeadSet = frozenset[Head]
 RANGE = (0.025, 0.975)
@@ -50,33 +40,6 @@ COLUMNS = (
 )
 """`gain`: outcome of the receiver with the heads less without; `closed`: its share of donor less receiver; `random`:
 mean gain with other sets of the donor's heads that have as many in each layer, and the range of 95 % of them."""
-
-
-@dataclass(frozen=True)
-class Model:
-    """A model at the end of training, with how it reads."""
-
-    group: Group
-    decoder: PreTrainedModel
-    encoder: Encoder
-    fingerprint: str
-
-    def prompts(self, study: Study, length: int) -> Prompts:
-        """The fixed prompts of main at one length, as in the study's measurements."""
-        task, n = self.group.main.task, study.measures.n_score_examples
-        generator = Stream.EVALUATION.generator(study.data_seed, length)
-        return make_prompts(study.task(task), np.full(n, length), generator, self.encoder, study.form(task))
-
-
-def last_models(folder: RunFolder, group: Group) -> dict[int | str, Model]:
-    """The finished models of a group by seed."""
-    found = {}
-    for entry in progress(folder):
-        if entry.run.group == group and entry.checkpoints and not entry.run.missing:
-            at = entry.checkpoints[-1].checkpoint
-            decoder = load_model(at.path)
-            found[entry.run.label] = Model(group, decoder, encoder_of(at.path), at.fingerprint)
-    return found
 
 
 def sets_of(scores: pd.DataFrame, study: Study, group: Group, seed: int | str) -> dict[str, HeadSet]:
@@ -110,10 +73,11 @@ def seed_rows(
 ) -> Iterator[tuple[object, ...]]:
     """Rows of one direction and seed, over lengths, ways and sets; each of `sets` is followed by others like it."""
     main, last = donor.group.main.task, min(donor.group.transfer_to, receiver.group.transfer_to)
+    n = study.measures.n_score_examples
     every = [one for several in sets.values() for one in several]
     starts = np.cumsum([0, *(len(several) for several in sets.values())])
     for length, what in product(range(study.task(main).min_length, last + 1), get_args(What)):
-        prompts, theirs = receiver.prompts(study, length), donor.prompts(study, length)
+        prompts, theirs = (model.prompts(study, main, length, n) for model in (receiver, donor))
         found = _moved(donor, receiver, prompts, theirs, every, what)
         if found is None:
             continue
@@ -180,21 +144,15 @@ def run(folder: RunFolder, donor_group: str, receiver_group: str) -> pd.DataFram
 
 def main() -> None:
     """Measure, and write table and origin."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("folder", type=Path, metavar="RUN_FOLDER")
+    parser = parser_of(__doc__)
     parser.add_argument("groups", nargs=2, metavar=("DONOR_GROUP", "RECEIVER_GROUP"))
-    parser.add_argument("--out", type=Path, required=True)
     arguments = parser.parse_args()
     try:
         folder = RunFolder.open(arguments.folder)
         table = run(folder, *arguments.groups)
     except (HeadreuseError, LookupError) as error:
         parser.error(str(error))
-    with written_whole(arguments.out / "transplant.csv") as draft:
-        table.round(5).to_csv(draft, index=False)
-    command = shlex.join(["python", "-m", "analyses.transplant", folder.root.name, *arguments.groups])
-    origin = {"command": command, "seeds": table["seed"].unique().tolist(), "versions": versions()}
-    write_json(arguments.out / "transplant.json", origin | {"study": json.loads(folder.study.model_dump_json())})
+    write_tables(arguments.out, "transplant", {"transplant": table}, folder, arguments.groups)
     longest = folder.study.group(arguments.groups[0]).main.max_length
     beyond = table[(table["outcome"] == "exact_match") & (table["length"] > longest)]
     print(beyond.groupby(["donor", "receiver", "are_twins", "what", "moved"])[SHOWN].mean().round(3).to_string())

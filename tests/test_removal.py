@@ -52,7 +52,7 @@ def test_a_row_is_what_ablating_the_top_heads_gives_beside_other_sets_of_their_l
     assert len(table) == 2 * 2 * 2 * 2 * len(removal.OUTCOMES), "sizes, kinds, sources, targets"
     table = table[table["n_heads"] == 1]
     model = removal.last_models(random_folder, study.groups[0])[0]
-    prompts = removal.prompts_of(study, model, "retrieve_ur")
+    prompts = model.prompts(study, "retrieve_ur", study.score_length(model.group), study.measures.n_score_examples)
     scores = induction(model.decoder, prompts).effect(ATTENTION)
     row = table.query("kind == 'induction' and source == target == 'retrieve_ur' and outcome == 'log_prob'").iloc[0]
     layer, head = np.unravel_index(scores.argmax(), scores.shape)

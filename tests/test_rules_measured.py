@@ -6,7 +6,7 @@ import pytest
 from random_runs import measured_folder
 
 from analyses import rules as script
-from analyses.transplant import Model
+from analyses.runs import Model
 from headreuse.errors import HeadreuseError
 from headreuse.prompts import PAD, Vocabulary
 from headreuse.records import Role
@@ -47,7 +47,7 @@ def made_up(_model, prompts, *, max_tokens):
 def test_measures_of_answers_that_are_made_up_are_those_by_hand(monkeypatch):
     monkeypatch.setattr(script, "generate_answers", made_up)
     study = parse_study(STUDY, "flips")
-    model = Model(study.groups[0], None, Vocabulary.of([TASKS["rule_length"]()]), "")
+    model = Model(study.groups[0], None, Vocabulary.of([TASKS["rule_length"]()]), "", 1)
     row = dict(zip(script.GENERATED[2:], script.generated_row(study, model, "rule_length", 3), strict=True))
     assert row == {"task": "rule_length", "role": "auxiliary", "length": 3, "n": 4} | {
         "accuracy": 0.5,
