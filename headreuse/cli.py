@@ -59,6 +59,7 @@ def headreuse(
 def run(
     study: StudyOrFolder,
     out: Out = None,
+    *,
     workers: Workers = None,
     engine: EngineName = "processes",
     shard: PartOfWork = None,
@@ -82,6 +83,7 @@ def run(
 def train(
     study: StudyOrFolder,
     out: Out = None,
+    *,
     workers: Workers = None,
     engine: EngineName = "processes",
     shard: PartOfWork = None,
@@ -96,6 +98,7 @@ def train(
 @app.command(epilog="Example: headreuse score runs/demo --workers 2")
 def score(
     folder: Folder,
+    *,
     workers: Workers = None,
     engine: EngineName = "processes",
     shard: PartOfWork = None,

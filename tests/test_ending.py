@@ -42,6 +42,8 @@ def test_a_shell_is_told_how_a_line_can_go_on(monkeypatch, capsys):
     [
         (["rn"], "No such command 'rn'. Did you mean 'run'? (see `headreuse --help`)"),
         (["run", "x", "--ou", "y"], "No such option: --ou (did you mean '--out'?) (see `headreuse run --help`)"),
+        (["run", "x", "--quiet"], "--quiet goes before the command: headreuse --quiet run …"),
+        (["run", "x", "--quite"], "No such option: --quite (did you mean '--quiet'?) (see `headreuse run --help`)"),
         (["tasks", "--zzz"], "No such option: --zzz (see `headreuse tasks --help`)"),
         (["run"], "Missing argument 'STUDY' (see `headreuse run --help`)"),
         (["status", ""], "'' is no path; give one"),

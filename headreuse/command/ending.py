@@ -95,9 +95,16 @@ def _mistake(error: Any) -> str:
     """What is wrong with a command line, in one line that names the nearest right option."""
     said = " ".join(error.format_message().split()).rstrip(".")
     if hasattr(error, "possibilities"):
-        known = [option for parameter in error.ctx.command.params for option in parameter.opts]
+        of_all = _options(error.ctx.parent.command) if error.ctx.parent else []
+        if error.option_name in of_all:
+            return f"{error.option_name} goes before the command: headreuse {error.option_name} {error.ctx.info_name} …"
+        known = [*_options(error.ctx.command), *of_all]
         said = f"No such option: {error.option_name}{nearest(error.option_name, known)}"
     return f"{said} (see `{error.ctx.command_path if error.ctx else 'headreuse'} --help`)"
+
+
+def _options(command: Any) -> list[str]:
+    return [option for parameter in command.params for option in parameter.opts]
 
 
 @contextmanager

@@ -64,16 +64,15 @@ def _several(parts: Mapping[str, Any]) -> Schema:
 
 def _sources(parts: Schema) -> Schema:
     """Keys under which a group says where its checkpoints come from; a text stands for a folder or a repository."""
+    one_or_several = {"anyOf": [PATH, {"type": "array", "items": PATH, "minItems": 1}]}
     found = {}
     for key, spec in SOURCE_SPECS.items():
         own = spec.model_json_schema(ref_template=f"#/$defs/{spec.__name__}.{{model}}")
         parts |= {f"{spec.__name__}.{name}": part for name, part in own.pop("$defs", {}).items()}
-        texts = {"type": "array", "items": PATH, "minItems": 1}
-        for place in ("folder", "hub"):
-            if place in own["properties"]:
-                own["properties"][place] |= {"anyOf": [PATH, texts], "type": ["string", "array"]}
-                own["properties"][place].pop("items", None)
-        found[key] = {"anyOf": [own, PATH, texts], "description": own.get("description", "")}
+        for place in {"folder", "hub"} & own["properties"].keys():
+            told = {name: own["properties"][place][name] for name in ("default", "description", "maxItems")}
+            own["properties"][place] = told | one_or_several
+        found[key] = {"anyOf": [own, *one_or_several["anyOf"]], "description": own.get("description", "")}
     return found
 
 

@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import Bool, Int
 
 from headreuse.tasks._rows import Lengths, Symbols, cut
-from headreuse.tasks.base import BLANK, Examples, task
+from headreuse.tasks.base import BLANK, task
 from headreuse.tasks.strings import StringTask
 
 Places = Bool[np.ndarray, "example letter"]
@@ -41,18 +41,12 @@ class UniqueTask(StringTask):
                 f"no letter occurs twice and there are {2 * self.alphabet_size}: raise alphabet_size"
             )
 
-    def generate(self, lengths: Lengths, generator: np.random.Generator) -> Examples:
+    def draw(self, lengths: Lengths, generator: np.random.Generator) -> tuple[Symbols, Symbols]:
         """Uniform letters; in the corrupted partner one letter, at a random place, is one that the string lacks."""
-        self.check_lengths(lengths)
         letters, lacking = draw_unique(lengths, 2 * self.alphabet_size, generator)
         corrupted = letters.copy()
         corrupted[np.arange(len(lengths)), generator.integers(lengths)] = lacking
-        return Examples(
-            self._prompt(letters, lengths),
-            self._answer(letters, lengths),
-            self._prompt(corrupted, lengths),
-            self._answer(corrupted, lengths),
-        )
+        return letters, corrupted
 
     def string(self, prompt: str) -> str:
         """The letters of a prompt; a `ValueError` says why a text is no prompt."""

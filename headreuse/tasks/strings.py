@@ -27,20 +27,24 @@ class StringTask(Task):
         return (*lower, *lower.upper(), "=")
 
     def generate(self, lengths: Lengths, generator: np.random.Generator) -> Examples:
-        """Uniform letters; in the corrupted partner one letter, at a random place, is replaced."""
+        """Strings that are drawn, and for each one that differs in a letter."""
         self.check_lengths(lengths)
-        n_letters = 2 * self.alphabet_size
-        example = np.arange(len(lengths))
-        letters = generator.integers(n_letters, size=(len(lengths), lengths.max(initial=0)))
-        corrupted = letters.copy()
-        corrupted[example, generator.integers(lengths)] += generator.integers(1, n_letters, size=len(lengths))
-        corrupted %= n_letters
+        letters, corrupted = self.draw(lengths, generator)
         return Examples(
             self._prompt(letters, lengths),
             self._answer(letters, lengths),
             self._prompt(corrupted, lengths),
             self._answer(corrupted, lengths),
         )
+
+    def draw(self, lengths: Lengths, generator: np.random.Generator) -> tuple[Symbols, Symbols]:
+        """Uniform letters; in the corrupted partner one letter, at a random place, is replaced."""
+        n_letters = 2 * self.alphabet_size
+        example = np.arange(len(lengths))
+        letters = generator.integers(n_letters, size=(len(lengths), lengths.max(initial=0)))
+        corrupted = letters.copy()
+        corrupted[example, generator.integers(lengths)] += generator.integers(1, n_letters, size=len(lengths))
+        return letters, corrupted % n_letters
 
     def string(self, prompt: str) -> str:
         """The letters of a prompt; a `ValueError` says why a text is no prompt."""
