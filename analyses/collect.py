@@ -4,16 +4,17 @@ python -m analyses.collect RUN_FOLDER --out analyses/results/NAME
 
 writes study.json, transfer.csv, accuracy.csv, overlap.csv, correlation.csv, functional_overlap.csv and accuracy.png,
 and where the study has them arms.csv, arms.png, ablation_by_length.csv and ablation_by_length.png. A table that is too
-large is kept at the last step of each group; of the correlation, the gap with exact match, log probability, attention
-and pattern. Of the overlap, what the correlation is made of is kept, so that it can be made again from these tables:
-main with its auxiliaries, each value with whether it is usable, and the accuracies. The pictures, of sections of the
-study's report, need the extra `browser` and a Chromium; without them, give `--no-picture`.
+large is kept at the last step of each group; if it still is, exact match, log probability, attention and pattern alone,
+of the correlation with the gap, of functional overlap between main and others. Transfer and overlap are kept at every
+step, so that correlations can be made again from them: of the overlap main with its auxiliaries, each value with
+whether it is usable, and the accuracies; of a large one cosine and the published measures. The pictures, of sections of
+the study's report, need the extra `browser` and a Chromium; without them, give `--no-picture`.
 """
 
 import argparse
 import json
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -28,7 +29,7 @@ from headreuse.tables.make import make_tables
 KEPT = ("transfer", "accuracy", "overlap", "correlation", "functional_overlap")
 KEPT_WHERE_THERE = ("arms", "ablation_by_length")
 MAX_BYTES = 100_000
-"""Of one table, the overlap apart; so a study stays below about 500 kB."""
+"""Of one table; larger ones lose what is said above."""
 DECIMALS = 5
 OF_OVERLAP = [
     *("group", "seed", "step", "task_a", "task_b", "length", "method", "outcome", "metric"),
@@ -36,7 +37,9 @@ OF_OVERLAP = [
 ]
 """The columns of the overlap table that the correlation is made of."""
 HEADLINE_OUTCOMES = ("exact_match", "log_prob", "attention", "pattern")
-"""Of a correlation table that is too large these are kept, and of the measures of transfer the gap."""
+"""Of a table that is too large these are kept."""
+HEADLINE_METRICS = ("cosine", "ablation_map_difference", "attention_difference")
+"""Of an overlap table that is too large these are kept."""
 PICTURES = ("accuracy", *KEPT_WHERE_THERE)
 """The sections of the report that are kept as pictures, where it has them."""
 ARGS = ["--no-sandbox", "--disable-gpu"]
@@ -44,22 +47,44 @@ ARGS = ["--no-sandbox", "--disable-gpu"]
 
 
 def kept_tables(tables: dict[str, pd.DataFrame], groups: Sequence[Group]) -> Iterator[tuple[str, str]]:
-    """Names and CSV texts of the tables that are kept, each whole or, where that is too large, at the last step."""
+    """Names and CSV texts of the tables that are kept: of one that is too large, what `HEADLINES` leaves of it."""
     mains = {group.name: group.main.task for group in groups}
     for name in (*KEPT, *(name for name in KEPT_WHERE_THERE if len(tables.get(name, ())))):
         table = tables[name].round(DECIMALS)
         if name == "overlap":
             of_main = table["task_a"] == table["group"].map(mains)
-            yield name, table[of_main & table["outcome"].isin(HEADLINE_OUTCOMES)][OF_OVERLAP].to_csv(index=False)
-            continue
-        text = table.to_csv(index=False)
-        if len(text.encode()) > MAX_BYTES and "step" in table:
-            last = table.groupby("group")["step"].transform("max")
-            text = table[table["step"] == last].to_csv(index=False)
-        elif len(text.encode()) > MAX_BYTES:
-            kept = table["outcome"].isin(HEADLINE_OUTCOMES) & (table["transfer_metric"] == "gap")
-            text = table[kept].to_csv(index=False)
-        yield name, text
+            table = table[of_main & table["outcome"].isin(HEADLINE_OUTCOMES)][OF_OVERLAP]
+        for shorten in SHORTENED.get(name, HEADLINES):
+            if len(table.to_csv(index=False).encode()) > MAX_BYTES:
+                table = shorten(table, mains)
+        yield name, table.to_csv(index=False)
+
+
+def _at_the_last_step(table: pd.DataFrame, _mains: Mapping[str, str]) -> pd.DataFrame:
+    return table[table["step"] == table.groupby("group")["step"].transform("max")] if "step" in table else table
+
+
+def _of_headlines(table: pd.DataFrame, mains: Mapping[str, str]) -> pd.DataFrame:
+    """Headline outcomes, no empty head sets; of correlations those with the gap that say something, of pairs main's."""
+    kept = table["outcome"].isin(HEADLINE_OUTCOMES) if "outcome" in table else pd.Series(data=True, index=table.index)
+    if "n_heads" in table:
+        kept &= table["n_heads"] > 0
+    if "transfer_metric" in table:
+        kept &= (table["transfer_metric"] == "gap") & (table["value"].notna() | table["primary"])
+    if "source" in table:
+        main = table["group"].map(mains)
+        kept &= (table["source"] != table["target"]) & ((table["source"] == main) | (table["target"] == main))
+    return table[kept]
+
+
+def _of_headline_metrics(table: pd.DataFrame, _mains: Mapping[str, str]) -> pd.DataFrame:
+    return table[table["metric"].isin(HEADLINE_METRICS)]
+
+
+HEADLINES = (_at_the_last_step, _of_headlines)
+"""One after the other, until a table is small enough."""
+SHORTENED = {"overlap": (_of_headline_metrics,), "transfer": ()}
+"""Otherwise, since correlations are made of these, at every step."""
 
 
 def collect(folder: RunFolder, out: Path) -> list[Path]:
