@@ -72,7 +72,7 @@ def tables(
         place = {"group": name, "seed": seeds[run] if seeds else run, "step": 100 * (step + 1)}
         measured = {"metric": metric, "method": "mean_ablation", "outcome": "log_prob", "value": value, "usable": True}
         baselines = {"baseline_a": main[run, step], "baseline_b": np.sqrt(main[run, step])}
-        overlap.append(place | {"task_a": "copy", "task_b": "reverse"} | measured | baselines | changes)
+        overlap.append(place | {"task_a": "copy", "task_b": "reverse", "length": 8} | measured | baselines | changes)
         transfer.append(place | {"gap": y[run, step], "transfer_fraction": 1 - 2 * y[run, step]})
     return pd.DataFrame(overlap), pd.DataFrame(transfer)
 

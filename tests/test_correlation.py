@@ -9,13 +9,15 @@ from itertools import permutations
 import numpy as np
 import pandas as pd
 import pytest
-from checkpoint_series import group, learned, one, panel, rows_of, series, tables, together
+from checkpoint_series import group, learned, one, panel, rows_of, series, steps_of, tables, together
 from scipy import stats
 
 from headreuse.correlation import (
     STATISTIC_SUMMARIES,
     STATISTICS,
+    clock,
     correlation_table,
+    crossings,
     mantel,
     panels,
 )
@@ -26,6 +28,7 @@ from headreuse.correlation.paired import own, run_correlations
 from headreuse.correlation.primary import marked
 from headreuse.correlation.table import COLUMNS
 from headreuse.study.primary import Primary
+from headreuse.tables.clocks import clocks_table
 
 TESTED = [name for name, statistic in STATISTICS.items() if statistic.is_tested]
 WHOLE = ["beyond_progress", "related_minus_control", "between_group"]
@@ -108,6 +111,7 @@ def test_negative_controls_have_accuracy_or_loss_in_the_place_of_overlap():
     overlap, transfer = tables(x, 1 - main, main=main)
     overlap.loc[overlap["step"] <= 300, "usable"] = False
     mains = overlap[["group", "seed", "step"]].assign(task="copy", regime="in_distribution", loss=y.ravel())
+    mains = mains.assign(length=8, accuracy=0.5)
     log = pd.concat([mains, mains.assign(regime="beyond", loss=9.0), mains.assign(task="reverse", loss=9.0)])
     table = correlation_table(overlap, transfer, [group("g")], training_log=log)
     rows = rows_of(table, method="negative control", transfer_metric="gap", statistic="within_run")
@@ -120,6 +124,29 @@ def test_negative_controls_have_accuracy_or_loss_in_the_place_of_overlap():
     without = correlation_table(overlap, transfer, [group("g")])
     assert "training_loss" not in set(without["overlap_metric"])
     assert rows_of(table, method="negative control")["q"].isna().all()
+
+
+def test_the_clock_reads_the_training_log_where_all_checkpoints_come_after_learning():
+    late = np.linspace(-0.03, 0.03, 5)
+    main, (x, y) = learned(5, 40, late), series(5, 40)
+    overlap, transfer = (table[table["step"] > 3000] for table in tables(x, y, main=main))
+    assert clock(crossings(main[:, 30:], steps_of(x)[30:])) is None, "all is learned by then"
+    places = pd.DataFrame([(run, 100 * (step + 1), of_run) for (run, step), of_run in np.ndenumerate(main)])
+    log = places.set_axis(["seed", "step", "accuracy"], axis=1).assign(group="g", loss=1.0, length=8)
+    log = log.assign(task="copy", regime="in_distribution")
+    wrong = [{"length": 12}, {"task": "reverse"}, {"regime": "transfer"}, {"group": "other"}]
+    log.loc[log["step"] > 3000, "accuracy"] = 0.0  # there the checkpoints' own are read
+    noise = [log.assign(accuracy=0.0, **changes) for changes in wrong]
+    (found, *_) = panels(overlap, transfer, [group("g")], pd.concat([*noise, log]))
+    np.testing.assert_array_equal(found.all_steps, steps_of(x))
+    np.testing.assert_allclose(found.main_accuracy, main)
+    np.testing.assert_allclose(found.baselines[:, :, 0], main[:, 30:])
+    assert one(correlation_table(overlap, transfer, [group("g")], training_log=log), statistic="aligned")["n_runs"] == 5
+    (without, *_) = panels(overlap, transfer, [group("g")], pd.concat(noise))
+    np.testing.assert_array_equal(without.all_steps, steps_of(x)[30:])
+    clocks = clocks_table(overlap, [group("g")], log)
+    assert clocks.loc[clocks["role"] == "main", "step"].notna().all()
+    assert clocks_table(overlap, [group("g")], pd.concat(noise))["step"].isna().all()
 
 
 def test_the_clock_reads_checkpoints_that_are_not_usable_too():

@@ -90,13 +90,14 @@ def panels(
         of_group = transfer[transfer["group"] == group.name].set_index(["seed", "step"])
         measured_transfer = of_group[list(transfer_measures(of_group, group))]
         accuracies = accuracies_of(rows)
+        learning = learning_of(rows, training_log, group)
         measured = {
             tuple(map(str, measure)): _mean_over_auxiliaries(found)
             for measure, found in rows.groupby(MEASURE, sort=False)
         }
         controls = _negative_controls(measured.values(), accuracies, _training_loss(training_log, group))
         for measure, values in (measured | controls).items():
-            yield from _pairings(group.name, measure, values, measured_transfer, accuracies)
+            yield from _pairings(group.name, measure, values, measured_transfer, learning)
 
 
 def transfer_measures(transfer: pd.DataFrame, group: Group) -> tuple[str, ...]:
@@ -149,6 +150,21 @@ def accuracies_of(rows: pd.DataFrame) -> pd.DataFrame:
     )
     of_tasks = named.groupby(["seed", "step", "task"])[["main", "auxiliary"]].mean()
     return of_tasks.groupby(["seed", "step"]).mean().astype(float)
+
+
+def learning_of(rows: pd.DataFrame, training_log: pd.DataFrame | None, group: Group) -> pd.DataFrame:
+    """`accuracies_of` the rows, and main's at the looks of the training log where no checkpoint was measured.
+
+    So how soon a run learns is seen also where all its checkpoints come later. Looks at other lengths do not count.
+    """
+    accuracies = accuracies_of(rows)
+    if training_log is None or not len(training_log):
+        return accuracies
+    here = (training_log["group"] == group.name) & (training_log["task"] == group.main.task)
+    here &= (training_log["regime"] == "in_distribution") & training_log["length"].isin(rows["length"])
+    looks = training_log[here].groupby(["seed", "step"])["accuracy"].mean()
+    between = looks[~looks.index.isin(accuracies.index)].rename("main").to_frame()
+    return pd.concat([accuracies, between]).sort_index() if len(between) else accuracies
 
 
 def _training_loss(training_log: pd.DataFrame | None, group: Group) -> pd.Series:

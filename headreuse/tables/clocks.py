@@ -7,7 +7,7 @@ import pandas as pd
 
 from headreuse.correlation import crossings
 from headreuse.correlation.clocks import LEVELS
-from headreuse.correlation.panels import accuracies_of
+from headreuse.correlation.panels import learning_of
 from headreuse.study.config import Group
 from headreuse.tables.base import Design, Tables, derived_table
 
@@ -16,27 +16,30 @@ ROLES = {"main": "main", "auxiliary": "auxiliaries"}
 """The columns of accuracies and how the table calls them: the main task, and the mean of its auxiliaries."""
 
 
-@derived_table("clocks", of=("overlap",), version=1)
+@derived_table("clocks", of=("overlap", "training_log"), version=2)
 def clocks(tables: Tables, design: Design) -> pd.DataFrame:
     """Columns `COLUMNS`: the step at which main, or the mean of the auxiliaries, first has an accuracy of `level`.
 
-    At the length of the head scores; interpolated in log step between checkpoints. NaN where the level is not seen to
-    be crossed, because it is reached at the first checkpoint already, or never.
+    At the length of the head scores; interpolated in log step between checkpoints, and of main also between the looks
+    of the training log. NaN where the level is not seen to be crossed, because it is reached at the first of them
+    already, or never.
     """
-    return clocks_table(tables["overlap"], design.groups)
+    return clocks_table(tables["overlap"], design.groups, tables["training_log"])
 
 
-def clocks_table(overlap: pd.DataFrame, groups: Sequence[Group]) -> pd.DataFrame:
-    """The table from the `overlap` table."""
-    found = [row for group in groups for row in _of_group(overlap, group)] if len(overlap) else []
+def clocks_table(
+    overlap: pd.DataFrame, groups: Sequence[Group], training_log: pd.DataFrame | None = None
+) -> pd.DataFrame:
+    """The table from the `overlap` table and the training log."""
+    found = [row for group in groups for row in _of_group(overlap, group, training_log)] if len(overlap) else []
     return pd.DataFrame(found, columns=list(COLUMNS))
 
 
-def _of_group(overlap: pd.DataFrame, group: Group) -> Iterator[tuple[object, ...]]:
+def _of_group(overlap: pd.DataFrame, group: Group, training_log: pd.DataFrame | None) -> Iterator[tuple[object, ...]]:
     rows = overlap[(overlap["group"] == group.name) & (overlap["task_a"] == group.main.task)]
     if not len(rows):
         return
-    accuracies = accuracies_of(rows)
+    accuracies = learning_of(rows, training_log, group)
     for column, role in ROLES.items():
         by_run = accuracies[column].unstack("step").sort_index(axis=0).sort_index(axis=1)
         steps = by_run.columns.to_numpy(dtype=int)

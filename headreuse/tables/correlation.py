@@ -6,7 +6,7 @@ from headreuse.correlation import correlation_table
 from headreuse.tables.base import Design, Tables, derived_table
 
 
-@derived_table("correlation", of=("overlap", "transfer", "training_log"), version=2)
+@derived_table("correlation", of=("overlap", "transfer", "training_log"), version=3)
 def correlation(tables: Tables, design: Design) -> pd.DataFrame:
     """Every estimate of every pairing of an overlap with a transfer measure: see `correlation_table`."""
     return correlation_table(
