@@ -38,10 +38,11 @@ from headreuse.scores import (
 )
 from headreuse.scores._patching import corrupted_inputs
 from headreuse.scores.attribution_patching import CompletenessWarning
+from headreuse.study.specs import PATTERN_SCORES
 
 ROOT = Path(__file__).parent.parent
 FOLDER = ROOT / "headreuse" / "scores"
-OF_OUTCOMES = [name for name in SCORES if not SCORES[name].of_patterns]
+OF_OUTCOMES = [name for name in SCORES if name not in PATTERN_SCORES]
 """Those that say what is lost; `test_induction.py` tests the others, which need prompts that repeat symbols."""
 FEWER = {"banzhaf": {"n_subsets": 32}, "shapley": {"n_subsets": 32}}
 """Settings with which a score takes less time than by default."""
