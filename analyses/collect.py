@@ -42,6 +42,8 @@ HEADLINE_METRICS = ("cosine", "ablation_map_difference", "attention_difference")
 """Of an overlap table that is too large these are kept."""
 PICTURES = ("accuracy", *KEPT_WHERE_THERE)
 """The sections of the report that are kept as pictures, where it has them."""
+ON_PICTURES = ".tools, nav, .fold > summary::before { display: none } #arms .exhibits { grid-template-columns: 100% }"
+"""No controls, and the arms as wide as the picture."""
 ARGS = ["--no-sandbox", "--disable-gpu"]
 """The page is our own and fetches nothing; as root a Chromium starts only without its sandbox."""
 
@@ -112,10 +114,10 @@ def pictures(folder: RunFolder, out: Path) -> list[Path]:
     with sync_playwright() as started, started.chromium.launch(executable_path=chromium, args=ARGS) as browser:
         page = browser.new_page(viewport={"width": 1180, "height": 900}, color_scheme="light")
         page.goto(folder.report_file.resolve().as_uri())
+        page.wait_for_function("document.body.dataset.drawn", timeout=300_000)
+        page.add_style_tag(content=ON_PICTURES)
         sections = [name for name in PICTURES if page.locator(f"#{name} .plot").count()]
         for name in sections:
-            page.locator(f"#{name}").scroll_into_view_if_needed()
-            page.wait_for_selector(f"#{name} .main-svg")
             page.locator(f"#{name}").screenshot(path=out / f"{name}.png")
     return [out / f"{name}.png" for name in sections]
 

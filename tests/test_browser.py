@@ -269,7 +269,7 @@ def test_no_text_of_a_figure_is_cut_off(reader):
         const whole = plot.getBoundingClientRect();
         const kinds = '.legendtext, .annotation-text, .xtitle, .ytitle, .xtick text, .ytick text';
         return [...plot.querySelectorAll(kinds)].map(text => [text.textContent, text.getBoundingClientRect()])
-            .filter(([_, box]) => box.width && (box.left < whole.left - 3 || box.right > whole.right + 3))
+            .filter(([_, box]) => box.width && (box.left < whole.left - 1 || box.right > whole.right + 1))
             .map(([text, _]) => `${plot.id}: ${text}`);
     })"""
     assert reader.ask(cut) == []

@@ -15,8 +15,10 @@ from invented import report_inputs, small_study
 
 from headreuse import figures
 from headreuse.figures.measures import measures, with_measure
+from headreuse.figures.overview import GROUPS
 from headreuse.figures.panels import Arrangement, legend_rows, panel_layout
-from headreuse.figures.style import rounded
+from headreuse.figures.rows import KIND_COLOURS
+from headreuse.figures.style import DARK, INK, MUTED, OKABE_ITO, PAPER, SAFE, rounded
 from headreuse.figures.views import choices_of, frame_name, frames_of
 from headreuse.records import Head, MeanPattern
 
@@ -413,6 +415,26 @@ def test_the_same_rows_give_the_same_figure(inputs):
 def test_no_scale_of_red_and_green_is_used(inputs):
     red_green = "rgb(165,0,38)"  # an end of RdYlGn
     assert not [figure for figure in every_figure(inputs) if red_green in all_text(figure)]
+
+
+def test_many_numbers_are_rounded_as_each_by_itself():
+    generator = np.random.default_rng(0)
+    numbers = generator.normal(size=500) * 10.0 ** generator.integers(-12, 12, 500)
+    numbers = np.append(numbers, [0.0, np.nan, np.inf, 1.0, 0.5])
+    assert rounded(numbers) == [float(f"{value:.4g}") if np.isfinite(value) else None for value in numbers]
+
+
+def test_every_colour_of_a_line_can_be_seen_on_a_dark_page():
+    """At least 3 to 1, as WCAG 2.2 asks of graphics (1.4.11)."""
+
+    def light(colour: str) -> float:
+        parts = np.array([int(colour[start : start + 2], 16) for start in (1, 3, 5)]) / 255
+        linear = np.where(parts <= 0.04045, parts / 12.92, ((parts + 0.055) / 1.055) ** 2.4)
+        return float(linear @ [0.2126, 0.7152, 0.0722])
+
+    on_dark = dict(DARK)
+    for colour in (INK, MUTED, *OKABE_ITO, *SAFE, *GROUPS, *KIND_COLOURS.values()):
+        assert (light(on_dark.get(colour, colour)) + 0.05) / (light(on_dark[PAPER]) + 0.05) >= 3, colour
 
 
 def test_a_slider_for_notebooks_steps_through_every_view(maps):

@@ -43,7 +43,7 @@ def overview(reach: pd.DataFrame, alike: pd.DataFrame, *, trained_to: int | None
             symbol = SYMBOLS[place % len(SYMBOLS)]
             figure.add_traces(_alike(alike[alike["group"] == group], place, group, colours[group], symbol))
         figure.update_layout(
-            xaxis2={"title": {"text": escaped(overlap_title)}, "range": _span(alike["overlap"])},
+            xaxis2={"title": {"text": escaped(overlap_title), "font": {"size": 12}}, "range": _span(alike["overlap"])},
             yaxis2={"range": [len(groups) - 0.4, -0.6], "showticklabels": False, "ticks": "", "showgrid": False},
         )
     return figure

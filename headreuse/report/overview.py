@@ -67,5 +67,5 @@ def _alike(inputs: ReportInputs, group: Group) -> pd.DataFrame:
 def _measure(inputs: ReportInputs) -> str:
     asked = inputs.study.question
     of = "head maps" if asked.outcome else "attention patterns"
-    alike = "smaller is more alike" if OVERLAP_METRICS[str(asked.overlap)].distance else "1 is the same heads"
-    return f"{str(asked.overlap).replace('_', ' ')} of {of} ({alike})"
+    alike = "smaller: more alike" if OVERLAP_METRICS[str(asked.overlap)].distance else "1: the same"
+    return f"{str(asked.overlap).replace('_', ' ')} of {of}, {alike}"
