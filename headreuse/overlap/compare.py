@@ -19,6 +19,7 @@ from headreuse.overlap.intervals import interval
 from headreuse.overlap.registry import OVERLAP_METRICS, MapMetric, Maps, PatternMetric, Prepared
 from headreuse.overlap.resampling import N_GROUPS, N_SPLITS, ResampledMaps, Weights, draw_weights
 from headreuse.records import HeadScores
+from headreuse.records.shown import Shown
 from headreuse.study.specs import HEADLINE_METRICS, MeasureSpec
 
 
@@ -48,8 +49,8 @@ class ComparisonSettings:
         return [metric for name in self.metrics if isinstance(metric := OVERLAP_METRICS[name], PatternMetric)]
 
 
-@dataclass(frozen=True)
-class Overlap:
+@dataclass(frozen=True, repr=False)
+class Overlap(Shown):
     """How alike two tasks are by one metric; the fields are columns of the `overlap` table."""
 
     metric: str

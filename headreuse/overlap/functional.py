@@ -15,13 +15,14 @@ from scipy import stats
 
 from headreuse.overlap.chance import p_among, why_no_p
 from headreuse.overlap.ratio import paired_ratio
+from headreuse.records.shown import Shown
 
 Z = float(stats.norm.isf(0.025))
 """A mean is above noise where it is more than this many standard errors above 0."""
 
 
-@dataclass(frozen=True)
-class SetAblations:
+@dataclass(frozen=True, repr=False)
+class SetAblations(Shown):
     """What a target task loses, example by example, when sets of heads are ablated together."""
 
     source: str
@@ -39,8 +40,8 @@ class SetAblations:
     """The same without other sets that have as many heads in each layer as the source's; each set once."""
 
 
-@dataclass(frozen=True)
-class FunctionalOverlap:
+@dataclass(frozen=True, repr=False)
+class FunctionalOverlap(Shown):
     """One cell of the task × task matrix; the fields are columns of its table."""
 
     source: str

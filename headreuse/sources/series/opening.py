@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, overload
 from pydantic import ValidationError
 
 from headreuse.errors import HeadreuseError
+from headreuse.records.shown import LONGEST_TEXT, Shown, in_short, table
 from headreuse.sources.series.base import Entry, Origin
 from headreuse.sources.series.folders import SEED, is_path
 from headreuse.sources.series.known import repository_of
@@ -21,12 +22,15 @@ if TYPE_CHECKING:
     import torch
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
+MOST_ROWS = 40
+"""Checkpoints in the table that a notebook shows of a series."""
+
 Where = str | Path | Sequence[str | Path]
 """A path, a pattern with `{seed}`, a known name, `owner/name` on the Hub, or a list of these."""
 
 
-@dataclass(frozen=True)
-class SeriesCheckpoint:
+@dataclass(frozen=True, repr=False)
+class SeriesCheckpoint(Shown):
     """One checkpoint of a series; its weights are on no device until `model` is called."""
 
     entry: Entry
@@ -76,6 +80,12 @@ class SeriesCheckpoint:
     def __str__(self) -> str:
         return f"{self.entry.place} (step {self.step:,})"
 
+    def shown_fields(self, longest: int = LONGEST_TEXT) -> dict[str, str]:
+        """Where it lies, and how far it was trained."""
+        known = {"place": self.entry.place, "step": self.step, "run": self.run or None, "tokens": self.tokens}
+        known["fingerprint"] = self.fingerprint
+        return {name: in_short(value, longest) for name, value in known.items() if value is not None}
+
 
 @dataclass(frozen=True, repr=False)
 class CheckpointSeries(Sequence[SeriesCheckpoint]):
@@ -109,6 +119,14 @@ class CheckpointSeries(Sequence[SeriesCheckpoint]):
             lines.append(f"  {run + ': ' if run else ''}steps {shown}")
         lines += [f"  left out: {entry.place}: {entry.problem}" for entry in self.skipped]
         return "\n".join(lines)
+
+    def _repr_html_(self) -> str:
+        head = ("run", "step", "tokens", "fingerprint")
+        rows = [(at.run, f"{at.step:,}", at.tokens or "", at.fingerprint[:12]) for at in self.checkpoints]
+        if len(rows) > MOST_ROWS:
+            rows[MOST_ROWS - 1 : -1] = [("…", "…", f"{len(rows) - MOST_ROWS} more", "")]
+        left_out = table("left out", ("place", "why"), [(entry.place, entry.problem) for entry in self.skipped])
+        return table(f"{len(self)} checkpoints", head, rows) + (left_out if self.skipped else "")
 
 
 def open_series(
