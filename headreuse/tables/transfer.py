@@ -26,7 +26,7 @@ _TAIL = 0.025
 
 
 MEANINGS = PLACE | {
-    "gap": "Mean distance of main's accuracy from the auxiliaries' up to the longest training length; 0: all of it.",
+    "gap": "Mean distance of main's accuracy from the auxiliaries', over the lengths trained on; 0 is full transfer.",
     "transfer_fraction": "1 less the gap over the gap without any transfer: 1 is full transfer, 0 none.",
     "accuracy_in_distribution": "Main's mean accuracy, from 0 to 1, at the lengths that it was trained on.",
     "accuracy_transfer": "The same at longer ones, up to the end of the transfer range.",
