@@ -229,7 +229,7 @@ def test_a_series_is_a_table_of_its_checkpoints_and_of_those_left_out():
     html = CheckpointSeries(tuple(checkpoint(step, tokens=step * 10) for step in steps), (left_out,))._repr_html_()
     assert html.count("<tr>") == MOST_ROWS + 1 + 3, "with both heads and what is left out"
     assert "60 more" in html
-    assert re.search(r"100</td><td[^>]*>1000</td><td[^>]*>abababababab</td>", html)
+    assert re.search(r"100</td><td[^>]*>1,000</td><td[^>]*>abababababab</td>", html)
     assert "out/broken</td>" in html
     assert "truncated" in html
 

@@ -105,7 +105,7 @@ def _largest(panel: Map) -> str:
     order = np.argsort(-values, axis=None, kind="stable")[:N_NAMED]
     places = [(place // values.shape[1], place % values.shape[1]) for place in order.tolist()]
     found = [(f"{layer}.{head}", float(values[layer, head])) for layer, head in places]
-    named = [f"{name} ({panel.written(value)})" for name, value in found if value > 0]
+    named = [f"{name} ({panel.written(value)})" for name, value in found if value > 0 and panel.written(value) != "0"]
     return f"most {', '.join(named)}" if named else "no head above 0"
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, overload
 from pydantic import ValidationError
 
 from headreuse.errors import HeadreuseError
+from headreuse.prompts import Encoder, encoder_of
 from headreuse.records.shown import LONGEST_TEXT, Shown, in_short, table
 from headreuse.sources.series.base import Entry, Origin
 from headreuse.sources.series.folders import SEED, is_path
@@ -70,6 +71,12 @@ class SeriesCheckpoint(Shown):
             return load_model(folder, dtype=dtype, device=device, allow_pickles=self.allow_pickles)
 
     @cached_property
+    def encoder(self) -> Encoder:
+        """How examples of the package's own tasks become its token ids: what `make_prompts` takes."""
+        with self.files() as folder:
+            return encoder_of(folder)
+
+    @cached_property
     def tokenizer(self) -> "PreTrainedTokenizerBase":
         """The tokenizer beside the weights; raises `HeadreuseError` where there is none that fits."""
         from headreuse.models.checkpoints import load_tokenizer
@@ -121,10 +128,17 @@ class CheckpointSeries(Sequence[SeriesCheckpoint]):
         return "\n".join(lines)
 
     def _repr_html_(self) -> str:
-        head = ("run", "step", "tokens", "fingerprint")
-        rows = [(at.run, f"{at.step:,}", at.tokens or "", at.fingerprint[:12]) for at in self.checkpoints]
+        columns = {
+            "run": [at.run for at in self.checkpoints],
+            "step": [f"{at.step:,}" for at in self.checkpoints],
+            "tokens": ["" if at.tokens is None else f"{at.tokens:,}" for at in self.checkpoints],
+            "fingerprint": [at.fingerprint[:12] for at in self.checkpoints],
+        }
+        # A series of one run has no names of runs, and most say nothing of tokens.
+        columns = {name: cells for name, cells in columns.items() if any(cells)}
+        head, rows = list(columns), list(zip(*columns.values(), strict=True))
         if len(rows) > MOST_ROWS:
-            rows[MOST_ROWS - 1 : -1] = [("…", "…", f"{len(rows) - MOST_ROWS} more", "")]
+            rows[MOST_ROWS - 1 : -1] = [(f"… {len(rows) - MOST_ROWS} more", *[""] * (len(head) - 1))]
         left_out = table("left out", ("place", "why"), [(entry.place, entry.problem) for entry in self.skipped])
         return table(f"{len(self)} checkpoints", head, rows) + (left_out if self.skipped else "")
 
