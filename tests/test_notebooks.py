@@ -79,7 +79,7 @@ def test_no_result_is_typed_into_the_published_claims():
     prose = "".join("".join(cell["source"]) for cell in cells("published") if cell["cell_type"] == "markdown")
     without_links = re.sub(r"\[[^]]*\]\([^)]*\)|`[^`]*`", "", prose)
     assert re.findall(r"\d", without_links) == []
-    code = "".join("".join(cell["source"]) for cell in code_cells("published"))
+    code = "\n".join("".join(cell["source"]) for cell in code_cells("published"))
     strings_and_numbers = [node.value for node in ast.walk(ast.parse(code)) if isinstance(node, ast.Constant)]
     numbers = {value for value in strings_and_numbers if isinstance(value, float)}
     assert numbers == set(), "a result would be a fraction; sizes of pictures are whole numbers"
