@@ -17,8 +17,9 @@ from invented import report_inputs, small_study
 from headreuse import figures
 from headreuse.correlation.across import CONTRASTED
 from headreuse.figures.bands import BANDS, medians_over_seeds
+from headreuse.figures.rows import ZERO
 from headreuse.figures.specificity import specificity_over_seeds
-from headreuse.figures.views import choices_of
+from headreuse.figures.views import choices_of, frames_of
 from headreuse.report import ReportInputs, correlation_page, markdown, render
 from headreuse.report import power as powers
 from headreuse.report.evidence import evidence
@@ -43,7 +44,11 @@ def frame_of(figure, **chosen):
     """The traces of the view in which these are chosen, else what is shown first."""
     key = [str(chosen.get(entry.name, entry.start)) for entry in choices_of(figure)]
     name = json.dumps(key, ensure_ascii=False, separators=(",", ":"))
-    return next(frame for frame in figure.frames if frame.name == name).data
+    return next(frame for frame in frames_of(figure) if frame.name == name).data
+
+
+def is_interval(trace) -> bool:
+    return trace.mode == "lines" and trace.name != ZERO
 
 
 def points_of(figure, frame) -> list[tuple[float, str]]:
@@ -82,7 +87,7 @@ def test_forest_points_and_lines_are_the_tables_values_and_intervals(inputs, cho
     rows = rows[rows["outcome"].isin([chosen.get("outcome", "exact_match"), "pattern"])]
     assert len(rows) == 2 * 5
     assert sorted(value for value, _ in points_of(figure, frame)) == pytest.approx(sorted(rows["value"]), rel=1e-3)
-    lines = [change for trace, change in zip(figure.data, frame, strict=True) if trace.mode == "lines"]
+    lines = [change for trace, change in zip(figure.data, frame, strict=True) if is_interval(trace)]
     ends = sorted(end for line in lines for end in line.x if end is not None)
     assert ends == pytest.approx(sorted([*rows["ci_low"], *rows["ci_high"]]), rel=1e-3)
 

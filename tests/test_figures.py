@@ -17,7 +17,7 @@ from headreuse import figures
 from headreuse.figures.measures import measures, with_measure
 from headreuse.figures.panels import Arrangement, legend_rows, panel_layout
 from headreuse.figures.style import rounded
-from headreuse.figures.views import choices_of, frame_name
+from headreuse.figures.views import choices_of, frame_name, frames_of
 from headreuse.records import Head, MeanPattern
 
 HOSTILE = "</script><img src=x onerror=alert(1)>"
@@ -40,7 +40,7 @@ def rows_of(table: pd.DataFrame, **where) -> pd.DataFrame:
 
 
 def frame(figure, *key):
-    return next(entry for entry in figure.frames if entry.name == frame_name(tuple(map(str, key))))
+    return next(entry for entry in frames_of(figure) if entry.name == frame_name(tuple(map(str, key))))
 
 
 def all_text(figure) -> str:
@@ -111,7 +111,7 @@ def test_colours_of_an_outcome_have_one_range_about_zero_that_holds_every_effect
     for outcome in rows["outcome"].unique():
         ranges = {
             (entry.layout.coloraxis.cmin, entry.layout.coloraxis.cmax)
-            for entry in figure.frames
+            for entry in frames_of(figure)
             if json.loads(entry.name)[0] == outcome
         }
         largest = rows_of(rows, outcome=outcome)["effect"].abs().max()
@@ -354,7 +354,7 @@ def test_the_scatter_shows_each_run_in_its_groups_panel(scatter):
 
 def test_panels_of_the_scatter_share_their_axes(scatter):
     points, figure = scatter
-    for entry in figure.frames:
+    for entry in frames_of(figure):
         layout = entry.layout
         assert layout.xaxis.range == layout.xaxis2.range
         assert layout.yaxis.range == layout.yaxis2.range
@@ -401,8 +401,8 @@ def test_names_are_shown_as_they_are_and_never_read_as_markup():
 
 def test_every_view_changes_as_many_traces_as_there_are(inputs):
     for figure in every_figure(inputs):
-        assert {len(entry.data) for entry in figure.frames} <= {len(figure.data)}
-        names = [entry.name for entry in figure.frames]
+        assert {len(entry.data) for entry in frames_of(figure)} <= {len(figure.data)}
+        names = [entry.name for entry in frames_of(figure)]
         assert len(set(names)) == len(names) == np.prod([len(entry.values) for entry in choices_of(figure)] or [0])
 
 
@@ -420,8 +420,8 @@ def test_a_slider_for_notebooks_steps_through_every_view(maps):
     few = rows_of(rows, seed=0, outcome="exact_match")
     figure = figures.with_slider(figures.ablation_maps(few, tasks=["reverse"]))
     slider = figure.layout.sliders[0]
-    assert [step.args[0][0] for step in slider.steps] == [entry.name for entry in figure.frames]
-    assert slider.active == len(figure.frames) - 1
+    assert [step.args[0][0] for step in slider.steps] == [entry.name for entry in frames_of(figure)]
+    assert slider.active == len(frames_of(figure)) - 1
 
 
 def test_tasks_keep_their_colours_in_order_of_first_mention():

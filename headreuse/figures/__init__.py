@@ -1,7 +1,7 @@
 """Plotly figures of a study's tables: frames in, `Figure` out; nothing is shown or saved here.
 
 Each function takes rows of the run folder's tables, of one group unless it says otherwise. A figure that has several
-views (by seed, outcome, checkpoint) holds each as a frame; `with_slider` steps through them in a notebook.
+views (by seed, outcome, checkpoint) holds them beside the one it shows; `with_slider` steps through them in a notebook.
 """
 
 from headreuse.figures.ablation import ablation_maps
@@ -13,6 +13,7 @@ from headreuse.figures.clocks import learning_clocks
 from headreuse.figures.correlation import overlap_against_transfer, overlap_points
 from headreuse.figures.forest import forest
 from headreuse.figures.matrices import overlap_matrices
+from headreuse.figures.overview import overview
 from headreuse.figures.patterns import HeadOfInterest, RunPattern, attention_patterns, heads_that_matter
 from headreuse.figures.seeds import seed_colours
 from headreuse.figures.specificity import functional_specificity
@@ -44,6 +45,7 @@ __all__ = [
     "overlap_matrices",
     "overlap_over_steps",
     "overlap_points",
+    "overview",
     "regimes",
     "seed_bands",
     "seed_colours",

@@ -126,6 +126,6 @@ def _heatmap(index: int, n_layers: int, n_heads: int) -> go.Heatmap:
         ygap=1,
         hoverongaps=False,
         hovertemplate="head %{y}.%{x}: %{z:.3g}<extra></extra>",
-        texttemplate="%{z:.2f}" if numbers else None,
+        texttemplate="%{z:.2~f}" if numbers else None,
         **panel_axes(index),
     )

@@ -4,8 +4,10 @@ from collections.abc import Iterator, Mapping
 from itertools import groupby
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
+from jaxtyping import Float
 
 from headreuse.figures.panels import Arrangement, panel_layout
 from headreuse.figures.style import MUTED, escaped, rounded, tinted
@@ -42,15 +44,20 @@ def accuracy_curves(accuracy: pd.DataFrame, *, trained: Mapping[str, int], colou
     return add_views(figure, choices, views)
 
 
-_Curves = dict[str, dict[str, pd.DataFrame]]
-"""By step and task: columns accuracy, ci_low, ci_high over the lengths."""
+_Curve = dict[str, Float[np.ndarray, "length"]]
+"""accuracy, ci_low and ci_high; NaN at lengths that were not measured."""
+_Curves = dict[str, dict[str, _Curve]]
+"""By step and task."""
 
 
 def _by_length(rows: pd.DataFrame, tasks: list[str], lengths: list[int]) -> _Curves:
+    rows = rows[rows["task"].isin(tasks)]
     columns = ["accuracy", "ci_low", "ci_high"]
+    wide = {name: rows.pivot(index=["step", "task"], columns="length", values=name) for name in columns}
+    grids = {name: found.reindex(columns=lengths).to_numpy(float) for name, found in wide.items()}
     curves: _Curves = {}
-    for (step, task), found in rows[rows["task"].isin(tasks)].groupby(["step", "task"]):
-        curves.setdefault(str(step), {})[str(task)] = found.set_index("length")[columns].reindex(lengths)
+    for place, (step, task) in enumerate(wide["accuracy"].index):
+        curves.setdefault(str(step), {})[str(task)] = {name: grid[place] for name, grid in grids.items()}
     return curves
 
 
@@ -59,7 +66,7 @@ def _over_seeds(accuracy: pd.DataFrame, tasks: list[str], lengths: list[int]) ->
     return _by_length(by_length.agg(accuracy="median", ci_low="min", ci_high="max").reset_index(), tasks, lengths)
 
 
-def _lines(curves: dict[str, pd.DataFrame] | None, tasks: list[str]) -> list[dict[str, Any]]:
+def _lines(curves: dict[str, _Curve] | None, tasks: list[str]) -> list[dict[str, Any]]:
     """What changes in the three traces of each task; empty where nothing was measured."""
     traces: list[dict[str, Any]] = []
     for task in tasks:
@@ -121,5 +128,5 @@ def _mark(layout: go.Layout, length: int, colour: str) -> None:
     place = {"x0": length, "x1": length, "y0": 0, "y1": 1, "yref": "y domain", "layer": "below"}
     layout.shapes += ({"type": "line", "line": line, **place},)
     place = {"x": length, "y": 1, "yref": "y domain", "yanchor": "bottom"}
-    text = {"text": f"trained to {length}", "font": {"size": 11, "color": colour}, "showarrow": False}
+    text = {"text": f"trained to {length}", "font": {"size": 11, "color": MUTED}, "showarrow": False}
     layout.annotations += ({**place, **text},)

@@ -7,17 +7,16 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from headreuse.figures.correlation import PLACE
-from headreuse.figures.measures import measures
+from headreuse.figures.measures import in_words, measures
 from headreuse.figures.panels import Arrangement, panel_axes, panel_layout, panel_titles
 from headreuse.figures.rows import KIND_COLOURS
 from headreuse.figures.steps import STEPS, StepAxis
-from headreuse.figures.style import escaped, rounded, tinted
+from headreuse.figures.style import rounded, tinted
 from headreuse.figures.views import Key, View, add_views, choice, keys
 from headreuse.tables.seeds import over_seeds
 
 BANDS = {"range of seeds": ("low", "high"), "interval of their median": ("ci_low", "ci_high")}
 """What a band can show, and the columns of `over_seeds` that hold its edges."""
-TITLES = {"gap": "generalization gap", "transfer_fraction": "transfer fraction τ"}
 
 
 def seed_bands(points: pd.DataFrame, *, kind: str, axis: StepAxis = STEPS) -> go.Figure:
@@ -36,7 +35,7 @@ def seed_bands(points: pd.DataFrame, *, kind: str, axis: StepAxis = STEPS) -> go
     choices = [choice("measure", measures(points)), choice("band", bands)]
     panels = panels_of(points)
     wide, narrow = Arrangement(columns=3, height=210, column_gap=0.06), Arrangement(columns=1, height=170)
-    titles = panel_titles([TITLES.get(name) or escaped(name.replace("_", " ")) for name in panels])
+    titles = panel_titles([in_words(name) for name in panels])
     figure = go.Figure(layout=panel_layout(len(panels), wide, narrow, annotations=titles))
     for panel in range(len(panels)):
         figure.add_traces(list(_empty(panel, KIND_COLOURS[kind], axis)))
@@ -46,7 +45,7 @@ def seed_bands(points: pd.DataFrame, *, kind: str, axis: StepAxis = STEPS) -> go
     for measure, band in keys(choices):
         views[measure, band] = View(
             [change for name in panels for change in _changes(medians[measure], name, BANDS[band], axis)],
-            {f"yaxis{len(panels)}": {"title": {"text": escaped(named[measure])}}},
+            {f"yaxis{len(panels)}": {"title": {"text": in_words(named[measure])}}},
         )
     return add_views(figure, choices, views)
 

@@ -30,7 +30,8 @@ def learning_clocks(clocks: pd.DataFrame) -> go.Figure:
             points: dict[str, Any] = {"x": rounded(rows["step"]), "y": rows["level"].tolist()}
             more: dict[str, Any] = {"showlegend": index == 0, "hovertemplate": "accuracy %{y} at step %{x:.0f}"}
             figure.add_trace(seed_line(seed, seeds, **points, **more, **panel_axes(index)))
-    figure.update_xaxes(type="log", nticks=5, range=_range(clocks["step"]), title_text="training step")
+    span = _range(clocks["step"])
+    figure.update_xaxes(type="log", tickvals=_ticks(*span), tickangle=0, range=span, title_text="training step")
     figure.update_yaxes(range=[0, 1])
     figure.update_layout(yaxis={"title": {"text": "accuracy"}})
     return figure
@@ -48,3 +49,13 @@ def _range(steps: pd.Series) -> list[float]:
     if not known.size:
         return [0.0, 1.0]
     return [round(float(known.min()) - 0.05, 3), round(float(known.max()) + 0.05, 3)]
+
+
+def _ticks(low: float, high: float) -> list[float]:
+    """1, 2 and 5 times powers of ten in a range that is given in powers of ten; 1, 1.5, 2, 3, 5, 7 in a short one."""
+    for digits in ((1, 2, 5), (1, 1.5, 2, 3, 5, 7)):
+        powers = range(int(np.floor(low)), int(np.ceil(high)) + 1)
+        ticks = [digit * 10.0**power for power in powers for digit in digits if low <= np.log10(digit) + power <= high]
+        if len(ticks) >= 2:
+            break
+    return ticks

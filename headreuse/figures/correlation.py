@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
-from headreuse.figures.measures import measures, with_measure
+from headreuse.figures.measures import in_words, measures, with_measure
 from headreuse.figures.panels import Arrangement, panel_axes, panel_layout, panel_titles
 from headreuse.figures.seeds import legend_entry, run_name, seed_colours, seed_symbols, unusable_entry, usable_symbols
 from headreuse.figures.style import MUTED, escaped, rounded, tinted
@@ -29,7 +29,8 @@ def overlap_against_transfer(points: pd.DataFrame, *, kinds: Mapping[str, str]) 
     Views: measure, transfer metric. Consecutive checkpoints of a run are joined; hollow points are not usable. All
     panels of a view have the same axes.
     """
-    groups = [group for group in kinds if group in set(points["group"])]
+    known = set(points.loc[points["overlap"].notna(), "group"]) or set(points["group"])
+    groups = [group for group in kinds if group in known]
     seeds = sorted(points["seed"].unique())
     choices = [
         choice("measure", measures(points)),
@@ -60,21 +61,19 @@ def overlap_against_transfer(points: pd.DataFrame, *, kinds: Mapping[str, str]) 
 def overlap_points(overlap: pd.DataFrame, transfer: pd.DataFrame, *, mains: Mapping[str, str]) -> pd.DataFrame:
     """One row per measure and checkpoint: columns `PLACE` and those of transfer that have a value anywhere.
 
-    `overlap` is the mean over main's auxiliaries, usable where all of them are. `mains` names each group's main task.
+    `overlap` is the mean over main's auxiliaries, NaN if any is undefined, and usable where all of them are. `mains`
+    names each group's main task.
     """
     rows = with_measure(overlap)
     pairs = pd.concat([pairs_of_main(rows[rows["group"] == group], main) for group, main in mains.items()])
     by = ["measure", "metric", "outcome", "group", "seed", "step"]
-    pairs = pairs.assign(usable=pairs["usable"].fillna(False).astype(bool))
-    means = pairs.groupby(by, sort=False, as_index=False).agg(overlap=("value", _mean), usable=("usable", "all"))
+    pairs = pairs.assign(usable=pairs["usable"].fillna(False).astype(bool), undefined=pairs["value"].isna())
+    whole = {"overlap": ("value", "mean"), "usable": ("usable", "all"), "undefined": ("undefined", "any")}
+    means = pairs.groupby(by, sort=False, as_index=False).agg(**whole)
+    means = means.assign(overlap=means["overlap"].mask(means["undefined"])).drop(columns="undefined")
     shown = [*measures_among(transfer.columns), *OF_ACCURACY]
     shown = [name for name in shown if transfer[name].notna().any()] or list(OF_ACCURACY)
     return means.merge(transfer[["group", "seed", "step", *shown]], on=["group", "seed", "step"], how="left")
-
-
-def _mean(values: pd.Series) -> float:
-    """The mean; NaN if the overlap of any auxiliary is undefined."""
-    return float(values.mean(skipna=False))
 
 
 def _legend(seeds: Sequence[int]) -> list[go.Scatter]:
@@ -118,13 +117,13 @@ def _points(rows: pd.DataFrame, metric: str, symbol: str) -> dict[str, Any]:
 
 
 def _axes(points: pd.DataFrame, n_panels: int, overlap_metric: str, metric: str) -> dict[str, Any]:
-    x = {"range": _range(points["overlap"]), "title": {"text": escaped(overlap_metric)}}
+    x = {"range": _range(points["overlap"]), "title": {"text": escaped(overlap_metric.replace("_", " "))}}
     y = {"range": _range(points[metric])}
     layout: dict[str, Any] = {}
     for index in range(n_panels):
         suffix = str(index + 1) if index else ""
         layout |= {f"xaxis{suffix}": x, f"yaxis{suffix}": y}
-    return layout | {"yaxis": y | {"title": {"text": metric.replace("_", " ")}}}
+    return layout | {"yaxis": y | {"title": {"text": in_words(metric)}}}
 
 
 def _range(values: pd.Series) -> list[float]:

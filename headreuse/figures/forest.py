@@ -21,7 +21,6 @@ from headreuse.figures.rows import (
     row_changes,
     row_height,
     span,
-    zero_line,
 )
 from headreuse.figures.seeds import legend_entry
 from headreuse.figures.style import escaped
@@ -56,7 +55,7 @@ def forest(correlation: pd.DataFrame) -> go.Figure:
     for panel in range(len(metrics)):
         figure.add_traces(empty_rows(panel, kinds))
     figure.update_yaxes(**row_axis(len(groups), 1))
-    figure.update_xaxes(title_text="correlation", **zero_line())
+    figure.update_xaxes(title_text="correlation")
     found = _by_view(rows, [entry.name for entry in choices])
     views: dict[Key, View] = {}
     for key in keys(choices):
@@ -89,18 +88,24 @@ def _groups(rows: pd.DataFrame) -> list[str]:
 
 
 def _choices(rows: pd.DataFrame) -> list[Choice]:
+    """Begins at the primary question's measures, and there at the first statistic that any group has."""
     measured = rows[rows["outcome"] != OF_PATTERNS]
     measured = measured if len(measured) else rows
     outcomes = sorted(measured["outcome"].unique(), key=lambda name: name != "exact_match")
-    choices = [choice("outcome", outcomes)]
+    asked = measured[measured["primary"].fillna(False).astype(bool)] if "primary" in measured else measured.iloc[:0]
+    start = {name: str(asked[name].iloc[0]) for name in ("outcome", "method", "transfer_metric") if len(asked)}
+    choices = [choice("outcome", outcomes, start=start.get("outcome"))]
     if measured["method"].nunique() > 1:
-        choices.append(choice("method", measured["method"].unique().tolist()))
+        choices.append(choice("method", measured["method"].unique().tolist(), start=start.get("method")))
+    choices.append(
+        choice("transfer_metric", list(rows["transfer_metric"].unique()), start=start.get("transfer_metric"))
+    )
+    shown = rows[rows["value"].notna()]
+    for entry in choices:
+        shown = shown[(shown[entry.name].astype(str) == entry.start) | (shown["outcome"] == OF_PATTERNS)]
     statistics = [name for name in SHOWN if name in set(rows["statistic"])]
-    return [
-        *choices,
-        choice("transfer_metric", list(rows["transfer_metric"].unique())),
-        choice("statistic", statistics),
-    ]
+    known = [name for name in statistics if name in set(shown["statistic"])]
+    return [*choices, choice("statistic", statistics, start=known[0] if known else None)]
 
 
 def _by_view(rows: pd.DataFrame, names: Sequence[str]) -> dict[Key, Row]:

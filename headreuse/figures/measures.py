@@ -2,10 +2,18 @@
 
 import pandas as pd
 
+from headreuse.figures.style import escaped
 from headreuse.overlap.registry import OVERLAP_METRICS
 
 PUBLISHED = ("ablation_map_difference", "attention_difference")
 """The differences as published (Cai et al. 2025, arXiv 2506.09251), shown first."""
+
+WORDS = {"gap": "generalization gap", "transfer_fraction": "transfer fraction τ"}
+
+
+def in_words(column: str) -> str:
+    """What a measure is called at an axis, escaped."""
+    return WORDS.get(column) or escaped(column.replace("_", " "))
 
 
 def similarities(overlap: pd.DataFrame) -> pd.DataFrame:

@@ -11,6 +11,8 @@ from headreuse.figures.panels import panel_axes
 from headreuse.figures.style import MUTED, escaped, rounded
 
 KIND_COLOURS = {"related": "#0072B2", "control": "#D55E00", "primary": "#009E73", "contrast": "#1f2933"}
+ZERO = "zero"
+"""The name of the trace that marks 0."""
 _LINE, _BELOW, _LIFT = 16, 14, 7
 """Pixels of a line of a label, below a point, and between a point and its label."""
 
@@ -31,7 +33,9 @@ class Row:
 
 
 def empty_rows(panel: int, kinds: Sequence[str]) -> list[go.Scatter]:
-    """The traces of a panel that `row_changes` fills: the labels, then the intervals and points of each kind."""
+    """The traces of a panel that `row_changes` fills: marks of 0, labels, then intervals and points by kind."""
+    line = {"color": MUTED, "width": 1.4}
+    zero = go.Scatter(mode="lines", line=line, name=ZERO, showlegend=False, hoverinfo="skip", **panel_axes(panel))
     labels = go.Scatter(
         mode="text",
         textposition="top right",
@@ -41,19 +45,26 @@ def empty_rows(panel: int, kinds: Sequence[str]) -> list[go.Scatter]:
         hovertemplate="%{customdata}<extra></extra>",
         **panel_axes(panel),
     )
-    return [labels, *(trace for kind in kinds for trace in (_line(kind, panel), _points(kind, panel)))]
+    return [zero, labels, *(trace for kind in kinds for trace in (_line(kind, panel), _points(kind, panel)))]
 
 
 def row_changes(rows: Sequence[Row], kinds: Sequence[str], left: float) -> list[dict[str, Any]]:
-    """The labels, which begin at `left`, then intervals and points by kind; hollow points have no interval."""
-    lift = round(_LIFT / row_height(_n_lines(rows)), 3)
+    """The marks of 0, the labels, which begin at `left`, then intervals and points; hollow points have no interval.
+
+    A row has its own mark of 0 below its label: one line for all rows would run through the labels.
+    """
+    height = row_height(_n_lines(rows))
+    lift, below = round(_LIFT / height, 3), round(_BELOW / height, 3)
+    ends = [end for place in range(len(rows)) for end in (place - lift, place + below, None)]
+    zero = {"type": "scatter", "x": [0, 0, None] * len(rows), "y": ends}
     labels = {
+        "type": "scatter",
         "x": [left] * len(rows),
         "y": [place - lift for place in range(len(rows))],
         "text": [escaped(row.label).replace("\n", "<br>") for row in rows],
         "customdata": [escaped(row.note or row.label) for row in rows],
     }
-    return [{"type": "scatter", **labels}, *(change for kind in kinds for change in _changes(rows, kind))]
+    return [zero, labels, *(change for kind in kinds for change in _changes(rows, kind))]
 
 
 def row_height(n_lines: int) -> int:
@@ -66,11 +77,6 @@ def row_axis(n_rows: int, n_lines: int) -> dict[str, Any]:
     below = _BELOW / row_height(n_lines)
     bounds = [n_rows - 1 + below, below - 1]
     return {"range": bounds, "showticklabels": False, "ticks": "", "showgrid": False, "showline": False}
-
-
-def zero_line() -> dict[str, Any]:
-    """A horizontal axis with a line at 0."""
-    return {"zeroline": True, "zerolinecolor": MUTED, "zerolinewidth": 1.4}
 
 
 def span(rows: Sequence[Row], least: tuple[float, float], most: tuple[float, float]) -> list[float]:

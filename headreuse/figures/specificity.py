@@ -9,7 +9,7 @@ import plotly.graph_objects as go
 
 from headreuse.correlation.wording import counted
 from headreuse.figures.panels import Arrangement, panel_axes, panel_layout, panel_titles
-from headreuse.figures.rows import Row, empty_rows, kinds_entries, row_axis, row_changes, row_height, span, zero_line
+from headreuse.figures.rows import Row, empty_rows, kinds_entries, row_axis, row_changes, row_height, span
 from headreuse.figures.seeds import legend_entry
 from headreuse.figures.style import MUTED, rounded
 from headreuse.figures.views import Key, View, add_views, choice, keys
@@ -45,7 +45,7 @@ def functional_specificity(specificity: pd.DataFrame, *, mains: Mapping[str, str
     for panel, kind in enumerate(kinds):
         figure.add_traces([*empty_rows(panel, [kind]), _chance_points(panel)])
     figure.update_yaxes(**row_axis(n_rows, 2))
-    figure.update_xaxes(title_text="functional overlap", **zero_line())
+    figure.update_xaxes(title_text="functional overlap")
     views: dict[Key, View] = {}
     for (outcome,) in keys(choices):
         chosen = rows[rows["outcome"] == outcome]

@@ -83,6 +83,6 @@ def _heatmap(index: int, names: list[str]) -> go.Heatmap:
         ygap=1,
         hoverongaps=False,
         hovertemplate="heads %{y} and %{x}: %{z:.3g}<extra></extra>",
-        texttemplate="%{z:.2f}" if len(names) <= MAX_HEADS_WITH_NUMBERS else None,
+        texttemplate="%{z:.2~f}" if len(names) <= MAX_HEADS_WITH_NUMBERS else None,
         **panel_axes(index),
     )

@@ -1,4 +1,4 @@
-"""A figure with choices: a view for each combination of seed, outcome, checkpoint and so on, held as named frames."""
+"""A figure with choices: a view for each combination of seed, outcome, checkpoint and so on."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -7,6 +7,7 @@ from itertools import product
 from typing import Any
 
 import plotly.graph_objects as go
+from plotly.io.json import to_json_plotly
 
 Key = tuple[str, ...]
 
@@ -42,24 +43,32 @@ def keys(choices: Sequence[Choice]) -> list[Key]:
 
 
 def frame_name(key: Key) -> str:
-    """The name of a view's frame: a JSON list, written as a browser writes it."""
+    """The name of a view: a JSON list, written as a browser writes it."""
     return json.dumps(list(key), ensure_ascii=False, separators=(",", ":"))
 
 
 def add_views(figure: go.Figure, choices: Sequence[Choice], views: Mapping[Key, View]) -> go.Figure:
-    """The figure with a frame for each view; it shows the view in which every choice starts."""
-    figure.frames = [
-        {"name": frame_name(key), "data": [dict(trace) for trace in view.traces], "layout": dict(view.layout)}
-        for key, view in views.items()
-    ]
+    """The figure with all its views; it shows the view in which every choice starts.
+
+    Views are kept as one JSON text in `layout.meta`: plotly would check and copy each of thousands of frames, which
+    took most of the time of a report.
+    """
+    held = {frame_name(key): {"data": list(view.traces), "layout": view.layout} for key, view in views.items()}
     start = views[tuple(entry.start for entry in choices)]
     for trace, change in zip(figure.data, start.traces, strict=True):
         trace.update(**{name: value for name, value in change.items() if name != "type"})
     figure.update_layout(**start.layout)
     figure.layout.meta = (figure.layout.meta or {}) | {
-        "choices": [{"name": entry.name, "values": list(entry.values), "start": entry.start} for entry in choices]
+        "choices": [{"name": entry.name, "values": list(entry.values), "start": entry.start} for entry in choices],
+        "views": to_json_plotly(held),
     }
     return figure
+
+
+def frames_of(figure: go.Figure) -> tuple[go.Frame, ...]:
+    """The views of a figure as plotly's named frames, in order; empty for a figure without views."""
+    held = json.loads((figure.layout.meta or {}).get("views", "{}"))
+    return tuple(go.Frame(name=name, **view) for name, view in held.items())
 
 
 def choices_of(figure: go.Figure) -> list[Choice]:
@@ -71,6 +80,7 @@ def choices_of(figure: go.Figure) -> list[Choice]:
 def with_slider(figure: go.Figure) -> go.Figure:
     """A copy with plotly's slider through all its views, for a notebook; few rows give few views."""
     copy = go.Figure(figure)
+    copy.frames = frames_of(figure)
     at_once = {"mode": "immediate", "frame": {"duration": 0, "redraw": True}, "transition": {"duration": 0}}
     names = [frame.name for frame in copy.frames]
     start = frame_name(tuple(entry.start for entry in choices_of(copy)))

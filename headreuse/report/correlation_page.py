@@ -9,17 +9,17 @@ from headreuse.report.power import limits_of_power
 from headreuse.report.sections import OF_TRANSFER, Section
 
 CORRELATION_SECTIONS = (
-    Section("estimates", "How does transfer go with overlap in each group?", "Every estimate with its interval.",
-            estimates.forest),
-    Section("correlation", "What do the estimates rest on?", "Related and control groups side by side.",
-            training.correlation),
-    Section("clocks", clocks.TITLE, clocks.ABOUT, clocks.learning),
-    Section("bands", "Do overlap and transfer move together in all seeds?", "Medians over seeds with a band.",
-            estimates.bands),
-    Section("sharing", "Do two tasks need the same heads?", "How alike the tasks' head maps are within each model, "
-            "compared with chance and with what their sampling noise allows.", heads.sharing),
-    Section("functional", "Does ablating one task's heads hurt the other?", "Related and control groups side by side.",
-            estimates.specificity),
+    Section("estimates", "Estimates", "How does transfer go with overlap in each group?",
+            "Every estimate with its interval.", estimates.forest),
+    Section("correlation", "Points", "What do the estimates rest on?",
+            "Related and control groups side by side.", training.correlation),
+    Section("clocks", "Clocks", clocks.TITLE, clocks.ABOUT, clocks.learning),
+    Section("bands", "Seeds", "Do overlap and transfer move together in all seeds?",
+            "Medians over seeds with a band.", estimates.bands),
+    Section("sharing", "Overlap", "Do two tasks need the same heads?", "How alike the tasks' head maps are within each "
+            "model, compared with chance and with what their sampling noise allows.", heads.sharing),
+    Section("functional", "Cross-ablation", "Does ablating one task's heads hurt the other?",
+            "Related and control groups side by side.", estimates.specificity),
 )  # fmt: skip
 
 

@@ -10,7 +10,7 @@ from markupsafe import Markup
 from plotly.io.json import to_json_plotly
 from plotly.offline import get_plotlyjs
 
-from headreuse.figures.style import THEME
+from headreuse.figures.style import DARK, THEME
 from headreuse.figures.views import Choice, choices_of
 from headreuse.report.answer import answer
 from headreuse.report.asked import asked
@@ -18,6 +18,8 @@ from headreuse.report.caveats import caveats
 from headreuse.report.exhibits import Exhibit
 from headreuse.report.glossary import glossary
 from headreuse.report.inputs import ReportInputs
+from headreuse.report.overview import overview
+from headreuse.report.packing import packed, packed_figure, packed_table
 from headreuse.report.sections import Section, sections_of
 from headreuse.report.words import in_runs, is_given, run_word
 from headreuse.study.config import Study
@@ -53,7 +55,7 @@ def render(inputs: ReportInputs, page: Page | None = None) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"figure_json": figure_json, "script_json": script_json, "choices": choices_of}
+    environment.filters |= {"figure": packed_figure, "table": packed_table, "choices": choices_of}
     environment.globals["control_label"] = _control_label
     built = [(section, [_in_runs(inputs, exhibit) for exhibit in section.build(inputs)]) for section in page.sections]
     metrics: list[str] = inputs.overlap["metric"].unique().tolist() if len(inputs.overlap) else []
@@ -66,12 +68,13 @@ def render(inputs: ReportInputs, page: Page | None = None) -> str:
         runs=_runs(inputs),
         answer=page.answer,
         caveats=page.caveats,
+        overview=overview(inputs),
         sections=built,
         glossary=glossary(metrics, statistics),
         settings=_settings(inputs),
         raw_study=_raw_study(inputs),
-        theme=json.loads(to_json_plotly(THEME)),
-        plotly_js=Markup(get_plotlyjs()),
+        theme=packed(to_json_plotly({"theme": THEME, "dark": DARK})),
+        plotly_js=packed(get_plotlyjs()),
         source=_source(environment),
     )
 
@@ -92,20 +95,6 @@ def _runs(inputs: ReportInputs) -> tuple[str, str]:
     if run_word(inputs.study) == "seed" or not len(inputs.checkpoints):
         return "Seeds", ", ".join(map(str, inputs.study.seeds))
     return "Runs", ", ".join(map(str, inputs.checkpoints["seed"].unique()))
-
-
-def script_json(value: Any) -> Markup:
-    """JSON that is safe inside `<script>`: nothing in it can end the element or begin another."""
-    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, separators=(",", ":"))
-    return Markup(text.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e"))
-
-
-def figure_json(exhibit: Exhibit) -> Markup:
-    """A figure without the theme, which the page holds once."""
-    assert exhibit.figure is not None
-    figure = exhibit.figure.to_plotly_json()
-    figure["layout"] = {name: value for name, value in figure["layout"].items() if name != "template"}
-    return script_json(to_json_plotly(figure))
 
 
 def _source(environment: Environment) -> dict[str, Markup]:

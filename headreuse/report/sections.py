@@ -20,36 +20,41 @@ class Section:
     """A headed part of the page."""
 
     id: str
+    short: str
+    """Its name in the list of contents, which stays in sight."""
     title: str
     about: str
     build: Build
 
 
 SECTIONS = (
-    Section("accuracy", "How far does each task reach?", "Exact-match accuracy by length. A dotted line marks the "
-            "longest training length.", training.accuracy),
-    Section("arms", "What makes the difference?", "Groups that differ in one thing alone, seed by seed.", arms.arms),
-    Section("heads", "Which heads does each task need?", "What each task loses when one head is ablated.",
-            heads.ablation),
-    Section("synergy", "Which heads stand in for each other?", "What two heads do together beyond what each does.",
-            synergy),
-    Section("sharing", "Do two tasks need the same heads?", "How alike the tasks' head maps are within each model.",
-            heads.sharing),
-    Section("functional", "Does ablating one task's heads hurt the other?", "Related and control groups side by side.",
-            estimates.specificity),
-    Section("ablation_by_length", "Do the shared heads carry main beyond its own length?", "At each run's last "
-            "checkpoint.", ablation_by_length.ablation_by_length),
-    Section("attention", "What do the heads that matter look at?", "Mean attention patterns at the last checkpoint.",
-            heads.attention),
-    Section("trajectories", "Do overlap and gap move together while training?", "One line per seed.",
-            training.trajectories),
-    Section("correlation", "Does transfer go with overlap?", "Related and control groups side by side.",
-            training.correlation),
-    Section("estimates", "How certain is that, group by group?", "Every estimate with its interval.", estimates.forest),
-    Section("clocks", clocks.TITLE, clocks.ABOUT, clocks.learning),
-    Section("stability", "How stable is training?", "Main's accuracy in three ranges of length.", training.stability),
-    Section("log", "How does accuracy come and go?", "Accuracy on a few examples while each model was trained.",
-            training.training_log),
+    Section("accuracy", "Reach", "How far does each task reach?",
+            "Exact-match accuracy by length. A dotted line marks the longest training length.", training.accuracy),
+    Section("arms", "Arms", "What makes the difference?",
+            "Groups that differ in one thing alone, seed by seed.", arms.arms),
+    Section("heads", "Heads", "Which heads does each task need?",
+            "What each task loses when one head is ablated.", heads.ablation),
+    Section("synergy", "Stand-ins", "Which heads stand in for each other?",
+            "What two heads do together beyond what each does.", synergy),
+    Section("sharing", "Overlap", "Do two tasks need the same heads?",
+            "How alike the tasks' head maps are within each model.", heads.sharing),
+    Section("functional", "Cross-ablation", "Does ablating one task's heads hurt the other?",
+            "Related and control groups side by side.", estimates.specificity),
+    Section("ablation_by_length", "By length", "Do the shared heads carry main beyond its own length?",
+            "At each run's last checkpoint.", ablation_by_length.ablation_by_length),
+    Section("attention", "Attention", "What do the heads that matter look at?",
+            "Mean attention patterns at the last checkpoint.", heads.attention),
+    Section("trajectories", "Training", "Do overlap and gap move together while training?",
+            "One line per seed.", training.trajectories),
+    Section("correlation", "Transfer", "Does transfer go with overlap?",
+            "Related and control groups side by side.", training.correlation),
+    Section("estimates", "Estimates", "How certain is that, group by group?",
+            "Every estimate with its interval.", estimates.forest),
+    Section("clocks", "Clocks", clocks.TITLE, clocks.ABOUT, clocks.learning),
+    Section("stability", "Stability", "How stable is training?",
+            "Main's accuracy in three ranges of length.", training.stability),
+    Section("log", "Log", "How does accuracy come and go?",
+            "Accuracy on a few examples while each model was trained.", training.training_log),
 )  # fmt: skip
 OF_TRANSFER = ("correlation", "estimates", "clocks")
 """Sections that are about what goes with transfer."""

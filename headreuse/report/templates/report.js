@@ -1,9 +1,10 @@
 "use strict";
 (() => {
   const NARROW = 560; // pixels of a plot below which its panels are stacked
-  const BUTTONS = ["toImage", "zoom2d", "pan2d", "zoomIn2d", "zoomOut2d", "resetScale2d"]; // none that sends anything anywhere
-  const CONFIG = { responsive: true, displaylogo: false, modeBarButtons: [BUTTONS], plotlyServerURL: "" };
-  const theme = JSON.parse(document.getElementById("theme").textContent);
+  const CONFIG = { responsive: true, displayModeBar: false, plotlyServerURL: "" };
+  const night = matchMedia("(prefers-color-scheme: dark)");
+  const touch = matchMedia("(pointer: coarse)");
+  const page = { theme: "", dark: [], isPrinted: false };
 
   const isObject = (value) => value !== null && typeof value === "object" && !Array.isArray(value);
 
@@ -21,6 +22,26 @@
     target[last] = value;
   }
 
+  // What headreuse/report/packing.py packed: base64 of deflated text.
+  async function unpacked(element) {
+    const bytes = Uint8Array.from(atob(element.textContent), (letter) => letter.charCodeAt(0));
+    return new Response(new Blob([bytes]).stream().pipeThrough(new DecompressionStream("deflate"))).text();
+  }
+
+  // The text of a figure in the colours of a dark page; exports and prints are always light.
+  function coloured(text, isDark) {
+    return isDark ? page.dark.reduce((changed, [light, dark]) => changed.replaceAll(light, dark), text) : text;
+  }
+
+  const isDark = () => night.matches && !page.isPrinted;
+
+  function save(name, url) {
+    const link = document.createElement("a");
+    link.href = url;
+    link.download = `${document.body.dataset.study}-${name}`.replace(/[^\w.-]+/g, "_");
+    link.click();
+  }
+
   // Numbers compare as numbers, "1.10" after "1.9"; what is undefined comes last in both directions.
   function comparison(direction) {
     return (a, b) => {
@@ -34,14 +55,21 @@
     constructor(details, chosen) {
       this.details = details;
       this.chosen = chosen;
-      Object.assign(this, JSON.parse(details.querySelector("script").textContent));
-      this.values = this.values.map((column) => (Array.isArray(column) ? column : column.codes.map((code) => column.texts[code])));
-      this.n = this.values.length ? this.values[0].length : 0;
-      this.known = new Map(this.names.map((name, i) => [name, new Set(this.values[i].map(String))]));
       this.headings = [...details.querySelectorAll("th")];
       this.headings.forEach((heading, i) => heading.firstElementChild.addEventListener("click", () => this.sort(i)));
       details.addEventListener("toggle", () => this.fill());
       this.fill();
+    }
+
+    // Unpacked when it is first asked for, since most tables never are.
+    load() {
+      this.loading ??= unpacked(this.details.querySelector("script")).then((text) => {
+        Object.assign(this, JSON.parse(text));
+        this.values = this.values.map((column) => (Array.isArray(column) ? column : column.codes.map((code) => column.texts[code])));
+        this.n = this.values.length ? this.values[0].length : 0;
+        this.known = new Map(this.names.map((name, i) => [name, new Set(this.values[i].map(String))]));
+      });
+      return this.loading;
     }
 
     sort(column) {
@@ -69,8 +97,9 @@
       return rows;
     }
 
-    fill() {
+    async fill() {
       if (!this.details.open) return;
+      await this.load();
       const fixed = this.fixed();
       const rows = this.rows(fixed);
       this.headings.forEach((heading, i) => (heading.hidden = fixed.has(i)));
@@ -87,38 +116,65 @@
       this.details.querySelector("tbody").replaceWith(body);
       const view = [...fixed].map(([i, value]) => `${this.names[i].replaceAll("_", " ")} ${value}`).join(", ");
       this.details.querySelector(".rows").textContent = view ? `${rows.length} of ${this.n} rows: ${view}.` : `All ${this.n} rows.`;
+      this.details.dataset.filled = "";
+    }
+
+    // Every row, whatever the view.
+    async csv() {
+      await this.load();
+      const quoted = (value) => (value === null ? "" : /[",\n\r]/.test(value) ? `"${String(value).replaceAll('"', '""')}"` : value);
+      const rows = [...Array(this.n).keys()].map((row) => this.values.map((column) => quoted(column[row])).join(","));
+      return [this.names.map(quoted).join(","), ...rows, ""].join("\n");
     }
   }
 
   class Exhibit {
     constructor(element) {
+      this.element = element;
       this.plot = element.querySelector(".plot");
       this.controls = [...element.querySelectorAll("[data-choice]")];
-      // Some exhibits have tables alone.
-      const figure = this.plot ? JSON.parse(element.querySelector("script.figure").textContent) : {};
-      this.data = figure.data;
-      this.layout = { ...figure.layout, template: theme, autosize: true };
-      this.frames = new Map((figure.frames ?? []).map((frame) => [frame.name, frame]));
       this.tables = [...element.querySelectorAll("details.numbers")].map((details) => new NumberTable(details, () => this.chosen()));
       this.controls.forEach((control) => control.addEventListener("input", () => this.choose()));
+      element.querySelectorAll("[data-save]").forEach((button) => button.addEventListener("click", () => this.save(button.dataset.save)));
     }
 
-    draw() {
-      if (!this.plot) return undefined;
-      this.arrange();
-      return Plotly.newPlot(this.plot, this.data, this.layout, CONFIG).then(() => {
-        this.plot.style.minHeight = "";
-        new ResizeObserver(() => this.arrange() && Plotly.react(this.plot, this.data, this.layout, CONFIG)).observe(this.plot);
-      });
+    async draw() {
+      if (!this.plot) return; // some exhibits have tables alone
+      this.text = await unpacked(this.element.querySelector("script.figure"));
+      this.dress();
+      await Plotly.newPlot(this.plot, this.figure.data, this.figure.layout, CONFIG);
+      this.plot.style.minHeight = "";
+      new ResizeObserver(() => this.plot.clientWidth && this.arrangement() !== this.arranged && this.redraw()).observe(this.plot);
     }
 
-    // Whether the panels had to be put elsewhere.
-    arrange() {
-      const arrangement = this.plot.clientWidth < NARROW ? "narrow" : "wide";
-      if (arrangement === this.arrangement) return false;
-      this.arrangement = arrangement;
-      for (const [path, value] of Object.entries(this.layout.meta[arrangement])) put(this.layout, path, value);
-      return true;
+    // The figure anew, in the page's colours, as its controls and its width ask.
+    dress() {
+      this.arranged = this.arrangement();
+      this.figure = this.made(isDark(), this.arranged);
+    }
+
+    made(isDark, arrangement) {
+      const { data, layout } = JSON.parse(coloured(this.text, isDark));
+      const { views, [arrangement]: places } = layout.meta;
+      const made = { data, layout: { ...layout, template: JSON.parse(coloured(page.theme, isDark)), autosize: true } };
+      made.layout.dragmode = touch.matches ? false : "zoom"; // a finger scrolls the page
+      if (views) {
+        const view = JSON.parse(views)[JSON.stringify(Object.values(this.chosen()))];
+        view.data.forEach((change, i) => merge(data[i], change));
+        merge(made.layout, view.layout ?? {});
+      }
+      for (const [path, value] of Object.entries(places)) put(made.layout, path, value);
+      delete made.layout.meta;
+      return made;
+    }
+
+    arrangement() {
+      return this.plot.clientWidth < NARROW ? "narrow" : "wide";
+    }
+
+    redraw() {
+      this.dress();
+      return Plotly.react(this.plot, this.figure.data, this.figure.layout, CONFIG);
     }
 
     chosen() {
@@ -129,11 +185,21 @@
       this.controls.forEach((control) => {
         if (control.type === "range") control.parentElement.querySelector("output").textContent = valueOf(control);
       });
-      const frame = this.frames.get(JSON.stringify(Object.values(this.chosen())));
-      frame.data.forEach((change, i) => merge(this.data[i], change));
-      merge(this.layout, frame.layout ?? {});
-      Plotly.react(this.plot, this.data, this.layout, CONFIG);
+      if (this.figure) this.redraw();
       this.tables.forEach((table) => table.fill());
+    }
+
+    async save(format) {
+      if (format === "csv") {
+        for (const [i, table] of this.tables.entries()) {
+          const url = URL.createObjectURL(new Blob([await table.csv()], { type: "text/csv" }));
+          save(`${this.element.id}${i ? `-${i + 1}` : ""}.csv`, url);
+          setTimeout(() => URL.revokeObjectURL(url), 1000);
+        }
+        return;
+      }
+      const size = { width: this.plot.clientWidth, height: this.plot.clientHeight, scale: format === "png" ? 2 : 1 };
+      save(`${this.element.id}.${format}`, await Plotly.toImage(this.made(false, this.arranged), { format, ...size }));
     }
   }
 
@@ -141,9 +207,16 @@
     return control.type === "range" ? control.dataset.values.split(" ")[Number(control.value)] : control.value;
   }
 
+  async function begin() {
+    const { theme, dark } = JSON.parse(await unpacked(document.getElementById("theme")));
+    Object.assign(page, { theme: JSON.stringify(theme), dark });
+    const plotly = document.createElement("script");
+    plotly.textContent = await unpacked(document.getElementById("plotly"));
+    document.head.append(plotly);
+  }
+
   // One after the other, so that the page can be read and scrolled meanwhile.
-  async function drawAll() {
-    const exhibits = [...document.querySelectorAll("figure.exhibit")].map((element) => new Exhibit(element));
+  async function drawAll(exhibits) {
     for (const exhibit of exhibits) {
       await exhibit.draw();
       await new Promise((resolve) => setTimeout(resolve));
@@ -151,5 +224,43 @@
     document.body.dataset.drawn = String(exhibits.length);
   }
 
-  drawAll();
+  // Marks the section that is read in the list of contents, which scrolls to it.
+  function follow() {
+    const bar = document.querySelector("nav div");
+    const links = new Map([...bar.querySelectorAll("a")].map((link) => [link.hash.slice(1), link]));
+    const mark = (link) => {
+      links.forEach((other) => other.removeAttribute("aria-current"));
+      link.setAttribute("aria-current", "true");
+      bar.scrollTo({ left: link.offsetLeft - bar.clientWidth / 2 });
+    };
+    const seen = (entries) => entries.filter((entry) => entry.isIntersecting).forEach((entry) => mark(links.get(entry.target.id)));
+    const observer = new IntersectionObserver(seen, { rootMargin: "-80px 0px -75% 0px" });
+    document.querySelectorAll("main > section").forEach((section) => observer.observe(section));
+  }
+
+  // A link to a figure opens the section that holds it.
+  function reveal() {
+    const target = document.getElementById(decodeURIComponent(location.hash.slice(1)));
+    const fold = target?.closest("details.fold") ?? target?.querySelector("details.fold");
+    if (!fold || fold.open) return;
+    fold.open = true;
+    target.scrollIntoView();
+  }
+
+  begin().then(() => {
+    const exhibits = [...document.querySelectorAll("figure.exhibit")].map((element) => new Exhibit(element));
+    const redraw = () => exhibits.filter((exhibit) => exhibit.figure).forEach((exhibit) => exhibit.redraw());
+    const printed = (isPrinted) => {
+      Object.assign(page, { isPrinted });
+      if (isPrinted) document.querySelectorAll("details.fold").forEach((fold) => (fold.open = true));
+      if (night.matches) redraw();
+    };
+    night.addEventListener("change", redraw);
+    addEventListener("beforeprint", () => printed(true));
+    addEventListener("afterprint", () => printed(false));
+    addEventListener("hashchange", reveal);
+    follow();
+    reveal();
+    return drawAll(exhibits);
+  });
 })();

@@ -1,0 +1,71 @@
+"""The picture at the top of a page: how far main reaches in each group, beside how alike the tasks' heads are."""
+
+import pandas as pd
+
+from headreuse import figures
+from headreuse.figures.overview import GROUPS
+from headreuse.figures.trajectories import pairs_of_main
+from headreuse.overlap import OVERLAP_METRICS
+from headreuse.report.exhibits import Exhibit
+from headreuse.report.inputs import ReportInputs
+from headreuse.report.tables import table
+from headreuse.study.config import Group
+
+
+def overview(inputs: ReportInputs) -> Exhibit | None:
+    """Accuracy by length and overlap, of the groups that have lengths; None where nothing of the kind is measured."""
+    known = [group for group in inputs.study.groups if group.has_lengths and len(inputs.of_group("accuracy", group))]
+    groups = known[: len(GROUPS)]
+    if not groups:
+        return None
+    reach = pd.concat([_reach(inputs, group) for group in groups], ignore_index=True)
+    alike = pd.concat([_alike(inputs, group) for group in groups], ignore_index=True)
+    lengths = {group.main.max_length for group in groups}
+    left_out = f" The first {len(groups)} of {len(known)} groups." if len(known) > len(groups) else ""
+    beside = (
+        " Beside it, how alike main's heads are to its auxiliaries' at each run's last usable checkpoint; a line marks "
+        "the median."
+    )
+    return Exhibit(
+        "overview",
+        "At a glance",
+        "Main's accuracy at the last checkpoint: the median over runs, with their range."
+        f"{beside if len(alike) else ''}{left_out}",
+        figures.overview(
+            reach, alike, trained_to=lengths.pop() if len(lengths) == 1 else None, overlap_title=_measure(inputs)
+        ),
+        tuple(table(rows, title=title) for rows, title in ((reach, "Numbers"), (alike, "Overlap")) if len(rows)),
+        is_wide=True,
+    )
+
+
+def _reach(inputs: ReportInputs, group: Group) -> pd.DataFrame:
+    """Main's accuracy by length at each run's last checkpoint: median and range over runs."""
+    rows = inputs.of_group("accuracy", group)
+    rows = rows[rows["task"] == group.main.task]
+    last = rows[rows["step"] == rows.groupby("seed")["step"].transform("max")]
+    over_runs = last.groupby("length")["accuracy"].agg(accuracy="median", low="min", high="max").reset_index()
+    return over_runs.assign(group=group.name)
+
+
+def _alike(inputs: ReportInputs, group: Group) -> pd.DataFrame:
+    """The overlap that the study asks about, mean over main's auxiliaries, at each run's last usable checkpoint."""
+    columns, asked = ["group", "seed", "step", "overlap"], inputs.study.question
+    rows = inputs.of_group("overlap", group)
+    if not len(rows):
+        return pd.DataFrame(columns=columns)
+    rows = pairs_of_main(rows[rows["metric"] == asked.overlap], group.main.task)
+    for column, value in (("method", asked.method), ("outcome", asked.outcome)):
+        rows = rows[rows[column] == value] if value is not None else rows
+    by_step = rows.groupby(["seed", "step"], sort=False)
+    means = by_step.agg(overlap=("value", "mean"), usable=("usable", "all")).reset_index()
+    means = means[means["usable"].astype(bool) & means["overlap"].notna()]
+    last = means[means["step"] == means.groupby("seed")["step"].transform("max")]
+    return last.assign(group=group.name)[columns]
+
+
+def _measure(inputs: ReportInputs) -> str:
+    asked = inputs.study.question
+    of = "head maps" if asked.outcome else "attention patterns"
+    alike = "smaller is more alike" if OVERLAP_METRICS[str(asked.overlap)].distance else "1 is the same heads"
+    return f"{str(asked.overlap).replace('_', ' ')} of {of} ({alike})"
