@@ -37,8 +37,8 @@ def run_cells(monkeypatch):
             exec(compile(tree, name, "exec"), namespace)
             if last is not None:
                 shown = eval(compile(ast.Expression(last.value), name, "eval"), namespace)
-                draw = getattr(shown, "_repr_svg_", None) or getattr(shown, "to_json", None) or shown.__repr__
-                assert draw()
+                ways = ("_repr_svg_", "to_plotly_json", "_repr_html_", "__repr__")
+                assert next(getattr(shown, way) for way in ways if hasattr(shown, way))()
         return namespace
 
     return run
