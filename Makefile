@@ -5,7 +5,7 @@ INSTALLED := .venv/.installed
 # Compiled modules are kept, or every process of the tests would compile them again.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo test test-slow test-ray test-browser lint lock clean
+.PHONY: demo test test-slow test-ray test-browser notebooks docs lint lock clean
 
 demo: $(INSTALLED)
 	$(BIN)/headreuse run analyses/demo.toml
@@ -26,6 +26,16 @@ test-browser: $(INSTALLED)
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev,browser]'
 	$(BIN)/python -m pytest -m browser
 
+# Runs the notebooks and keeps their pictures in them; with ONLY=tour one of them. Needs a Chromium.
+notebooks: $(INSTALLED)
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev,notebook,png]'
+	$(BIN)/python notebooks/make.py $(ONLY)
+
+# The reference, in site/index.html; any warning or broken link is an error.
+docs: $(INSTALLED)
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev,docs]'
+	$(BIN)/python docs/make.py
+
 lint: $(INSTALLED)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -36,12 +46,12 @@ lint: $(INSTALLED)
 lock:
 	rm -rf .venv-lock
 	$(PYTHON) -m venv .venv-lock
-	.venv-lock/bin/python -m pip install --quiet torch==2.13.0 --editable '.[dev,browser,ray,png,netcdf,notebook]'
+	.venv-lock/bin/python -m pip install --quiet torch==2.13.0 --editable '.[dev,browser,ray,png,netcdf,notebook,docs]'
 	.venv-lock/bin/python -m pip freeze --exclude-editable | sed 's/^torch==\([0-9.]*\).*/torch==\1/' > constraints.txt
 	rm -rf .venv-lock
 
 clean:
-	rm -rf .venv .venv-lock runs .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf .venv .venv-lock runs site .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
 $(INSTALLED): pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv

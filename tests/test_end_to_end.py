@@ -24,6 +24,8 @@ from command_line import headreuse
 from headreuse.cli import main
 from headreuse.store.folder import RunFolder
 from headreuse.store.notes import noted_checkpoint
+from headreuse.tables import base
+from headreuse.tables.columns import FURTHER
 from headreuse.tables.make import compute_tables
 from headreuse.tables.results import Results
 from headreuse.work.machine import usable_cores
@@ -177,6 +179,13 @@ def test_export_writes_every_table_with_its_columns_and_where_it_came_from(undis
         assert (len(frame) > 0) == (name not in UNASKED), name
     assert '"seeds"' in (tmp_path / "study.json").read_text()
     assert '"torch"' in (tmp_path / "study.json").read_text()
+
+
+def test_every_column_of_a_run_s_tables_is_explained_in_their_order(undisturbed):
+    for name, table in base.TABLES.items():
+        columns = list(pd.read_csv(undisturbed / "tables" / f"{name}.csv", nrows=0).columns)
+        rest = [column for column in table.columns if column not in ("transfer", "completeness_error", FURTHER)]
+        assert columns == rest, name
 
 
 def test_no_p_value_over_checkpoints_is_given(undisturbed):

@@ -30,13 +30,17 @@ class Estimate:
     """One row of the correlation table."""
 
     statistic: str
+    """What of overlap and transfer is correlated: see `headreuse.correlation.STATISTIC_SUMMARIES`."""
     value: float
     """Median over runs of their own correlations, −1 to 1."""
     ci_low: float = np.nan
+    """Lower end of its interval over runs; NaN with too few."""
     ci_high: float = np.nan
+    """Upper end of the same interval."""
     interval: str = ""
     """How the interval was made."""
     p: float = np.nan
+    """Of no correlation, by permuting seeds; NaN where the runs are too few."""
     test: str = ""
     """How p was made."""
     n_runs: int = 0

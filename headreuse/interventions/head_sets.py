@@ -19,13 +19,14 @@ from headreuse.interventions.replacements import ReplacementName, replacement_fo
 from headreuse.interventions.subject import Subject, prepare
 from headreuse.models.anatomy import Decoder
 from headreuse.records import Head, Position, Prompts
+from headreuse.records.shown import Shown
 
 if TYPE_CHECKING:
     import xarray as xr
 
 
-@dataclass(frozen=True)
-class SetScores:
+@dataclass(frozen=True, repr=False)
+class SetScores(Shown):
     """What ablating each of several head sets does to one task, example by example."""
 
     task: str

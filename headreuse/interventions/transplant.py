@@ -23,6 +23,7 @@ from headreuse.interventions.subject import Subject, prepare
 from headreuse.models.anatomy import Decoder, unwrapped
 from headreuse.models.head_weights import heads_from
 from headreuse.records import OUTCOMES, Head, HeadScores, Prompts
+from headreuse.records.shown import Shown
 
 What = Literal["z", "weights"]
 """What of a head is taken: what it writes on the same prompt in the donor, or its query, key, value and output maps."""
@@ -34,8 +35,8 @@ class TwinWarning(UserWarning):
     """Nothing says that two models started from the same weights."""
 
 
-@dataclass(frozen=True)
-class Transplants:
+@dataclass(frozen=True, repr=False)
+class Transplants(Shown):
     """What becomes of a receiver's answers with heads of a donor, example by example."""
 
     task: str

@@ -19,6 +19,7 @@ from headreuse.overlap.intervals import interval
 from headreuse.overlap.registry import OVERLAP_METRICS, MapMetric, Maps, PatternMetric, Prepared
 from headreuse.overlap.resampling import N_GROUPS, N_SPLITS, ResampledMaps, Weights, draw_weights
 from headreuse.records import HeadScores
+from headreuse.records.shown import Shown
 from headreuse.study.specs import HEADLINE_METRICS, MeasureSpec
 
 
@@ -48,15 +49,18 @@ class ComparisonSettings:
         return [metric for name in self.metrics if isinstance(metric := OVERLAP_METRICS[name], PatternMetric)]
 
 
-@dataclass(frozen=True)
-class Overlap:
+@dataclass(frozen=True, repr=False)
+class Overlap(Shown):
     """How alike two tasks are by one metric; the fields are columns of the `overlap` table."""
 
     metric: str
+    """The overlap metric: see `headreuse.overlap.OVERLAP_METRICS`."""
     value: float
+    """How alike the two are by it; of a distance, how far apart."""
     ci_low: float = np.nan
     """95 % interval over prompts, paired across the two maps, where one holds; else `note` says why there is none."""
     ci_high: float = np.nan
+    """Upper end of the same interval."""
     chance: float = np.nan
     """Mean value when heads are permuted within layers."""
     p_chance: float = np.nan
@@ -73,7 +77,7 @@ class Overlap:
     noise_ceiling: float = np.nan
     """Of a similarity: its value between two maps of the same true effects; for set metrics with half the prompts."""
     disattenuated: float = np.nan
-    """value / noise_ceiling of correlation-like similarities; noise can make it exceed 1."""
+    """`value` / `noise_ceiling` of correlation-like similarities; noise can make it exceed 1."""
     note: str = ""
     """Why there is no interval or no p, in words; empty where there are both."""
 

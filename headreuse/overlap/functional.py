@@ -15,13 +15,14 @@ from scipy import stats
 
 from headreuse.overlap.chance import p_among, why_no_p
 from headreuse.overlap.ratio import paired_ratio
+from headreuse.records.shown import Shown
 
 Z = float(stats.norm.isf(0.025))
 """A mean is above noise where it is more than this many standard errors above 0."""
 
 
-@dataclass(frozen=True)
-class SetAblations:
+@dataclass(frozen=True, repr=False)
+class SetAblations(Shown):
     """What a target task loses, example by example, when sets of heads are ablated together."""
 
     source: str
@@ -39,19 +40,24 @@ class SetAblations:
     """The same without other sets that have as many heads in each layer as the source's; each set once."""
 
 
-@dataclass(frozen=True)
-class FunctionalOverlap:
+@dataclass(frozen=True, repr=False)
+class FunctionalOverlap(Shown):
     """One cell of the task × task matrix; the fields are columns of its table."""
 
     source: str
+    """The task whose top heads are ablated."""
     target: str
+    """The task whose loss is measured."""
     outcome: str
+    """What was measured of an answer; larger for a better one."""
     n_heads: int
+    """Heads in each set."""
     value: float = np.nan
     """Loss without the source's heads over loss without the target's: 0 for none of it, 1 for all of it."""
     ci_low: float = np.nan
     """95 % interval over prompts, paired, where one holds; else `note` says why there is none."""
     ci_high: float = np.nan
+    """Upper end of the same interval."""
     chance: float = np.nan
     """Mean of the same ratio over the other sets."""
     p_chance: float = np.nan
@@ -64,9 +70,13 @@ class FunctionalOverlap:
     n_sets: int = 0
     """Other sets that were ablated."""
     loss: float = np.nan
+    """Mean loss of the target without the source's top heads: positive where it needs them."""
     loss_own: float = np.nan
+    """The same without as many of its own top heads."""
     loss_random: float = np.nan
+    """The same without the other sets, their mean."""
     usable: bool = True
+    """Whether the row can be used."""
     reason: str = ""
     """Why it cannot be used; empty where it can."""
     note: str = ""

@@ -13,7 +13,7 @@ Direction = Literal["noising", "denoising"]
 """`noising` runs the clean prompt and patches heads from the corrupted one; `denoising` does the opposite."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class PatchingScores(HeadScores):
     """Head scores from patching between a clean and a corrupted run, both scored on the clean answer.
 

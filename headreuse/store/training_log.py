@@ -26,9 +26,13 @@ class LogLine:
     """One task at one length after one step."""
 
     step: int
+    """The training step after which was looked."""
     task: str
+    """The task's name."""
     role: str
+    """`main`, or `auxiliary`."""
     length: int
+    """The length of the examples."""
     regime: str
     """Where the length lies: see `regime_of`."""
     n: int

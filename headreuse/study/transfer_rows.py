@@ -19,11 +19,13 @@ PLACE_COLUMNS = ("group", *RUN_COLUMNS, "step")
 OF_ACCURACY = ("gap", "transfer_fraction")
 """The measures of transfer that follow from accuracies by length."""
 _REGIMES = ("accuracy_in_distribution", "accuracy_transfer", "accuracy_beyond")
+WITH_INTERVAL = OF_ACCURACY + _REGIMES
+"""Columns of the table of transfers that have an interval in two columns more."""
 OWN_COLUMNS = (
     *("group", "seed", "step"),
-    *(OF_ACCURACY + _REGIMES),
+    *WITH_INTERVAL,
     *("accuracy_at_max", "accuracy_auxiliary"),
-    *(f"{name}_{end}" for name in OF_ACCURACY + _REGIMES for end in ("ci_low", "ci_high")),
+    *(f"{name}_{end}" for name in WITH_INTERVAL for end in ("ci_low", "ci_high")),
 )
 """Of the table of transfers, without those that a file adds."""
 _TAKEN = frozenset(

@@ -8,20 +8,34 @@ from jaxtyping import Float
 
 from headreuse.measurements.ablation_by_length import AblationsByLength, AblationsByLengthOf, SetAtLength
 from headreuse.tables.base import checkpoint_table
+from headreuse.tables.columns import common
 from headreuse.tables.head_scores import interval_of_mean
 from headreuse.tables.results import MeasuredCheckpoint
 
-COLUMNS = (
-    *("task", "length", "ablated", "auxiliary", "heads", "n_heads", "outcome", "n", "baseline", "without"),
-    *("loss", "ci_low", "ci_high", "n_sets", "random", "random_low", "random_high", "random_share"),
-)
+MEANINGS = common("task", "length") | {
+    "ablated": "Which heads: `main`, `auxiliary`, `shared` or `main_only`, of the top heads of each.",
+    "auxiliary": "The auxiliary whose top heads are meant.",
+    "heads": "The heads, as `layer.head` with blanks between them; a set may be empty.",
+    "n_heads": "How many they are.",
+    **common("outcome", "n"),
+    "baseline": "Mean outcome of main, untouched.",
+    "without": "The same without these heads.",
+    "loss": "The first less the second: positive where main needs them.",
+    **common("ci_low", "ci_high"),
+    "n_sets": "Other sets with as many heads in each layer that were ablated for comparison.",
+    "random": "Mean loss over these sets; NaN, as the following, without any.",
+    "random_low": "Lower end of the range that holds 95 % of their losses.",
+    "random_high": "Upper end of the same range.",
+    "random_share": "The share of these sets that cost main at least as much.",
+}
+COLUMNS = tuple(MEANINGS)
 RANGE = (0.025, 0.975)
 """Of the other sets' losses, between quantiles."""
 ROUNDING = 1e-6
 """Losses that differ by less are equal."""
 
 
-@checkpoint_table("ablation_by_length", version=1)
+@checkpoint_table("ablation_by_length", version=1, columns=MEANINGS)
 def ablation_by_length(checkpoint: MeasuredCheckpoint) -> pd.DataFrame:
     """One row per length, set of heads and outcome: columns `COLUMNS`.
 

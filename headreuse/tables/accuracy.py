@@ -10,10 +10,18 @@ from scipy import stats
 from headreuse.measurements.evaluation import Evaluations
 from headreuse.records import Evaluation
 from headreuse.tables.base import checkpoint_table
+from headreuse.tables.columns import common
 from headreuse.tables.results import MeasuredCheckpoint
 
+MEANINGS = common("task", "role", "length", "n") | {
+    "accuracy": "Share of them whose whole answer is right, from 0 to 1.",
+    "ci_low": "Lower end of its 95 % interval over examples, exact (Clopper and Pearson).",
+    **common("ci_high"),
+}
+"""Of the columns."""
 
-@checkpoint_table("accuracy", version=1)
+
+@checkpoint_table("accuracy", version=1, columns=MEANINGS)
 def accuracy(checkpoint: MeasuredCheckpoint) -> pd.DataFrame:
     """One row per task and length: task, role, length, n, accuracy, ci_low, ci_high (95 %, exact)."""
     rows = accuracy_rows(entry for found in checkpoint.results(Evaluations) for entry in found)

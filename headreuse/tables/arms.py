@@ -16,14 +16,27 @@ from headreuse.tables.base import Design, Tables, derived_table
 from headreuse.tables.differences import compare_seeds, compare_twins
 
 MEASURES = ("accuracy_transfer", "accuracy_in_distribution", "gap")
-COLUMNS = [
-    "group_a", "group_b", "differs_in", "measure", "value_a", "value_b", "difference", "ci_low", "ci_high", "p",
-    "least_p", "n_a", "n_b", "is_paired",
-]  # fmt: skip
+MEANINGS = {
+    "group_a": "The first of two groups that differ in one thing alone.",
+    "group_b": "The second.",
+    "differs_in": "What they differ in: `heads`, `model` or `tasks`.",
+    "measure": "What is compared, at each seed's last step: a column of the table `transfer`.",
+    "value_a": "Median over the seeds of the first.",
+    "value_b": "Median over the seeds of the second.",
+    "difference": "Median difference, the first less the second.",
+    "ci_low": "Lower end of an interval that encloses it in at least 92 % of studies; NaN with fewer than 5 seeds.",
+    "ci_high": "Upper end of the same interval.",
+    "p": "Two-sided and exact, of no difference, each seed one observation.",
+    "least_p": "The smallest p that so many seeds can give.",
+    "n_a": "Seeds of the first.",
+    "n_b": "Seeds of the second.",
+    "is_paired": "Whether they are compared seed by seed, because a seed starts both from the same weights.",
+}
+COLUMNS = list(MEANINGS)
 """Medians over seeds of both groups, and `difference`, the median of a less b, with its interval and p."""
 
 
-@derived_table("arms", of=("transfer",), version=1)
+@derived_table("arms", of=("transfer",), version=1, columns=MEANINGS)
 def arms(tables: Tables, design: Design) -> pd.DataFrame:
     """One row per pair of groups of a family and measure, at each seed's last step: see `COLUMNS`."""
     last = last_steps(tables["transfer"])

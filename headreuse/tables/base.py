@@ -3,6 +3,8 @@
 - `@checkpoint_table`: rows of one measured checkpoint; the columns group, seed and step are put in front.
 - `@study_table`: rows of a whole run folder.
 - `@derived_table`: from other tables and the groups. For several run folders it is derived anew; others are stacked.
+
+Each says what its columns mean, in their order; `columns.py` has the words for those that several tables have.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -13,6 +15,7 @@ import pandas as pd
 from headreuse.registry import Registry
 from headreuse.study.config import Group
 from headreuse.study.primary import Primary
+from headreuse.tables.columns import PLACE, Columns
 from headreuse.tables.results import MeasuredCheckpoint, Results
 
 Tables = Mapping[str, pd.DataFrame]
@@ -35,6 +38,8 @@ class CheckpointTable:
     name: str
     version: int
     """In the key of what the tables were made from: raise it when the same measurements would give other rows."""
+    columns: Columns
+    """What each column means."""
     rows: Callable[[MeasuredCheckpoint], pd.DataFrame]
 
 
@@ -44,6 +49,7 @@ class StudyTable:
 
     name: str
     version: int
+    columns: Columns
     make: Callable[[Results], pd.DataFrame]
 
 
@@ -53,6 +59,7 @@ class DerivedTable:
 
     name: str
     version: int
+    columns: Columns
     of: tuple[str, ...]
     derive: Callable[[Tables, Design], pd.DataFrame]
 
@@ -66,31 +73,31 @@ Make = Callable[[Results], pd.DataFrame]
 Derive = Callable[[Tables, Design], pd.DataFrame]
 
 
-def checkpoint_table(name: str, *, version: int) -> Callable[[Rows], Rows]:
-    """Register a function of a measured checkpoint as a table."""
+def checkpoint_table(name: str, *, version: int, columns: Columns) -> Callable[[Rows], Rows]:
+    """Register a function of a measured checkpoint as a table; `columns` are those that it gives itself."""
 
     def register(rows: Rows) -> Rows:
-        TABLES.add(name, CheckpointTable(name, version, rows))
+        TABLES.add(name, CheckpointTable(name, version, PLACE | columns, rows))
         return rows
 
     return register
 
 
-def study_table(name: str, *, version: int) -> Callable[[Make], Make]:
+def study_table(name: str, *, version: int, columns: Columns) -> Callable[[Make], Make]:
     """Register a function of a run folder's results as a table."""
 
     def register(make: Make) -> Make:
-        TABLES.add(name, StudyTable(name, version, make))
+        TABLES.add(name, StudyTable(name, version, columns, make))
         return make
 
     return register
 
 
-def derived_table(name: str, *, of: tuple[str, ...], version: int) -> Callable[[Derive], Derive]:
+def derived_table(name: str, *, of: tuple[str, ...], version: int, columns: Columns) -> Callable[[Derive], Derive]:
     """Register a function of the tables `of` and the design as a table."""
 
     def register(derive: Derive) -> Derive:
-        TABLES.add(name, DerivedTable(name, version, of, derive))
+        TABLES.add(name, DerivedTable(name, version, columns, of, derive))
         return derive
 
     return register

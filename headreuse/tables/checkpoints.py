@@ -3,10 +3,18 @@
 import pandas as pd
 
 from headreuse.tables.base import study_table
+from headreuse.tables.columns import PLACE
 from headreuse.tables.results import Results
 
+MEANINGS = PLACE | {
+    "tokens": "Tokens seen in training, where the checkpoint's name says so.",
+    "place": "Where it lies: a path, from the run folder where it is inside, or `owner/name@revision`.",
+    "fingerprint": "What its measurements are kept under: a SHA-256 of the model and its tokenizer, or a commit.",
+}
+"""Of the columns."""
 
-@study_table("checkpoints", version=1)
+
+@study_table("checkpoints", version=1, columns=MEANINGS)
 def checkpoints(results: Results) -> pd.DataFrame:
     """One row for each checkpoint that is there: group, seed, step, tokens, place, fingerprint.
 

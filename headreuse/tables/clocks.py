@@ -10,13 +10,19 @@ from headreuse.correlation.clocks import LEVELS
 from headreuse.correlation.panels import learning_of
 from headreuse.study.config import Group
 from headreuse.tables.base import Design, Tables, derived_table
+from headreuse.tables.columns import common
 
-COLUMNS = ("group", "seed", "role", "level", "step")
+MEANINGS = common("group", "seed") | {
+    "role": "`main`, or `auxiliaries` for their mean.",
+    "level": "A level of accuracy.",
+    "step": "The step at which it is first reached, between checkpoints in log step; NaN where that is not seen.",
+}
+COLUMNS = tuple(MEANINGS)
 ROLES = {"main": "main", "auxiliary": "auxiliaries"}
 """The columns of accuracies and how the table calls them: the main task, and the mean of its auxiliaries."""
 
 
-@derived_table("clocks", of=("overlap", "training_log"), version=2)
+@derived_table("clocks", of=("overlap", "training_log"), version=2, columns=MEANINGS)
 def clocks(tables: Tables, design: Design) -> pd.DataFrame:
     """Columns `COLUMNS`: the step at which main, or the mean of the auxiliaries, first has an accuracy of `level`.
 

@@ -18,6 +18,7 @@ import pandas as pd
 from scipy import stats
 
 from headreuse.correlation.medians import u_at_most
+from headreuse.records.shown import Shown
 from headreuse.tables.seeds import rank_of_end
 
 SIGNIFICANT = 0.05
@@ -31,8 +32,8 @@ SAME = 1e-9
 """Accuracies that differ by less differ by rounding."""
 
 
-@dataclass(frozen=True)
-class Estimate:
+@dataclass(frozen=True, repr=False)
+class Estimate(Shown):
     """A median difference."""
 
     difference: float

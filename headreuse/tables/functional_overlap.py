@@ -6,12 +6,16 @@ import pandas as pd
 
 from headreuse.measurements.base import heads_of
 from headreuse.measurements.set_ablation import SetAblationsOf
-from headreuse.overlap import SetAblations, functional_table
+from headreuse.overlap import FunctionalOverlap, SetAblations, functional_table
 from headreuse.tables.base import checkpoint_table
+from headreuse.tables.columns import columns_of
 from headreuse.tables.results import MeasuredCheckpoint
 
+MEANINGS = columns_of(FunctionalOverlap)
+"""Of the columns."""
 
-@checkpoint_table("functional_overlap", version=2)
+
+@checkpoint_table("functional_overlap", version=2, columns=MEANINGS)
 def functional_overlap(checkpoint: MeasuredCheckpoint) -> pd.DataFrame:
     """One row per source task, target task and outcome: see `FunctionalOverlap` for what a column means.
 

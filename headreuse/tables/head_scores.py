@@ -8,12 +8,24 @@ from scipy import stats
 from headreuse.measurements.head_scores import HeadScoresOf
 from headreuse.records import HeadScores
 from headreuse.tables.base import checkpoint_table
+from headreuse.tables.columns import common
 from headreuse.tables.results import MeasuredCheckpoint
 
 CONFIDENCE = 0.95
 
 
-@checkpoint_table("head_scores", version=1)
+MEANINGS = common("task", "length", "method", "outcome") | {
+    "layer": "The head's layer, from 0.",
+    "head": "Its place in the layer, from 0; under grouped-query attention that of a query head.",
+    "baseline": "Mean outcome of the untouched model.",
+    "effect": "Mean outcome of the untouched model less that without the head: positive where the head helps the task.",
+    "completeness_error": "Of estimates alone: how far they are from adding up within layers, 0 for not at all.",
+    **common("ci_low", "ci_high"),
+}
+"""Of the columns."""
+
+
+@checkpoint_table("head_scores", version=1, columns=MEANINGS)
 def head_scores(checkpoint: MeasuredCheckpoint) -> pd.DataFrame:
     """One row per task, method, outcome and head."""
     frames = [head_score_rows(scores) for scores in checkpoint.results(HeadScoresOf)]

@@ -10,13 +10,20 @@ from headreuse.study.measured import MeasuredTransfer
 from headreuse.study.runs import Run
 from headreuse.study.transfer_rows import TransferRow
 from headreuse.tables.base import study_table
+from headreuse.tables.columns import FURTHER, PLACE
 from headreuse.tables.results import Results
 
-PLACE = ("group", "seed", "step")
 MOST_NAMED = 3
 
 
-@study_table("measured_transfer", version=1)
+MEANINGS = PLACE | {
+    "transfer": "Transfer as it was measured elsewhere; larger is more.",
+    FURTHER: "Further measures of the study's file of transfer, under their own names.",
+}
+"""Of the columns."""
+
+
+@study_table("measured_transfer", version=1, columns=MEANINGS)
 def measured_transfer(results: Results) -> pd.DataFrame:
     """Columns group, seed, step and one for each measure of the study's file of transfer; empty where it has none.
 

@@ -7,16 +7,23 @@ from scipy import stats
 from headreuse.measurements.synergy import SynergyOf
 from headreuse.records import Synergy
 from headreuse.tables.base import checkpoint_table
+from headreuse.tables.columns import common
 from headreuse.tables.head_scores import CONFIDENCE
 from headreuse.tables.results import MeasuredCheckpoint
 
-COLUMNS = (
-    *("task", "length", "outcome", "layer_a", "head_a", "layer_b", "head_b"),
-    *("synergy", "ci_low", "ci_high"),
-)
+MEANINGS = common("task", "length", "outcome") | {
+    "layer_a": "Layer of the first head, from 0.",
+    "head_a": "Its place in the layer.",
+    "layer_b": "Layer of the second head.",
+    "head_b": "Its place in the layer.",
+    "synergy": "Loss without both beyond the losses without each: positive where they stand in for each other.",
+    "ci_low": "Lower end of its 95 % interval, over prompts and drawn subsets of other heads.",
+    **common("ci_high"),
+}
+COLUMNS = tuple(MEANINGS)
 
 
-@checkpoint_table("synergy", version=1)
+@checkpoint_table("synergy", version=1, columns=MEANINGS)
 def synergy(checkpoint: MeasuredCheckpoint) -> pd.DataFrame:
     """One row per task, outcome and two heads, with the 95 % interval over prompts and drawn subsets."""
     frames = [synergy_rows(found) for found in checkpoint.results(SynergyOf)]

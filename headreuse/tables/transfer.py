@@ -16,15 +16,34 @@ import pandas as pd
 from scipy import stats
 
 from headreuse.study.config import Group
-from headreuse.study.transfer_rows import OWN_COLUMNS, measures_among
+from headreuse.study.transfer_rows import OWN_COLUMNS, WITH_INTERVAL, measures_among
 from headreuse.tables.base import Design, Tables, derived_table
+from headreuse.tables.columns import FURTHER, PLACE
 
 CHECKPOINT = ["group", "seed", "step"]
 """The columns that identify a checkpoint."""
 _TAIL = 0.025
 
 
-@derived_table("transfer", of=("accuracy", "measured_transfer"), version=2)
+MEANINGS = PLACE | {
+    "gap": "Mean distance of main's accuracy from the auxiliaries', over the lengths trained on; 0 is full transfer.",
+    "transfer_fraction": "1 less the gap over the gap without any transfer: 1 is full transfer, 0 none.",
+    "accuracy_in_distribution": "Main's mean accuracy, from 0 to 1, at the lengths that it was trained on.",
+    "accuracy_transfer": "The same at longer ones, up to the end of the transfer range.",
+    "accuracy_beyond": "The same beyond that.",
+    "accuracy_at_max": "Main's accuracy at its longest training length.",
+    "accuracy_auxiliary": "The auxiliaries' mean accuracy over the lengths of the gap.",
+    **{
+        f"{name}_{end}": f"{which} end of the 95 % interval of `{name}` over other examples of the same checkpoint."
+        for name in WITH_INTERVAL
+        for end, which in (("ci_low", "Lower"), ("ci_high", "Upper"))
+    },
+    FURTHER: "Measures of the study's file of transfer, under their own names.",
+}
+"""Of the columns."""
+
+
+@derived_table("transfer", of=("accuracy", "measured_transfer"), version=2, columns=MEANINGS)
 def transfer(tables: Tables, design: Design) -> pd.DataFrame:
     """The table of transfers: see `transfer_table`; with the columns of transfer that was measured elsewhere."""
     return with_measured(transfer_table(tables["accuracy"], design.groups), tables["measured_transfer"])

@@ -16,13 +16,21 @@ from headreuse.study.streams import weights_seed
 from headreuse.training.batches import Batches
 from headreuse.training.series import TrainedSeries, check_can_go_on
 from headreuse.training.torchrun import is_writer, n_ranks
-from headreuse.training.trainer import Follower, JointTrainer, OnStep, check_supported, set_up, training_arguments
+from headreuse.training.trainer import (
+    Follower,
+    JointTrainer,
+    OnStep,
+    check_supported,
+    set_up,
+    training_arguments,
+    untold,
+)
 from headreuse.training.watching import Watcher, watched_prompts
 
 __all__ = ["Batches", "train"]
 
 
-def train(study: Study, group: Group, seed: int, folder: Path, *, on_step: OnStep) -> None:
+def train(study: Study, group: Group, seed: int, folder: Path, *, on_step: OnStep = untold) -> None:
     """Train to the end, from the last checkpoint in `folder` on, and keep the checkpoints of the schedule there.
 
     On one machine's CPU an interrupted training gives the weights of an undisturbed one, bit for bit. Started by

@@ -34,6 +34,10 @@ GPU_LOSS_EVERY = 20
 """Reading the loss more often would slow a GPU down, since it forces a sync."""
 
 
+def untold(_step: int, _loss: float) -> None:
+    """Nothing is told of the steps."""
+
+
 class JointTrainer(Trainer):
     """The Transformers Trainer on ready-made batches; its checkpoints appear in `series` complete or not at all."""
 

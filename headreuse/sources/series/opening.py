@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, overload
 from pydantic import ValidationError
 
 from headreuse.errors import HeadreuseError
+from headreuse.prompts import Encoder, encoder_of
+from headreuse.records.shown import LONGEST_TEXT, Shown, in_short, table
 from headreuse.sources.series.base import Entry, Origin
 from headreuse.sources.series.folders import SEED, is_path
 from headreuse.sources.series.known import repository_of
@@ -21,12 +23,15 @@ if TYPE_CHECKING:
     import torch
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
+MOST_ROWS = 40
+"""Checkpoints in the table that a notebook shows of a series."""
+
 Where = str | Path | Sequence[str | Path]
 """A path, a pattern with `{seed}`, a known name, `owner/name` on the Hub, or a list of these."""
 
 
-@dataclass(frozen=True)
-class SeriesCheckpoint:
+@dataclass(frozen=True, repr=False)
+class SeriesCheckpoint(Shown):
     """One checkpoint of a series; its weights are on no device until `model` is called."""
 
     entry: Entry
@@ -66,6 +71,12 @@ class SeriesCheckpoint:
             return load_model(folder, dtype=dtype, device=device, allow_pickles=self.allow_pickles)
 
     @cached_property
+    def encoder(self) -> Encoder:
+        """How examples of the package's own tasks become its token ids: what `make_prompts` takes."""
+        with self.files() as folder:
+            return encoder_of(folder)
+
+    @cached_property
     def tokenizer(self) -> "PreTrainedTokenizerBase":
         """The tokenizer beside the weights; raises `HeadreuseError` where there is none that fits."""
         from headreuse.models.checkpoints import load_tokenizer
@@ -75,6 +86,12 @@ class SeriesCheckpoint:
 
     def __str__(self) -> str:
         return f"{self.entry.place} (step {self.step:,})"
+
+    def shown_fields(self, longest: int = LONGEST_TEXT) -> dict[str, str]:
+        """Where it lies, and how far it was trained."""
+        known = {"place": self.entry.place, "step": self.step, "run": self.run or None, "tokens": self.tokens}
+        known["fingerprint"] = self.fingerprint
+        return {name: in_short(value, longest) for name, value in known.items() if value is not None}
 
 
 @dataclass(frozen=True, repr=False)
@@ -109,6 +126,21 @@ class CheckpointSeries(Sequence[SeriesCheckpoint]):
             lines.append(f"  {run + ': ' if run else ''}steps {shown}")
         lines += [f"  left out: {entry.place}: {entry.problem}" for entry in self.skipped]
         return "\n".join(lines)
+
+    def _repr_html_(self) -> str:
+        columns = {
+            "run": [at.run for at in self.checkpoints],
+            "step": [f"{at.step:,}" for at in self.checkpoints],
+            "tokens": ["" if at.tokens is None else f"{at.tokens:,}" for at in self.checkpoints],
+            "fingerprint": [at.fingerprint[:12] for at in self.checkpoints],
+        }
+        # A series of one run has no names of runs, and most say nothing of tokens.
+        columns = {name: cells for name, cells in columns.items() if any(cells)}
+        head, rows = list(columns), list(zip(*columns.values(), strict=True))
+        if len(rows) > MOST_ROWS:
+            rows[MOST_ROWS - 1 : -1] = [(f"… {len(rows) - MOST_ROWS} more", *[""] * (len(head) - 1))]
+        left_out = table("left out", ("place", "why"), [(entry.place, entry.problem) for entry in self.skipped])
+        return table(f"{len(self)} checkpoints", head, rows) + (left_out if self.skipped else "")
 
 
 def open_series(

@@ -11,6 +11,8 @@ import pandas as pd
 from jaxtyping import Bool, Float, Int
 
 from headreuse.errors import HeadreuseError
+from headreuse.records.pictures import pairs_svg, patterns_svg, scores_svg, stretches
+from headreuse.records.shown import LONGEST_TEXT, Drawn, Shown, in_short
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -51,8 +53,8 @@ class Head:
         return f"{self.layer}.{self.head_index}"
 
 
-@dataclass(frozen=True)
-class Prompts:
+@dataclass(frozen=True, repr=False)
+class Prompts(Shown):
     """Examples of one task as token ids, right-padded: BOS where there is one, the prompt, its answer."""
 
     task: str
@@ -78,6 +80,20 @@ class Prompts:
             name: value[rows] for name, value in vars(self).items() if isinstance(value, np.ndarray)
         }
         return replace(self, **arrays)
+
+    def shown_fields(self, longest: int = LONGEST_TEXT) -> dict[str, str]:
+        """How many prompts, of which lengths, and what stands at their positions."""
+        lengths = [f"{length} ({n})" for length, n in zip(*np.unique(self.lengths, return_counts=True), strict=True)]
+        roles = " · ".join(stretches(self.layout)) if len(self) and self.is_aligned else "differ from prompt to prompt"
+        return {
+            "task": in_short(self.task, longest),
+            "n_prompts": str(len(self)),
+            "lengths": in_short(tuple(lengths), longest).replace("'", ""),
+            "n_positions": str(self.tokens.shape[1]),
+            "roles": roles,
+            "corrupted": "none" if self.corrupted is None else "a partner for each prompt",
+            "contrast": "the likeliest other token" if self.contrast is None else "a wrong answer for each prompt",
+        }
 
     def of_length(self, length: int) -> "Prompts":
         """The prompts of one length; length 0 stands for all prompts together, whatever their lengths."""
@@ -135,8 +151,8 @@ class Prompts:
         return Role(role).name if role < len(Role) else self.role_names[role - len(Role)]
 
 
-@dataclass(frozen=True)
-class Checkpoint:
+@dataclass(frozen=True, repr=False)
+class Checkpoint(Shown):
     """One saved training step of a model."""
 
     path: Path
@@ -147,8 +163,8 @@ class Checkpoint:
     """Seen in training, where its name says so."""
 
 
-@dataclass(frozen=True)
-class Evaluation:
+@dataclass(frozen=True, repr=False)
+class Evaluation(Shown):
     """Per-example outcomes of one task at one length."""
 
     task: str
@@ -162,8 +178,8 @@ class Evaluation:
         return float(self.outcomes["exact_match"].mean())
 
 
-@dataclass(frozen=True)
-class HeadScores:
+@dataclass(frozen=True, repr=False)
+class HeadScores(Drawn):
     """How much each head matters for one task at one checkpoint, example by example."""
 
     task: str
@@ -206,6 +222,12 @@ class HeadScores:
     def effect(self, outcome: str) -> Float[np.ndarray, "layer head"]:
         """Mean effect of each head over the examples; positive where the head helps the task."""
         return self.effects[outcome].mean(axis=-1)
+
+    def _repr_svg_(self) -> str:
+        n_prompts = next(iter(self.effects.values())).shape[-1]
+        title = f"{self.task} · {self.method} · {_length_in_words(self.length)} · {n_prompts} prompts"
+        effects = {outcome: self.effect(outcome) for outcome in self.effects}
+        return scores_svg(title, effects, is_share=ATTENTION in effects, heads=self.heads)
 
     def confined_to(self, heads: tuple[int, ...] | None) -> "HeadScores":
         """These scores of a task that may use only some heads of each layer; the effect of the others is exactly 0."""
@@ -269,8 +291,8 @@ class HeadScores:
         return frame.assign(completeness_error=frame["outcome"].map(self.completeness_error))
 
 
-@dataclass(frozen=True)
-class Synergy:
+@dataclass(frozen=True, repr=False)
+class Synergy(Drawn):
     """What ablating two heads at once costs one task beyond what each costs alone, at one checkpoint."""
 
     task: str
@@ -285,9 +307,13 @@ class Synergy:
     errors: Mapping[str, Float[np.ndarray, "all_heads all_heads"]]
     """Standard errors of these means: over the examples, and of the subsets of other heads where they were drawn."""
 
+    def _repr_svg_(self) -> str:
+        title = f"{self.task} · synergy of two heads · {_length_in_words(self.length)}"
+        return pairs_svg(title, self.values, list(map(str, self.heads)))
 
-@dataclass(frozen=True)
-class MeanPattern:
+
+@dataclass(frozen=True, repr=False)
+class MeanPattern(Drawn):
     """Attention patterns of every head, averaged over prompts of one layout."""
 
     task: str
@@ -299,3 +325,11 @@ class MeanPattern:
     """Each row sums to 1."""
     heads: tuple[int, ...] | None = None
     """The heads of each layer that the task may use; None for all."""
+
+    def _repr_svg_(self) -> str:
+        title = f"{self.task} · attention · {_length_in_words(self.length)} · mean of {self.n_prompts} prompts"
+        return patterns_svg(title, self.pattern, self.layout, self.heads)
+
+
+def _length_in_words(length: int) -> str:
+    return f"length {length}" if length else "all lengths"
