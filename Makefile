@@ -34,7 +34,7 @@ notebooks: $(INSTALLED)
 # The reference, in site/index.html; any warning or broken link is an error.
 docs: $(INSTALLED)
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev,docs]'
-	$(BIN)/python docs/make.py
+	$(BIN)/python notebooks/reference/make.py
 
 lint: $(INSTALLED)
 	$(BIN)/ruff check .

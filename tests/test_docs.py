@@ -23,8 +23,9 @@ from headreuse.study.source_specs import SOURCE_SPECS
 from headreuse.tables.base import TABLES
 from headreuse.tasks import TASKS
 
-DOCS = Path(__file__).parent.parent / "docs"
-EXTENDING = (DOCS / "extending.md").read_text()
+ROOT = Path(__file__).parent.parent
+MAKE = "notebooks/reference/make.py"
+EXTENDING = (ROOT / "notebooks/reference/extending.md").read_text()
 
 
 def example(heading: str, given=None) -> dict:
@@ -172,11 +173,11 @@ def test_the_site_is_made_without_a_warning(tmp_path):
     pytest.importorskip("pdoc", reason="needs the extra `docs`")
     root = tmp_path / "clone"
     ignored = shutil.ignore_patterns(".venv*", ".git", "runs", "site", "__pycache__")
-    shutil.copytree(DOCS.parent, root, ignore=ignored)
-    done = subprocess.run([sys.executable, root / "docs/make.py"], capture_output=True, text=True, check=False)
+    shutil.copytree(ROOT, root, ignore=ignored)
+    done = subprocess.run([sys.executable, root / MAKE], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
     assert (root / "site/api/headreuse/records.html").is_file()
-    (root / "README.md").write_text((root / "README.md").read_text() + "\n[gone](docs/gone.md)\n")
-    done = subprocess.run([sys.executable, root / "docs/make.py"], capture_output=True, text=True, check=False)
+    (root / "README.md").write_text((root / "README.md").read_text() + "\n[gone](notebooks/gone.md)\n")
+    done = subprocess.run([sys.executable, root / MAKE], capture_output=True, text=True, check=False)
     assert done.returncode == 1
-    assert "README.md: docs/gone.md: no such file" in done.stderr
+    assert "README.md: notebooks/gone.md: no such file" in done.stderr

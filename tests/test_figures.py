@@ -1,8 +1,8 @@
 """Figures show the numbers of their rows, say what is not usable, and never read a name as markup.
 
 Covers `figures/ablation.py`, `figures/accuracy.py`, `figures/correlation.py`, `figures/matrices.py`,
-`figures/measures.py`, `figures/panels.py`, `figures/patterns.py`, `figures/seeds.py`, `figures/style.py`,
-`figures/trajectories.py` and `figures/views.py`.
+`figures/measures.py`, `figures/overview.py`, `figures/panels.py`, `figures/patterns.py`, `figures/seeds.py`,
+`figures/style.py`, `figures/trajectories.py` and `figures/views.py`.
 """
 
 import json

@@ -1,7 +1,8 @@
 """The page of a study: it is whole, self-contained and safe, and it says no more than the numbers do.
 
 Covers `report/page.py`, `report/answer.py`, `report/caveats.py`, `report/exhibits.py`, `report/glossary.py`,
-`report/heads.py`, `report/inputs.py`, `report/tables.py`, `report/training.py` and `report/wording.py`.
+`report/heads.py`, `report/inputs.py`, `report/overview.py`, `report/packing.py`, `report/tables.py`,
+`report/training.py` and `report/wording.py`.
 """
 
 import json
@@ -19,6 +20,7 @@ from headreuse.report.answer import answer
 from headreuse.report.asked import asked
 from headreuse.report.caveats import caveats
 from headreuse.report.exhibits import MAX_SLIDER_STEPS, on_slider
+from headreuse.report.overview import overview
 from headreuse.report.packing import unpacked
 from headreuse.report.tables import table
 from headreuse.report.wording import listed, percent, signed
@@ -215,6 +217,28 @@ def test_a_study_of_a_main_task_alone_gives_a_page(inputs):
     text = Page(render(given)).text
     assert "trained with nothing else has no auxiliary with longer inputs" in text
     assert "main and auxiliary?" not in text
+
+
+def test_the_overview_has_each_groups_reach_and_overlap(inputs):
+    """By hand from the tables: the median over seeds at their last checkpoint, and the mean over main's auxiliaries."""
+    exhibit = overview(inputs)
+    reach, alike = (rows_of(found.to_json()) for found in exhibit.tables)
+    group = inputs.study.groups[0]
+    rows = inputs.of_group("accuracy", group)
+    rows = rows[(rows["task"] == group.main.task) & (rows["length"] == 10)]
+    ends = [rows[rows["seed"] == seed].sort_values("step")["accuracy"].iloc[-1] for seed in (0, 1)]
+    shown = reach[(reach["group"] == group.name) & (reach["length"] == 10)].iloc[0]
+    assert shown[["accuracy", "low", "high"]].tolist() == pytest.approx([np.mean(ends), min(ends), max(ends)], rel=1e-3)
+    asked, rows = inputs.study.question, inputs.of_group("overlap", group)
+    rows = rows[(rows["metric"] == asked.overlap) & (rows["outcome"] == asked.outcome) & (rows["seed"] == 1)]
+    rows = rows[(rows["task_a"] == group.main.task) & (rows["step"] == rows["step"].max())]
+    assert rows["usable"].all()
+    here = alike[(alike["group"] == group.name) & (alike["seed"] == 1)]
+    assert here["overlap"].tolist() == pytest.approx([rows["value"].mean()], rel=1e-3)
+
+
+def test_there_is_no_overview_where_nothing_is_measured_by_length(inputs):
+    assert overview(report_inputs(n_checkpoints=2, accuracy=inputs.accuracy.iloc[:0])) is None
 
 
 # Tables

@@ -1,4 +1,4 @@
-"""Make the reference in site/: python docs/make.py
+"""Make the reference in site/: python notebooks/reference/make.py
 
 The README, the notebooks, the results, how to extend the package, the columns of every table, every public name
 with its docstring. Needs the extra `docs`. Any warning, and any link within the site that leads nowhere, is an error.
@@ -22,13 +22,13 @@ from pages import Resolve, from_markdown, from_notebook, highlighting
 from headreuse.models.hsa import HsaConfig
 from headreuse.models.positions import PositionedConfig
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 SITE = ROOT / "site"
 API = "api/headreuse.html"
 PAGES = {
     "README.md": ("Overview", "index.html"),
-    "docs/extending.md": ("Extending", "extending.html"),
-    "docs/columns.md": ("Columns", "columns.html"),
+    "notebooks/reference/extending.md": ("Extending", "extending.html"),
+    "notebooks/reference/columns.md": ("Columns", "columns.html"),
     "analyses/results/README.md": ("Results", "results.html"),
     "analyses/systems.md": ("Other systems", "systems.html"),
     "CHANGELOG.md": ("Changes", "changes.html"),
@@ -66,7 +66,7 @@ def _pages() -> Iterator[str]:
     sources |= {path: f"notebooks/{path.stem}.html" for path in notebooks}
     (SITE / "notebooks").mkdir(parents=True)
     named = [*PAGES.values(), *((path.stem.replace("_", " "), sources[path]) for path in notebooks), ("Reference", API)]
-    template = Template((ROOT / "docs/page.html").read_text(), autoescape=False)
+    template = Template((ROOT / "notebooks/reference/page.html").read_text(), autoescape=False)
     colours = highlighting()
     for source, target in sources.items():
         missing: list[str] = []
