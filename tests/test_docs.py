@@ -126,7 +126,7 @@ def inputs():
 
 @pytest.fixture
 def docs_path(monkeypatch):
-    monkeypatch.syspath_prepend(str(DOCS))
+    monkeypatch.syspath_prepend(str((ROOT / MAKE).parent))
     yield
     for name in ("links", "pages", "columns"):
         sys.modules.pop(name, None)
