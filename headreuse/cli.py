@@ -15,19 +15,27 @@ from headreuse.command.ending import run_and_exit, say
 from headreuse.command.options import (
     WHOLE,
     AllowPickles,
+    Choose,
     EngineName,
     ExportOut,
+    FigureFile,
+    FigureFormat,
+    FigureName,
     Folder,
     Folders,
+    Height,
     Json,
     Out,
     OwnTasks,
+    Panels,
     PartOfWork,
     PathOrRepo,
     ReportOut,
     Resources,
     StudyOrFolder,
+    Titled,
     TrustTasks,
+    Width,
     Workers,
 )
 from headreuse.command.stages import analyse, begin, do_work, end, open_folder, print_table, publish, say_faults
@@ -300,6 +308,29 @@ def checkpoints(
         for line in remarks(rows):
             say(line)
     for line in lines:
+        print(line)
+
+
+@app.command(epilog="Example: headreuse figure runs/demo ablation-copy_control --width 3.25in --choose step=750")
+def figure(
+    folder: Folder,
+    name: FigureName = None,
+    *,
+    kind: FigureFormat = None,
+    width: Width = "3.25in",
+    height: Height = None,
+    out: FigureFile = None,
+    choose: Choose = None,
+    panel: Panels = None,
+    title: Titled = False,
+) -> None:
+    """Write a figure of the report for a paper, in the size in which it is printed (extra `png`); or list them all."""
+    from headreuse.command.figures import Wanted, figure_lines, write_figure
+
+    wanted = Wanted(name or "", kind, width, height, out, tuple(choose or ()), tuple(panel or ()), title)
+    opened = open_folder(folder)
+    say_faults([opened])
+    for line in [write_figure(opened, wanted)] if name else figure_lines(opened):
         print(line)
 
 
