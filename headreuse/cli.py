@@ -33,6 +33,8 @@ from headreuse.command.options import (
     ReportOut,
     Resources,
     StudyOrFolder,
+    TableFile,
+    TableFormat,
     Titled,
     TrustTasks,
     Width,
@@ -332,6 +334,25 @@ def figure(
     say_faults([opened])
     for line in [write_figure(opened, wanted)] if name else figure_lines(opened):
         print(line)
+
+
+@app.command(epilog="Example: headreuse table runs/demo --format latex --out table.tex")
+def table(folder: Folder, kind: TableFormat = "latex", out: TableFile = None) -> None:
+    """The headline table for a paper: accuracy, overlap and the answer of each group, as LaTeX or Markdown."""
+    from headreuse.report.headline import headline
+    from headreuse.report.publishing import report_inputs
+    from headreuse.report.typeset import check_form, typeset
+    from headreuse.store.writing import write_text
+
+    check_form(kind)
+    opened = open_folder(folder)
+    say_faults([opened])
+    text = typeset(headline(report_inputs(opened)), kind)
+    if out is None:
+        print(text, end="")
+    else:
+        write_text(out, text)
+        print(out)
 
 
 @app.command(epilog="Example: headreuse export runs/demo --out tables")

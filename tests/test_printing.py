@@ -172,7 +172,7 @@ def drawn_test(function):
 def test_a_pdf_has_one_page_of_the_width_that_was_asked_for_and_says_what_it_shows(folder, few_sections):
     status, out, err = headreuse("figure", folder, "ablation-copy_control", "--choose", "seed=1", "--width", "8.5cm")
     assert (status, out) == (0, "ablation-copy_control.pdf\n")
-    assert re.match("ablation-copy_control: outcome=.*, seed=1, step=", err)
+    assert re.match("ablation-copy_control: outcome=.*, seed=1, step=", told_last(err))
     content = (folder.parent / "ablation-copy_control.pdf").read_bytes()
     assert content.startswith(b"%PDF")
     boxes = re.findall(rb"/MediaBox\s*\[0 0 ([\d.]+) ([\d.]+)\]", content)

@@ -72,6 +72,9 @@ def for_paper(figure: go.Figure, width: float, *, height: float | None = None, t
 
 def _thin(figure: go.Figure) -> None:
     """Thinner lines, smaller markers and text in the sizes of a paper."""
+    for number, trace in enumerate(figure.data):
+        # Where nothing is said, plotly draws one at random, and no file is like another.
+        trace.uid = f"trace-{number}"
     for trace in figure.select_traces({"type": "scatter"}):
         if trace.line.width != 0:
             trace.line.width = max(THINNEST, THINNER * (trace.line.width or 2))
