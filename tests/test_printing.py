@@ -76,7 +76,7 @@ def test_a_length_that_no_paper_has_is_told_with_those_it_may_have(text):
 def test_every_figure_of_the_report_is_listed_by_its_group(inputs):
     found = {entry.name: entry for entry in entries(inputs)}
     built = [exhibit.id for section in sections_of(inputs.study) for exhibit in section.build(inputs) if exhibit.figure]
-    assert [entry.id for entry in found.values()] == built
+    assert [entry.id for entry in found.values()] == ["overview", *built]
     for number, group in enumerate(inputs.study.groups):
         assert found[f"accuracy-{group.name}"].id == f"accuracy-{number}"
     assert found["correlation"].group is None
@@ -94,13 +94,13 @@ def test_the_list_names_each_figure_and_what_it_shows(folder, few_sections):
     status, out, _ = headreuse("figure", folder)
     assert status == 0
     assert "ablation-copy_control\tWhich heads does each task need?\n" in out
-    assert len(out.splitlines()) == 2 * len(small_study().groups)
+    assert len(out.splitlines()) == 1 + 2 * len(small_study().groups)
 
 
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        (["ablatio"], r"no figure 'ablatio' \(did you mean 'ablation'\?\); choose from: ablation-"),
+        (["ablatio"], r"no figure 'ablatio' \(did you mean 'ablation'\?\); choose from: overview, ablation-"),
         (["ablation"], r"'ablation' may be ablation-\w+ or .*ablation-copy_control; give one of these"),
         (["ablation-copy_control", "--width", "3"], "width: '3' is no length; give a number and one of in, "),
         (["ablation-copy_control", "--height", "tall"], "height: 'tall' is no length"),

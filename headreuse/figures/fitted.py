@@ -42,6 +42,8 @@ class Page:
     columns: int
     least_columns: int
     panel_height: float
+    only_left: bool
+    """Whether the vertical axes of the first column speak for those beside them."""
     left: float
     right: float
     below: float
@@ -56,6 +58,7 @@ class Page:
             len(_domains(wide, "xaxis")),
             len(_domains(meta["narrow"], "xaxis")),
             (rows[0][1] - rows[0][0]) * plot,
+            any(path.endswith("showticklabels") for path in wide),
             _SMALLER * margin["l"],
             # Half a number stands beyond the end of an axis.
             max(_SMALLER * margin["r"], 16.0),
@@ -82,15 +85,10 @@ class Grid:
         return -(-len(self.panels) // self.columns)
 
     @cached_property
-    def only_left(self) -> bool:
-        """Whether the vertical axes of the first column speak for those beside them."""
-        return len({panel.y.showticklabels is False for panel in self.panels}) > 1
-
-    @cached_property
     def gap(self) -> float:
         """Between panels side by side."""
         inner = [panel for panel in self.panels if panel.index % self.columns]
-        ticks = not self.only_left and any(panel.y.showticklabels is not False for panel in inner)
+        ticks = not self.page.only_left and any(panel.y.showticklabels is not False for panel in inner)
         return GAP + TICKS * ticks + TITLE * any(bool(panel.y.title.text) for panel in inner)
 
     @cached_property
@@ -178,7 +176,7 @@ class Grid:
             bottom = self.plot_height - top - self.panel_height
             panel.x.domain = _share(start, start + self.panel_width, self.plot_width)
             panel.y.domain = _share(bottom, bottom + self.panel_height, self.plot_height)
-            if self.only_left:
+            if self.page.only_left:
                 panel.y.showticklabels = column == 0
             _fit_text(panel, self.panel_width)
         self.figure.update_layout(coloraxis={"colorbar": {"len": min(170.0, self.plot_height)}})

@@ -97,13 +97,13 @@ def with_view(figure: go.Figure, chosen: Mapping[str, str]) -> go.Figure:
     key = tuple(_value(entry, chosen[name]) if name in chosen else entry.start for name, entry in choices.items())
     copy = go.Figure(figure.data, figure.layout)
     if key:
+        view = json.loads(copy.layout.meta["views"])[frame_name(key)]
         shown = [{"name": name, "values": [value], "start": value} for name, value in zip(choices, key, strict=True)]
+        copy.layout.meta = {name: held for name, held in copy.layout.meta.items() if name != "views"}
         copy.layout.meta = copy.layout.meta | {"choices": shown}
-    frame = next((frame for frame in figure.frames if frame.name == frame_name(key)), None)
-    if frame is not None:
-        for trace, change in zip(copy.data, frame.data, strict=True):
-            trace.update({name: value for name, value in change.to_plotly_json().items() if name != "type"})
-        copy.update_layout(frame.layout.to_plotly_json())
+        for trace, change in zip(copy.data, view["data"], strict=True):
+            trace.update({name: value for name, value in change.items() if name != "type"})
+        copy.update_layout(view["layout"])
     return copy
 
 

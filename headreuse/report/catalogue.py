@@ -7,6 +7,7 @@ from typing import Any
 from headreuse.errors import HeadreuseError, nearest
 from headreuse.report.exhibits import Exhibit
 from headreuse.report.inputs import ReportInputs
+from headreuse.report.overview import overview
 from headreuse.report.sections import Section, sections_of
 from headreuse.study.config import Group
 
@@ -14,6 +15,15 @@ BY_STEP = ("accuracy", "head_scores", "overlap")
 """Tables of which one checkpoint of each run is enough to see which figures there are."""
 
 MOST_NAMED = 12
+
+
+def _glance(inputs: ReportInputs) -> Iterator[Exhibit]:
+    found = overview(inputs)
+    return iter([found] if found else [])
+
+
+AT_A_GLANCE = Section("overview", "", "How far does main reach, and how alike are its heads?", "", _glance)
+"""The picture at the top of a page, which belongs to no section of it."""
 
 
 @dataclass(frozen=True)
@@ -32,7 +42,7 @@ class Entry:
 def entries(inputs: ReportInputs) -> Iterator[Entry]:
     """The figures of a report in its order; one that belongs to a group is named after it."""
     few = _at_the_end(inputs)
-    for section in sections_of(inputs.study):
+    for section in [AT_A_GLANCE, *sections_of(inputs.study)]:
         for exhibit in section.build(few):
             if exhibit.figure is not None:
                 yield _entry(inputs, section, exhibit)

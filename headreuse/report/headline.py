@@ -11,6 +11,7 @@ from headreuse.correlation.wording import counted
 from headreuse.report.answer import at_the_end
 from headreuse.report.findings import Finding, asked_findings
 from headreuse.report.inputs import ReportInputs
+from headreuse.report.overview import overlap_at_the_end
 from headreuse.report.words import measured_words, run_word
 from headreuse.study.config import Group, Study
 from headreuse.study.transfer_rows import OF_ACCURACY
@@ -69,25 +70,11 @@ def _mean(values: np.ndarray) -> float:
 
 def _overlap(inputs: ReportInputs, group: Group) -> dict[str, Any]:
     """The question's overlap at the last usable checkpoint of each run: mean over auxiliaries, median over runs."""
-    rows, asked = inputs.of_group("overlap", group), inputs.study.question
-    if not len(rows):
-        return {}
-    here = (rows["metric"] == asked.overlap) & (rows["task_a"] == group.main.task)
-    here &= rows["task_b"] != group.main.task
-    for column, name in (("method", asked.method), ("outcome", asked.outcome)):
-        here &= rows[column] == name if name is not None else True
-    usable = rows["usable"].fillna(False).astype(bool)
-    known = rows[here].assign(usable=usable[here], noise_floor=rows.get("noise_floor", np.nan))
-    means = known.groupby(["seed", "step"], as_index=False).agg(
-        value=("value", lambda values: values.mean(skipna=False)),
-        noise_floor=("noise_floor", "mean"),
-        usable=("usable", "all"),
-    )
-    last = means[means["usable"] & means["value"].notna()].groupby("seed").tail(1)
+    last = overlap_at_the_end(inputs, group)
     if not len(last):
         return {}
-    typical = over_seeds(last.assign(group=group.name), by=["group"], values=["value", "noise_floor"])
-    value, floor = (typical[typical["measure"] == name].to_dict("records")[0] for name in ("value", "noise_floor"))
+    typical = over_seeds(last, by=["group"], values=["overlap", "noise_floor"])
+    value, floor = (typical[typical["measure"] == name].to_dict("records")[0] for name in ("overlap", "noise_floor"))
     is_range = bool(np.isnan(value["ci_low"]))
     low, high = (value[name] for name in (("low", "high") if is_range else ("ci_low", "ci_high")))
     ends = {"low": low, "high": high, "is_range": is_range} if value["n_seeds"] > 1 else {}
