@@ -177,6 +177,9 @@ def test_a_view_is_that_of_its_frame_and_has_no_other(shown):
     assert [tuple(map(tuple, trace.z)) for trace in view.data] == [tuple(map(tuple, trace.z)) for trace in frame.data]
     assert view.data[0].z != figure.data[0].z
     assert len(view.to_json()) < len(figure.to_json()) / 3
+    assert with_view(view, {}) == view
+    with pytest.raises(HeadreuseError, match=r"outcome: 'exact_match' is none of its values: log_prob"):
+        with_view(view, {"outcome": "exact_match"})
 
 
 @pytest.mark.parametrize(

@@ -21,7 +21,7 @@ from headreuse.figures.fitted import TooNarrowError
 from headreuse.figures.paper import for_paper
 from headreuse.figures.views import with_view
 from headreuse.report import catalogue, printing, publishing
-from headreuse.report.catalogue import entries, exhibit_named
+from headreuse.report.catalogue import AT_A_GLANCE, entries, exhibit_named
 from headreuse.report.printing import Size, browser, save_figure
 from headreuse.report.sections import sections_of
 from headreuse.store.folder import RunFolder
@@ -196,7 +196,7 @@ def test_the_same_figure_gives_the_same_svg_and_a_png_knows_how_large_it_is_prin
 
 def each_figure(inputs):
     """Every figure of the report that fits one column, and both columns, of a paper."""
-    for section in sections_of(inputs.study):
+    for section in [AT_A_GLANCE, *sections_of(inputs.study)]:
         for exhibit in section.build(inputs):
             for width in (3.25, 6.75):
                 if exhibit.figure is not None:

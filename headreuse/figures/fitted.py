@@ -11,7 +11,7 @@ import plotly.graph_objects as go
 
 from headreuse.errors import HeadreuseError
 from headreuse.figures.lettering import lines_of, text_width
-from headreuse.figures.room import LEAST_WIDTH, LINE, SMALL, Panel, above_panels, head, panels_of, title_height
+from headreuse.figures.room import LINE, SMALL, Panel, above_panels, head, panels_of, title_height
 
 DOTS = 108
 """Per inch."""
@@ -117,7 +117,8 @@ class Grid:
             own = min(self.page.panel_height, self.panel_width, CELL * cells)
             return max(own, SCALE if self.rows == 1 else LEAST_HEIGHT)
         aspect = ALONE if self.rows == 1 else STACKED
-        return min(self.page.panel_height, max(aspect * self.panel_width, LEAST_WIDTH))
+        least = max(panel.least_height for panel in self.panels)
+        return min(self.page.panel_height, max(aspect * self.panel_width, least))
 
     @cached_property
     def has_labels(self) -> bool:

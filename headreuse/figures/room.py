@@ -62,10 +62,17 @@ class Panel:
 
     @cached_property
     def least_width(self) -> float:
-        """For its title, its rows and the numbers that its cells must show."""
+        """For its titles, its rows and the numbers that its cells must show."""
+        across = text_width(self.x.title.text or "", TEXT)
         words = [text_width(word, TEXT) for word in words_of(self.title)]
         rows = [text_width(text, SMALL) + 10 for text in self.labels]
-        return max([LEAST_WIDTH, TITLE_SHARE * text_width(self.title, TEXT), *words, *rows, *map(_text, self.maps)])
+        own = TITLE_SHARE * text_width(self.title, TEXT)
+        return max([LEAST_WIDTH, own, across, *words, *rows, *map(_text, self.maps)])
+
+    @cached_property
+    def least_height(self) -> float:
+        """For the title at its side."""
+        return max(LEAST_WIDTH, text_width(self.y.title.text or "", TEXT))
 
     def broken_title(self, width: float) -> str:
         """Its title in lines of at most that width."""

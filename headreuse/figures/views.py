@@ -96,7 +96,7 @@ def with_view(figure: go.Figure, chosen: Mapping[str, str]) -> go.Figure:
             raise HeadreuseError(f"no choice {name!r}{nearest(name, list(choices))}; choose from: {known}")
     key = tuple(_value(entry, chosen[name]) if name in chosen else entry.start for name, entry in choices.items())
     copy = go.Figure(figure.data, figure.layout)
-    if key:
+    if "views" in (copy.layout.meta or {}):
         view = json.loads(copy.layout.meta["views"])[frame_name(key)]
         shown = [{"name": name, "values": [value], "start": value} for name, value in zip(choices, key, strict=True)]
         copy.layout.meta = {name: held for name, held in copy.layout.meta.items() if name != "views"}
