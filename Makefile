@@ -23,7 +23,7 @@ test-ray: $(INSTALLED)
 
 # Needs a Chromium; on Debian: apt-get install chromium.
 test-browser: $(INSTALLED)
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev,browser]'
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev,browser,png]'
 	$(BIN)/python -m pytest -m browser
 
 # Runs the notebooks and keeps their pictures in them; with ONLY=tour one of them. Needs a Chromium.

@@ -7,9 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from headreuse.interventions.transplant import transplant as transplant
+    from headreuse.report.printing import save_figure as save_figure
     from headreuse.sources.series.opening import open_series as open_series
 
-_PUBLIC = {"open_series": "headreuse.sources.series.opening", "transplant": "headreuse.interventions.transplant"}
+_PUBLIC = {
+    "open_series": "headreuse.sources.series.opening",
+    "save_figure": "headreuse.report.printing",
+    "transplant": "headreuse.interventions.transplant",
+}
 
 
 def __getattr__(name: str) -> Any:

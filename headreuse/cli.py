@@ -15,19 +15,29 @@ from headreuse.command.ending import run_and_exit, say
 from headreuse.command.options import (
     WHOLE,
     AllowPickles,
+    Choose,
     EngineName,
     ExportOut,
+    FigureFile,
+    FigureFormat,
+    FigureName,
     Folder,
     Folders,
+    Height,
     Json,
     Out,
     OwnTasks,
+    Panels,
     PartOfWork,
     PathOrRepo,
     ReportOut,
     Resources,
     StudyOrFolder,
+    TableFile,
+    TableFormat,
+    Titled,
     TrustTasks,
+    Width,
     Workers,
 )
 from headreuse.command.stages import analyse, begin, do_work, end, open_folder, print_table, publish, say_faults
@@ -301,6 +311,48 @@ def checkpoints(
             say(line)
     for line in lines:
         print(line)
+
+
+@app.command(epilog="Example: headreuse figure runs/demo ablation-copy_control --width 3.25in --choose step=750")
+def figure(
+    folder: Folder,
+    name: FigureName = None,
+    *,
+    kind: FigureFormat = None,
+    width: Width = "3.25in",
+    height: Height = None,
+    out: FigureFile = None,
+    choose: Choose = None,
+    panel: Panels = None,
+    title: Titled = False,
+) -> None:
+    """Write a figure of the report for a paper, in the size in which it is printed (extra `png`); or list them all."""
+    from headreuse.command.figures import Wanted, figure_lines, write_figure
+
+    wanted = Wanted(name or "", kind, width, height, out, tuple(choose or ()), tuple(panel or ()), title)
+    opened = open_folder(folder)
+    say_faults([opened])
+    for line in [write_figure(opened, wanted)] if name else figure_lines(opened):
+        print(line)
+
+
+@app.command(epilog="Example: headreuse table runs/demo --format latex --out table.tex")
+def table(folder: Folder, kind: TableFormat = "latex", out: TableFile = None) -> None:
+    """The headline table for a paper: accuracy, overlap and the answer of each group, as LaTeX or Markdown."""
+    from headreuse.report.headline import headline
+    from headreuse.report.publishing import report_inputs
+    from headreuse.report.typeset import check_form, typeset
+    from headreuse.store.writing import write_text
+
+    check_form(kind)
+    opened = open_folder(folder)
+    say_faults([opened])
+    text = typeset(headline(report_inputs(opened)), kind)
+    if out is None:
+        print(text, end="")
+    else:
+        write_text(out, text)
+        print(out)
 
 
 @app.command(epilog="Example: headreuse export runs/demo --out tables")

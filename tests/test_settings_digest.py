@@ -33,7 +33,7 @@ def test_what_training_depends_on_changes_the_digest_and_nothing_else_does():
     wider = STUDY["model"] | {"d_model": 32}
     others = [digest(groups=longer), digest(model=wider), digest(data_seed=1), digest(alphabet_size=4)]
     assert len({base, *others}) == 5
-    assert digest(training=STUDY["training"] | {"log_every": 7}) == base
+    assert digest(training=STUDY["training"] | {"log_every": 7, "report_to": ["wandb"]}) == base
     assert digest(measures={"n_examples": 3}, seeds=[4]) == base
     assert digest(model=STUDY["model"] | {"position": "rope"}) == base, "a default that is written out"
 

@@ -107,3 +107,30 @@ OwnTasks = Annotated[
         help="A Python file of tasks of your own; executed, checked, and listed last.",
     ),
 ]
+FigureName = Annotated[str | None, typer.Argument(help="A figure; all are listed where none is given.")]
+FigureFile = Annotated[
+    Path | None,
+    typer.Option("--out", metavar="FILE", parser=_path, help="NAME.pdf (svg, png) in this folder where none is given."),
+]
+FigureFormat = Annotated[
+    str | None, typer.Option("--format", metavar="pdf|svg|png", help="pdf, or what --out ends in, where not given.")
+]
+Width = Annotated[str, typer.Option(metavar="LENGTH", help="As it is printed: in in, cm, mm, pt or px.")]
+Height = Annotated[
+    str | None, typer.Option(metavar="LENGTH", help="The same; it follows from the panels where not given.")
+]
+Choose = Annotated[
+    list[str] | None,
+    typer.Option(metavar="NAME=VALUE", help="Which view is shown, such as step=2000; several are given one by one."),
+]
+Panels = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--panel", metavar="TITLE", help="A panel that is shown, several one by one; all where none is given."
+    ),
+]
+Titled = Annotated[bool, typer.Option("--title", help="Write the figure's title above it.")]
+TableFormat = Annotated[str, typer.Option("--format", metavar="latex|markdown", help="How the table is written.")]
+TableFile = Annotated[
+    Path | None, typer.Option("--out", metavar="FILE", parser=_path, help="Printed where none is given.")
+]

@@ -9,6 +9,8 @@ from typing import Any
 import plotly.graph_objects as go
 from plotly.io.json import to_json_plotly
 
+from headreuse.errors import HeadreuseError, nearest
+
 Key = tuple[str, ...]
 
 
@@ -75,6 +77,49 @@ def choices_of(figure: go.Figure) -> list[Choice]:
     """What a reader may choose in a figure; empty for a figure without views."""
     stored = (figure.layout.meta or {}).get("choices", [])
     return [Choice(entry["name"], tuple(entry["values"]), entry["start"]) for entry in stored]
+
+
+def with_view(figure: go.Figure, chosen: Mapping[str, str]) -> go.Figure:
+    """A copy of a figure that shows one of its views, and has no others.
+
+    Args:
+        figure: with views or without.
+        chosen: values by the names of choices; the others stay as they start. The first words of a value are enough
+            where they are those of one alone.
+
+    Raises `HeadreuseError` for a choice or a value that the figure does not have, and says which there are.
+    """
+    choices = {entry.name: entry for entry in choices_of(figure)}
+    for name in chosen:
+        if name not in choices:
+            known = listed_choices(figure) or "it has none"
+            raise HeadreuseError(f"no choice {name!r}{nearest(name, list(choices))}; choose from: {known}")
+    key = tuple(_value(entry, chosen[name]) if name in chosen else entry.start for name, entry in choices.items())
+    copy = go.Figure(figure.data, figure.layout)
+    if "views" in (copy.layout.meta or {}):
+        view = json.loads(copy.layout.meta["views"])[frame_name(key)]
+        shown = [{"name": name, "values": [value], "start": value} for name, value in zip(choices, key, strict=True)]
+        copy.layout.meta = {name: held for name, held in copy.layout.meta.items() if name != "views"}
+        copy.layout.meta = copy.layout.meta | {"choices": shown}
+        for trace, change in zip(copy.data, view["data"], strict=True):
+            trace.update({name: value for name, value in change.items() if name != "type"})
+        copy.update_layout(view["layout"])
+    return copy
+
+
+def listed_choices(figure: go.Figure) -> str:
+    """The choices of a figure with their values, in one line; empty where it has none."""
+    return "; ".join(f"{entry.name} ({', '.join(entry.values)})" for entry in choices_of(figure))
+
+
+def _value(entry: Choice, asked: str) -> str:
+    """The value that is meant by its whole text or by its first words."""
+    meant = [value for value in entry.values if value == asked]
+    meant = meant or [value for value in entry.values if value.startswith(f"{asked} ")]
+    if len(meant) != 1:
+        wrong = "may be several of" if meant else f"is none{nearest(asked, list(entry.values))} of"
+        raise HeadreuseError(f"{entry.name}: {asked!r} {wrong} its values: {', '.join(meant or entry.values)}")
+    return meant[0]
 
 
 def with_slider(figure: go.Figure) -> go.Figure:

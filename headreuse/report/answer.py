@@ -53,7 +53,7 @@ def _transfer_sentences(inputs: ReportInputs) -> Iterator[str]:
 def _measured_sentence(inputs: ReportInputs, transfer: str) -> str:
     parts = []
     for group in inputs.study.groups:
-        values = _final(inputs, group, transfer)
+        values = at_the_end(inputs, group, transfer)
         spread = f" (mean of {values.size} {run_word(inputs.study)}s, {values.min():.3g} to {values.max():.3g})"
         if values.size:
             parts.append(f"{values.mean():.3g} in {group.name}{spread if values.size > 1 else ''}")
@@ -68,7 +68,7 @@ def _by_length_sentence(inputs: ReportInputs) -> str:
     parts = []
     for kind in KINDS:
         values = {
-            group.name: _final(inputs, group, "accuracy_transfer")
+            group.name: at_the_end(inputs, group, "accuracy_transfer")
             for group in inputs.study.groups
             if group.kind == kind and group.has_lengths
         }
@@ -80,7 +80,7 @@ def _by_length_sentence(inputs: ReportInputs) -> str:
     return f"At the {end}, {'; '.join(parts)}."
 
 
-def _final(inputs: ReportInputs, group: Group, column: str) -> Float[np.ndarray, "seed"]:
+def at_the_end(inputs: ReportInputs, group: Group, column: str) -> Float[np.ndarray, "seed"]:
     """A column of the transfer table at each run's last step, where it is defined.
 
     What was measured elsewhere is taken at the last step that has it.

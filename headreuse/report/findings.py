@@ -98,6 +98,13 @@ def primary_finding(inputs: ReportInputs) -> Finding | None:
     return next(_findings(rows[rows["primary"].astype(bool)], rows), None)
 
 
+def asked_findings(inputs: ReportInputs) -> dict[str, Finding]:
+    """What was found of the question's measures, by the group or the groups together that it is of."""
+    rows = verdicts(inputs.correlation)
+    asked = rows[[is_of(row, inputs.study.question) for row in rows.to_dict("records")]] if len(rows) else rows
+    return {str(finding.row["group"]): finding for finding in _findings(asked, inputs.correlation)}
+
+
 def published_finding(inputs: ReportInputs) -> Finding | None:
     """Of the published measures in the primary's groups; None where they are the primary, or not asked for."""
     primary = primary_finding(inputs)

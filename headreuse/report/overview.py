@@ -1,5 +1,6 @@
 """The picture at the top of a page: how far main reaches in each group, beside how alike the tasks' heads are."""
 
+import numpy as np
 import pandas as pd
 
 from headreuse import figures
@@ -11,6 +12,8 @@ from headreuse.report.inputs import ReportInputs
 from headreuse.report.tables import table
 from headreuse.study.config import Group
 
+ALIKE = ["group", "seed", "step", "overlap"]
+
 
 def overview(inputs: ReportInputs) -> Exhibit | None:
     """Accuracy by length and overlap, of the groups that have lengths; None where nothing of the kind is measured."""
@@ -19,7 +22,7 @@ def overview(inputs: ReportInputs) -> Exhibit | None:
     if not groups:
         return None
     reach = pd.concat([_reach(inputs, group) for group in groups], ignore_index=True)
-    alike = pd.concat([_alike(inputs, group) for group in groups], ignore_index=True)
+    alike = pd.concat([overlap_at_the_end(inputs, group)[ALIKE] for group in groups], ignore_index=True)
     lengths = {group.main.max_length for group in groups}
     left_out = f" The first {len(groups)} of {len(known)} groups." if len(known) > len(groups) else ""
     beside = (
@@ -48,17 +51,22 @@ def _reach(inputs: ReportInputs, group: Group) -> pd.DataFrame:
     return over_runs.assign(group=group.name)
 
 
-def _alike(inputs: ReportInputs, group: Group) -> pd.DataFrame:
-    """The overlap that the study asks about, mean over main's auxiliaries, at each run's last usable checkpoint."""
-    columns, asked = ["group", "seed", "step", "overlap"], inputs.study.question
+def overlap_at_the_end(inputs: ReportInputs, group: Group) -> pd.DataFrame:
+    """The overlap that the study asks about, mean over main's auxiliaries, at each run's last usable checkpoint.
+
+    Columns: group, seed, step, overlap, noise_floor.
+    """
+    columns, asked = [*ALIKE, "noise_floor"], inputs.study.question
     rows = inputs.of_group("overlap", group)
     if not len(rows):
         return pd.DataFrame(columns=columns)
+    rows = rows.assign(noise_floor=rows.get("noise_floor", np.nan))
     rows = pairs_of_main(rows[rows["metric"] == asked.overlap], group.main.task)
     for column, value in (("method", asked.method), ("outcome", asked.outcome)):
         rows = rows[rows[column] == value] if value is not None else rows
     by_step = rows.groupby(["seed", "step"], sort=False)
-    means = by_step.agg(overlap=("value", "mean"), usable=("usable", "all")).reset_index()
+    whole = {"overlap": ("value", "mean"), "noise_floor": ("noise_floor", "mean"), "usable": ("usable", "all")}
+    means = by_step.agg(**whole).reset_index()
     means = means[means["usable"].astype(bool) & means["overlap"].notna()]
     last = means[means["step"] == means.groupby("seed")["step"].transform("max")]
     return last.assign(group=group.name)[columns]

@@ -23,9 +23,14 @@ from headreuse.tables.results import MeasuredCheckpoint, Results
 
 def write_report(folder: RunFolder) -> None:
     """The page of a run folder, from what has been measured so far."""
+    write_text(folder.report_file, render(report_inputs(folder)))
+
+
+def report_inputs(folder: RunFolder) -> ReportInputs:
+    """What the page of a run folder is made from, as far as it has been measured."""
     record = folder.study_record
     tables, last = make_tables(folder), _last_checkpoints(Results(folder))
-    inputs = ReportInputs(
+    return ReportInputs(
         study=folder.study,
         versions=record["versions"],
         command=record["command"],
@@ -34,7 +39,6 @@ def write_report(folder: RunFolder) -> None:
         lined_up=dict(_lined_up(last)),
         problems=folder.errors(),
     )
-    write_text(folder.report_file, render(inputs))
 
 
 def _reported(tables: dict[str, pd.DataFrame]) -> dict[str, Any]:

@@ -9,7 +9,7 @@ SHORT = 16
 NOT_TRAINED_ON = {"name", "kind", "source", "transfer_to", "evaluate_to", "model", "training", "heads"}
 """Of a group; its model and its training count as they are filled in, its heads where tasks are confined to some."""
 
-NOT_IN_RESULTS = {"log_every", "micro_batch", "gradient_checkpointing"}
+NOT_IN_RESULTS = {"log_every", "report_to", "micro_batch", "gradient_checkpointing"}
 """Of training: what changes its log, its memory and its time alone."""
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 from pkgutil import iter_modules
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field, PrivateAttr, ValidationInfo, field_validator, model_validator
 
@@ -236,6 +236,9 @@ class TrainingSpec(Frozen):
     """Fraction of the steps over which the longest examples grow from a task's shortest length to its longest."""
     log_every: Steps = 100
     """Steps between two looks at the accuracy, on a few examples, for the training log."""
+    report_to: Annotated[tuple[Literal["tensorboard", "wandb"], ...], Field(strict=False)] = ()
+    """Where loss and accuracy go besides, every `log_every` steps: TensorBoard (into `curves` beside the checkpoints of
+    each run) or Weights & Biases; either has to be installed."""
     bf16: bool = False
     """Whether matrix products are rounded to bfloat16 (autocast); pays on a GPU."""
     compile: bool = False
@@ -251,6 +254,12 @@ class TrainingSpec(Frozen):
     def n_parts(self) -> int:
         """Into how many parts a batch is split."""
         return -(-self.batch_size // (self.micro_batch or self.batch_size))
+
+    @field_validator("report_to")
+    @classmethod
+    def _differ(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        check_unique(names)
+        return names
 
     @model_validator(mode="after")
     def _phases_fit(self) -> "TrainingSpec":

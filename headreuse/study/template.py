@@ -31,6 +31,7 @@ checkpoints = {{ every = 250 }}    # or {{ at = [500, 1000, 2000] }}, or {{ log_
 # curriculum = 0.3               # the share of the steps over which the longest examples grow
 # weight_decay = 0.1
 # bf16 = true                    # on a GPU
+# report_to = ["tensorboard"]    # training curves there too; or "wandb"
 
 [measures]
 methods = ["mean_ablation", "banzhaf"]     # how much each head matters

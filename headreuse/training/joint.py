@@ -14,6 +14,7 @@ from headreuse.study.config import Group, Study
 from headreuse.study.settings_digest import training_digest
 from headreuse.study.streams import weights_seed
 from headreuse.training.batches import Batches
+from headreuse.training.reporting import reported
 from headreuse.training.series import TrainedSeries, check_can_go_on
 from headreuse.training.torchrun import is_writer, n_ranks
 from headreuse.training.trainer import (
@@ -60,11 +61,13 @@ def _train_from(last: Checkpoint | None, study: Study, group: Group, series: Tra
         if is_writer():
             series.logbook.cut(first)
             watched = watched_prompts(study, group, _vocabulary(study, group))
-            trainer.add_callback(
-                Watcher(trainer.model, watched, series.logbook, every=spec.log_every, mask=trainer.mask)
-            )
+            watcher = Watcher(trainer.model, watched, series.logbook, every=spec.log_every, mask=trainer.mask)
+            if spec.report_to:
+                watcher.tell = trainer.log
+            trainer.add_callback(watcher)
         trainer.add_callback(Follower(trainer, spec.checkpoints.steps(spec.steps), on_step))
-        trainer.train(resume_from_checkpoint=str(last.path) if last else None)
+        with reported(trainer, spec, series.curves, f"{study.name}/{group.name}/seed-{series.label}"):
+            trainer.train(resume_from_checkpoint=str(last.path) if last else None)
 
 
 def _build_trainer(study: Study, group: Group, series: TrainedSeries, *, first: int) -> JointTrainer:

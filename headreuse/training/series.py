@@ -18,6 +18,8 @@ from headreuse.store.training_log import Logbook
 
 DRAFTS = ".saving"
 """Folder in a series in which a checkpoint is written before it takes its name."""
+CURVES = "curves"
+"""Folder in a series for training curves that are reported to TensorBoard or W&B, where a study says so."""
 
 
 @dataclass(frozen=True)
@@ -42,6 +44,11 @@ class TrainedSeries:
     def logbook(self) -> Logbook:
         """The accuracy while the run is trained."""
         return Logbook(self.folder / TRAINING_LOG)
+
+    @property
+    def curves(self) -> Path:
+        """Where training curves are reported to, if they are."""
+        return self.folder / CURVES
 
     def last(self) -> Checkpoint | None:
         """The last checkpoint in the folder; raises if the folder holds another run's checkpoints."""

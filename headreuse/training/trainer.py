@@ -24,6 +24,7 @@ from headreuse.errors import HeadreuseError
 from headreuse.models.masks import TrainingMask
 from headreuse.study.specs import TrainingSpec
 from headreuse.training.batches import TASK, Batches, loader
+from headreuse.training.reporting import check_reporters
 from headreuse.training.series import TrainedSeries, saved
 from headreuse.training.torchrun import is_writer, n_ranks
 from headreuse.training.trimming import by_length, takes_logits_to_keep
@@ -134,7 +135,8 @@ def set_up(model: PreTrainedModel, spec: TrainingSpec) -> None:
 
 
 def training_arguments(spec: TrainingSpec, *, seed: int, drafts: str) -> TrainingArguments:
-    """The Trainer's arguments: the study's schedule; the Trainer itself logs, saves and shows nothing."""
+    """The Trainer's arguments: the study's schedule; the Trainer itself saves and shows nothing, and logs only what is
+    reported elsewhere."""
     arguments = TrainingArguments(
         drafts,
         max_steps=spec.steps,
@@ -154,7 +156,8 @@ def training_arguments(spec: TrainingSpec, *, seed: int, drafts: str) -> Trainin
         use_cpu=not torch.cuda.is_available(),
         **(_together() if n_ranks() > 1 else {}),
         save_strategy="no",
-        logging_strategy="no",
+        logging_strategy="steps" if spec.report_to else "no",
+        logging_steps=spec.log_every,
         logging_nan_inf_filter=False,
         report_to="none",
         disable_tqdm=True,
@@ -172,6 +175,7 @@ def _together() -> dict[str, Any]:
 
 def check_supported(spec: TrainingSpec) -> None:
     """Raise if this machine cannot do what the study asks for, before anything is built."""
+    check_reporters(spec)
     has_gpu = torch.cuda.is_available()
     if spec.bf16 and has_gpu and not torch.cuda.is_bf16_supported(including_emulation=False):
         raise HeadreuseError(f"training.bf16: {torch.cuda.get_device_name()} has no bfloat16; leave bf16 out")

@@ -30,7 +30,8 @@ from headreuse.study.settings_digest import training_digest
 from headreuse.study.streams import weights_seed
 from headreuse.training.batches import Batches
 from headreuse.training.lora import adapted, merged
-from headreuse.training.series import saved
+from headreuse.training.reporting import reported
+from headreuse.training.series import CURVES, saved
 from headreuse.training.states import TRAINED, StateSeries
 from headreuse.training.trainer import Follower, JointTrainer, OnStep, check_supported, set_up, training_arguments
 
@@ -144,8 +145,10 @@ def _tuned(tuning: Tuning, states: StateSeries, on_step: OnStep) -> PreTrainedMo
     )
     # What is saved after the last step is the model itself.
     trainer.add_callback(Follower(trainer, set(spec.checkpoints.steps(spec.steps)) - {spec.steps}, on_step))
+    name = f"{tuning.study.name}/{tuning.group.name}/seed-{tuning.seed}/from-{tuning.start.step}"
     try:
-        trainer.train(resume_from_checkpoint=str(last.path) if last else None)
+        with reported(trainer, spec, tuning.folder / CURVES / str(tuning.start.step), name):
+            trainer.train(resume_from_checkpoint=str(last.path) if last else None)
     except torch.OutOfMemoryError:
         raise HeadreuseError(
             f"{tuning.place}: the memory of the GPU is full; set training.micro_batch "

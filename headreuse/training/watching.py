@@ -1,6 +1,6 @@
 """How accurate is the model during training? A quick look that changes neither weights nor random numbers."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 
@@ -17,6 +17,7 @@ from headreuse.study.config import Group, Study
 from headreuse.study.specs import TaskRange
 from headreuse.study.streams import Stream
 from headreuse.tasks import Task
+from headreuse.training.reporting import as_logs
 
 N_EXAMPLES = 64
 """For each task and length: cheap, and enough to see a jump."""
@@ -117,8 +118,16 @@ class Watcher(TrainerCallback):
         self.logbook = logbook
         self.every = every
         self.mask = mask
+        self.tell: Callable[[dict[str, float]], None] | None = None
+        """Called with the accuracies by name, where they are reported elsewhere too."""
 
     def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: object) -> None:
         """Writes the lines before the step's checkpoint is saved, so that no lines are missing if training resumes."""
         if state.global_step % self.every == 0 or state.global_step == state.max_steps:
-            self.logbook.add(look(self.model, self.watched, state.global_step, self.mask))
+            lines = list(look(self.model, self.watched, state.global_step, self.mask))
+            self.logbook.add(lines)
+            if self.tell is not None:
+                # To log anything counts as the log of this step, after which its loss would not be logged.
+                is_due = control.should_log
+                self.tell(as_logs(lines))
+                control.should_log = is_due
