@@ -25,7 +25,7 @@ from headreuse.store.folder import RunFolder
 
 @pytest.fixture(scope="module")
 def inputs():
-    return report_inputs(n_checkpoints=4)
+    return report_inputs(n_checkpoints=2)
 
 
 @pytest.fixture(scope="module")

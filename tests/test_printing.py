@@ -29,7 +29,7 @@ from headreuse.store.folder import RunFolder
 
 @pytest.fixture(scope="module")
 def inputs():
-    return report_inputs(n_checkpoints=3)
+    return report_inputs(n_checkpoints=2)
 
 
 @pytest.fixture
@@ -47,9 +47,10 @@ def told_last(err: str) -> str:
 
 @pytest.fixture
 def few_sections(monkeypatch, inputs):
-    """Two sections alone, since a test of names needs no other figures."""
-    kept = [section for section in sections_of(inputs.study) if section.id in ("heads", "stability")]
+    """One quick section alone, since a test of names needs no other figures."""
+    kept = [section for section in sections_of(inputs.study) if section.id == "stability"]
     monkeypatch.setattr(catalogue, "sections_of", lambda study: kept)
+    monkeypatch.setattr(catalogue, "overview", lambda inputs: None)
 
 
 @pytest.mark.parametrize(
@@ -86,31 +87,33 @@ def test_a_figure_by_name_is_that_of_the_report(inputs, few_sections):
     of_report = {
         exhibit.id: exhibit for section in catalogue.sections_of(inputs.study) for exhibit in section.build(inputs)
     }
-    name = f"ablation-{inputs.study.groups[1].name}"
-    assert exhibit_named(inputs, name).figure.to_json() == of_report["ablation-1"].figure.to_json()
+    name = f"stability-{inputs.study.groups[1].name}"
+    assert exhibit_named(inputs, name).figure.to_json() == of_report["stability-1"].figure.to_json()
 
 
 def test_the_list_names_each_figure_and_what_it_shows(folder, few_sections):
     status, out, _ = headreuse("figure", folder)
     assert status == 0
-    assert "ablation-copy_control\tWhich heads does each task need?\n" in out
-    assert len(out.splitlines()) == 1 + 2 * len(small_study().groups)
+    assert out.splitlines()[-1] == "stability-copy_control\tHow stable is training?"
+    assert len(out.splitlines()) == len(small_study().groups)
 
 
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        (["ablatio"], r"no figure 'ablatio' \(did you mean 'ablation'\?\); choose from: overview, ablation-"),
-        (["ablation"], r"'ablation' may be ablation-\w+ or .*ablation-copy_control; give one of these"),
-        (["ablation-copy_control", "--width", "3"], "width: '3' is no length; give a number and one of in, "),
-        (["ablation-copy_control", "--height", "tall"], "height: 'tall' is no length"),
-        (["ablation-copy_control", "--format", "pfd"], r"'pfd' is no format \(did you mean 'pdf'\?\); give pdf, svg, "),
-        (["ablation-copy_control", "--out", "a.jpg"], "--out a.jpg: give a name that ends in .pdf or .svg or .png"),
-        (["ablation-copy_control", "--out", "a.pdf", "--format", "svg"], "--out a.pdf: give a name that ends in .svg"),
-        (["ablation-copy_control", "--choose", "step"], "--choose 'step' has no value; give NAME=VALUE"),
-        (["ablation-copy_control", "--choose", "a=1", "--choose", "a=2"], "--choose a is given twice"),
-        (["ablation-copy_control", "--choose", "stp=1"], r"no choice 'stp' \(did you mean 'step'\?\)"),
-        (["stability-copy_control", "--panel", "own"], "no panel 'own'; choose from: main's training lengths, "),
+        (["stabilty"], r"no figure 'stabilty' \(did you mean 'stability'\?\); choose from: stability-"),
+        (["stability"], r"'stability' may be stability-\w+ or .*stability-copy_control; give one of these"),
+        (["stability-copy_control", "--width", "3"], "width: '3' is no length; give a number and one of in, "),
+        (["stability-copy_control", "--height", "tall"], "height: 'tall' is no length"),
+        (
+            ["stability-copy_control", "--format", "pfd"],
+            r"'pfd' is no format \(did you mean 'pdf'\?\); give pdf, ",
+        ),
+        (["stability-copy_control", "--out", "a.jpg"], "--out a.jpg: give a name that ends in .pdf or .svg or .png"),
+        (["stability-copy_control", "--out", "a.pdf", "--format", "svg"], "--out a.pdf: give a name that ends in .svg"),
+        (["stability-copy_control", "--choose", "step"], "--choose 'step' has no value; give NAME=VALUE"),
+        (["stability-copy_control", "--choose", "a=1", "--choose", "a=2"], "--choose a is given twice"),
+        (["stability-copy_control", "--choose", "stp=1"], "no choice 'stp'; choose from: it has none"),
         (["stability-copy_control", "--height", "1in"], "a height of 1in is too low; give at least "),
     ],
 )
@@ -125,7 +128,7 @@ def test_a_mistake_is_told_in_one_line(folder, few_sections, monkeypatch, argume
 
 def test_without_kaleido_one_line_says_how_to_get_it(folder, monkeypatch):
     monkeypatch.setattr(printing, "find_spec", lambda name: None)
-    status, _, err = headreuse("figure", folder, "ablation-copy_control")
+    status, _, err = headreuse("figure", folder, "stability-copy_control")
     assert status == 2
     told = "headreuse: figures are drawn by kaleido, which is not installed: pip install 'headreuse[png]'"
     assert told_last(err) == told
@@ -136,7 +139,7 @@ def test_without_a_browser_one_line_says_how_to_get_one(folder, monkeypatch):
     monkeypatch.setattr(printing, "_installed_elsewhere", lambda: None)
     monkeypatch.delenv("BROWSER_PATH", raising=False)
     monkeypatch.setenv("PATH", str(folder))
-    status, _, err = headreuse("figure", folder, "ablation-copy_control")
+    status, _, err = headreuse("figure", folder, "stability-copy_control")
     assert status == 2
     told = "headreuse: figures are drawn in a Chromium or Chrome, and none was found: install one"
     assert told_last(err).startswith(told)
@@ -169,7 +172,7 @@ def drawn_test(function):
 
 
 @drawn_test
-def test_a_pdf_has_one_page_of_the_width_that_was_asked_for_and_says_what_it_shows(folder, few_sections):
+def test_a_pdf_has_one_page_of_the_width_that_was_asked_for_and_says_what_it_shows(folder):
     status, out, err = headreuse("figure", folder, "ablation-copy_control", "--choose", "seed=1", "--width", "8.5cm")
     assert (status, out) == (0, "ablation-copy_control.pdf\n")
     assert re.match("ablation-copy_control: outcome=.*, seed=1, step=", told_last(err))

@@ -66,7 +66,7 @@ def accuracies(folder: Path) -> dict[str, dict[int, float]]:
     return found
 
 
-@pytest.mark.parametrize("micro_batch", [None, 4])
+@pytest.mark.parametrize("micro_batch", [None, pytest.param(4, marks=pytest.mark.slow)])
 def test_the_trainer_logs_loss_and_accuracy_every_so_many_steps(tmp_path, monkeypatch, micro_batch):
     recorder = Recorder()
 
