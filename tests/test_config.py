@@ -118,8 +118,8 @@ def test_checkpoint_schedules_by_hand(schedule, steps):
 
 def test_scores_default_to_the_longest_length_within_mains_training_range():
     study = read_study(Path(__file__).parent.parent / "analyses" / "demo.toml")
-    assert [study.score_length(group) for group in study.groups] == [8, 8, 8, 8]
-    assert list(study.eval_lengths(study.groups[0], "capitalize"))[-1] == 20
+    assert [study.score_length(group) for group in study.groups] == [6, 6, 6, 6]
+    assert list(study.eval_lengths(study.groups[0], "capitalize"))[-1] == 16
 
 
 def test_a_length_step_thins_curves_and_keeps_where_something_ends():

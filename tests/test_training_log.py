@@ -10,7 +10,7 @@ from invented import report_inputs, small_study
 
 from headreuse import figures
 from headreuse.errors import HeadreuseError
-from headreuse.figures.views import choices_of
+from headreuse.figures.views import choices_of, frames_of
 from headreuse.report import render
 from headreuse.report.page import study_page
 from headreuse.store.folder import RunFolder
@@ -116,7 +116,7 @@ def test_each_regime_has_a_panel_with_a_line_for_each_seed_and_a_view_for_each_t
             assert list(drawn.x) == [100, 200, 300]
             assert np.allclose(drawn.y, rows["accuracy"], atol=1e-3)
             assert set(drawn.customdata) == set(rows["length"])
-    auxiliary = figure.frames[1].data
+    auxiliary = frames_of(figure)[1].data
     assert list(auxiliary[2].x or ()) == [], "an auxiliary of the longest length has no transfer range"
 
 
