@@ -6,12 +6,15 @@ from importlib.util import find_spec
 
 import numpy as np
 import pandas as pd
+import plotly.graph_objects as go
 import pytest
 from invented import report_inputs, small_study
 from invented_series import given_inputs
 
 from headreuse.report import ReportInputs, render
-from headreuse.report.page import study_page
+from headreuse.report.exhibits import Exhibit
+from headreuse.report.page import Page, study_page
+from headreuse.report.sections import Section
 
 N_CHECKPOINTS = 6
 
@@ -230,6 +233,18 @@ def test_hostile_names_run_nothing(browser, tmp_path_factory):
     assert len(opened.requests) == 1
     assert opened.ask("document.querySelectorAll('img, [onerror]').length") == 0
     assert HOSTILE in opened.ask("document.querySelector('#plot-accuracy-0 .legend').textContent")
+    opened.context.close()
+
+
+def test_a_figure_without_panels_or_height_is_drawn(browser, tmp_path_factory):
+    """As somebody who adds an exhibit may give it."""
+    own = Exhibit("own", "Own", "One bar.", go.Figure(go.Bar(x=["a"], y=[1])), ())
+    section = Section("own", "Own", "What is mine?", "A bar.", lambda _: iter([own]))
+    path = tmp_path_factory.mktemp("report") / "report.html"
+    path.write_text(render(report_inputs(n_checkpoints=2), Page([section], [], [])), encoding="utf-8")
+    opened = Reader(browser, path, WIDTHS["wide"])
+    assert opened.complaints == []
+    assert opened.ask("document.querySelectorAll('#plot-own .bars .point').length") == 1
     opened.context.close()
 
 

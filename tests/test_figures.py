@@ -424,6 +424,12 @@ def test_many_numbers_are_rounded_as_each_by_itself():
     assert rounded(numbers) == [float(f"{value:.4g}") if np.isfinite(value) else None for value in numbers]
 
 
+def test_a_colour_stands_for_one_thing():
+    """Black and grey apart, which come last of the tasks' and the groups' colours."""
+    colours = [*OKABE_ITO[:6], *SAFE, *GROUPS[:-1], *KIND_COLOURS.values()]
+    assert len({colour.lower() for colour in colours}) == len(colours)
+
+
 def test_every_colour_of_a_line_can_be_seen_on_a_dark_page():
     """At least 3 to 1, as WCAG 2.2 asks of graphics (1.4.11)."""
 

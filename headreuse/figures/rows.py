@@ -8,9 +8,10 @@ import numpy as np
 import plotly.graph_objects as go
 
 from headreuse.figures.panels import panel_axes
-from headreuse.figures.style import MUTED, escaped, rounded
+from headreuse.figures.style import INK, MUTED, escaped, rounded
 
-KIND_COLOURS = {"related": "#0072B2", "control": "#D55E00", "primary": "#009E73", "contrast": "#1f2933"}
+KIND_COLOURS = {"related": "#225555", "control": "#A0522D", "primary": "#7030A0", "contrast": INK}
+"""No colour of a task, a seed or a group."""
 ZERO = "zero"
 """The name of the trace that marks 0."""
 _LINE, _BELOW, _LIFT = 16, 14, 7

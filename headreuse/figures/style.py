@@ -49,6 +49,7 @@ _ON_DARK = {
     "#0072B2": "#4aa8e0", "#D55E00": "#f0803c", "#009E73": "#2fc79b", "#CC79A7": "#e09cc3", "#000000": "#dfe4ea",
     "#332288": "#9a8cf0", "#CC6677": "#e5899a", "#117733": "#4fb878", "#AA4499": "#d47cc5", "#999933": "#c2c257",
     "#882255": "#d9668f", "#004488": "#5b9bd8", "#997700": "#d1aa2f", "#994455": "#d97a8c",
+    "#225555": "#6fb8b8", "#A0522D": "#d08a63", "#7030A0": "#b98ae0",
 }  # fmt: skip
 """What a colour that is hard to see on a dark page is there; all others can be seen on both."""
 

@@ -155,7 +155,7 @@
 
     made(isDark, arrangement) {
       const { data, layout } = JSON.parse(coloured(this.text, isDark));
-      const { views, [arrangement]: places } = layout.meta;
+      const { views, [arrangement]: places = {} } = layout.meta ?? {}; // a figure without panels has neither
       const made = { data, layout: { ...layout, template: JSON.parse(coloured(page.theme, isDark)), autosize: true } };
       made.layout.dragmode = touch.matches ? false : "zoom"; // a finger scrolls the page
       if (views) {
