@@ -30,13 +30,14 @@ def with_measure(overlap: pd.DataFrame) -> pd.DataFrame:
     """The rows with a column `measure`: the metric, with its outcome and method where it has several."""
     parts = ["metric", *(name for name in ("outcome", "method") if name in overlap)]
     distinct = overlap[parts].drop_duplicates()
-    names = {}
+    names = []
     for row in distinct.itertuples(index=False):
         alike = distinct[distinct["metric"] == row.metric]
         several = [str(getattr(row, part)) for part in parts[1:] if alike[part].nunique() > 1]
-        names[tuple(row)] = " · ".join([str(row.metric), *several])
-    rows = overlap[parts].itertuples(index=False, name=None)
-    return overlap.assign(measure=[names[row] for row in rows])
+        names.append(" · ".join([str(row.metric), *several]))
+    # Joined, since looking every row up would be slow in a large table.
+    named = overlap[parts].merge(distinct.assign(measure=names), on=parts, how="left")
+    return overlap.assign(measure=named["measure"].to_numpy())
 
 
 def measures(overlap: pd.DataFrame) -> list[str]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import pandas as pd
 
@@ -44,6 +45,13 @@ class ReportInputs:
     """Whether the prompts of a task have one layout, by the task; without those for which that is not known."""
     studies: Mapping[str, Study] = field(default_factory=dict)
     """Where several studies are joined: each by its label; `study` then has the groups of all."""
+
+    def __post_init__(self) -> None:
+        """Texts as plain objects: a page takes thousands of small parts of a table, at which pandas' own are slow."""
+        for name, value in vars(self).items():
+            if isinstance(value, pd.DataFrame):
+                texts: dict[Any, Any] = dict.fromkeys(value.select_dtypes("string"), object)
+                object.__setattr__(self, name, value.astype(texts))
 
     def of_group(self, table: str, group: Group) -> pd.DataFrame:
         """The rows of one group in the table of that name; none where the table is empty."""
