@@ -194,7 +194,8 @@ def test_the_script_moves_heads_between_two_groups_of_a_run_folder_both_ways(tmp
     assert set(table["length"]) == {1, 2}
     models = {name: script.last_models(folder, folder.study.group(name))[0] for name in ("joint", "other")}
     row = table.query("donor == 'other' and moved == 'main' and what == 'weights' and outcome == 'log_prob'").iloc[-1]
-    prompts = models["joint"].prompts(folder.study, int(row["length"]))
+    n = folder.study.measures.n_score_examples
+    prompts = models["joint"].prompts(folder.study, "copy", int(row["length"]), n)
     heads = [Head(*map(int, head.split("."))) for head in row["heads"].split()]
     ours = (models[name].decoder for name in ("other", "joint"))
     found = transplant(*ours, prompts, [heads], what="weights", are_twins=True)
