@@ -18,6 +18,9 @@ from headreuse.report.sections import Section
 
 N_CHECKPOINTS = 6
 
+if find_spec("playwright"):
+    from playwright.sync_api import TimeoutError
+
 CHROMIUM = next(
     (found for name in ("chromium", "chromium-browser", "google-chrome") if (found := shutil.which(name))), ""
 )
@@ -62,6 +65,14 @@ class Reader:
 
     def ask(self, script: str, *arguments):
         return self.page.evaluate(script, *arguments)
+
+    def becomes(self, script: str) -> bool:
+        """Whether it comes true in time."""
+        try:
+            self.page.wait_for_function(script, timeout=20_000)
+        except TimeoutError:
+            return False
+        return True
 
 
 def written(tmp_path_factory, inputs: ReportInputs):
@@ -331,21 +342,21 @@ def test_every_text_has_contrast_enough(browser, report, scheme):
 def test_figures_turn_dark_and_light_with_the_page_and_print_light(browser, report):
     opened = Reader(browser, report, WIDTHS["wide"], "dark")
 
-    def is_on(paper: str) -> None:
+    def all_on(paper: str) -> bool:
         """Figures are drawn anew one after the other, so a test has to wait for them."""
         drawings = "[...document.querySelectorAll('.plot .main-svg:first-child')]"
-        opened.page.wait_for_function(f"{drawings}.every(drawing => drawing.style.background === '{paper}')")
+        return opened.becomes(f"{drawings}.every(drawing => drawing.style.background === '{paper}')")
 
     dark, light = "rgb(18, 22, 27)", "rgb(255, 255, 255)"
-    is_on(dark)
+    assert all_on(dark)
     opened.page.emulate_media(color_scheme="light")
-    is_on(light)
+    assert all_on(light)
     opened.page.emulate_media(color_scheme="dark")
-    is_on(dark)
+    assert all_on(dark)
     opened.ask("dispatchEvent(new Event('beforeprint')) && 0")
-    is_on(light)
+    assert all_on(light)
     opened.ask("dispatchEvent(new Event('afterprint')) && 0")
-    is_on(dark)
+    assert all_on(dark)
     opened.context.close()
 
 
@@ -381,8 +392,8 @@ def test_a_link_to_a_figure_opens_the_section_that_holds_it(browser, report):
     opened = Reader(browser, report, WIDTHS["wide"])
     opened.ask("document.querySelector('#heads > details').open = false")
     opened.ask("location.hash = '#ablation-1'")
-    opened.page.wait_for_function("document.querySelector('#heads > details').open")
-    opened.page.wait_for_function("Math.abs(document.querySelector('#ablation-1').getBoundingClientRect().top) < 200")
+    assert opened.becomes("document.querySelector('#heads > details').open")
+    assert opened.becomes("Math.abs(document.querySelector('#ablation-1').getBoundingClientRect().top) < 200")
     opened.context.close()
 
 

@@ -424,6 +424,36 @@ def test_many_numbers_are_rounded_as_each_by_itself():
     assert rounded(numbers) == [float(f"{value:.4g}") if np.isfinite(value) else None for value in numbers]
 
 
+def test_the_forest_opens_on_the_primary_question(inputs):
+    rows = inputs.correlation
+    asked = rows["outcome"].eq("log_prob") & rows["overlap_metric"].eq("cosine")
+    asked &= rows["transfer_metric"].eq("transfer_fraction")
+    rows = rows.assign(primary=asked, value=rows["value"].where(rows["statistic"] != "aligned"))
+    starts = {entry.name: entry.start for entry in choices_of(figures.forest(rows))}
+    assert starts["outcome"] == "log_prob"
+    assert starts["transfer_metric"] == "transfer_fraction"
+    assert starts["statistic"] not in ("aligned", ""), "which no group has"
+
+
+def test_a_group_whose_overlap_is_nowhere_defined_has_no_panel(inputs):
+    kinds = {group.name: group.kind for group in inputs.study.groups}
+    mains = {group.name: group.main.task for group in inputs.study.groups}
+    points = figures.overlap_points(inputs.overlap, inputs.transfer, mains=mains)
+    first = next(iter(kinds))
+    points = points.assign(overlap=points["overlap"].mask(points["group"] == first))
+    titles = [note.text for note in figures.overlap_against_transfer(points, kinds=kinds).layout.annotations]
+    assert len(titles) == len(kinds) - 1
+    assert not [title for title in titles if title.startswith(f"{first} ")]
+
+
+@pytest.mark.parametrize(
+    ("steps", "ticks"), [((300, 2000), [500, 1000, 2000]), ((600, 900), [700, 1000])], ids=["wide", "short"]
+)
+def test_clocks_have_few_round_ticks(steps, ticks):
+    rows = pd.DataFrame({"group": "a", "role": "main", "seed": 0, "level": [0.2, 0.8], "step": steps})
+    assert [value for value in figures.learning_clocks(rows).layout.xaxis.tickvals if steps[0] <= value] == ticks
+
+
 def test_a_colour_stands_for_one_thing():
     """Black and grey apart, which come last of the tasks' and the groups' colours."""
     colours = [*OKABE_ITO[:6], *SAFE, *GROUPS[:-1], *KIND_COLOURS.values()]

@@ -153,19 +153,26 @@
       this.figure = this.made(isDark(), this.arranged);
     }
 
-    made(isDark, arrangement) {
-      const { data, layout } = JSON.parse(coloured(this.text, isDark));
-      const { views, [arrangement]: places = {} } = layout.meta ?? {}; // a figure without panels has neither
-      const made = { data, layout: { ...layout, template: JSON.parse(coloured(page.theme, isDark)), autosize: true } };
-      made.layout.dragmode = touch.matches ? false : "zoom"; // a finger scrolls the page
-      if (views) {
-        const view = JSON.parse(views)[JSON.stringify(Object.values(this.chosen()))];
-        view.data.forEach((change, i) => merge(data[i], change));
-        merge(made.layout, view.layout ?? {});
+    // The figure and its views in these colours, parsed once: a slider asks for one view after the other.
+    parsed(isDark) {
+      if (this.held?.isDark !== isDark) {
+        const { data, layout: { meta = {}, ...layout } } = JSON.parse(coloured(this.text, isDark));
+        const template = JSON.parse(coloured(page.theme, isDark));
+        this.held = { isDark, meta, shown: { data, layout: { ...layout, template, autosize: true } }, views: JSON.parse(meta.views ?? "{}") };
       }
-      for (const [path, value] of Object.entries(places)) put(made.layout, path, value);
-      delete made.layout.meta;
-      return made;
+      return this.held;
+    }
+
+    made(isDark, arrangement) {
+      const { meta, shown, views } = this.parsed(isDark);
+      const { data, layout } = structuredClone(shown);
+      layout.dragmode = touch.matches ? false : "zoom"; // a finger scrolls the page
+      const view = views[JSON.stringify(Object.values(this.chosen()))];
+      view?.data.forEach((change, i) => merge(data[i], structuredClone(change)));
+      merge(layout, structuredClone(view?.layout ?? {}));
+      // A figure without panels has no arrangements.
+      for (const [path, value] of Object.entries(meta[arrangement] ?? {})) put(layout, path, value);
+      return { data, layout };
     }
 
     arrangement() {
