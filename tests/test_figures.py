@@ -1,8 +1,8 @@
 """Figures show the numbers of their rows, say what is not usable, and never read a name as markup.
 
 Covers `figures/ablation.py`, `figures/accuracy.py`, `figures/correlation.py`, `figures/matrices.py`,
-`figures/measures.py`, `figures/overview.py`, `figures/panels.py`, `figures/patterns.py`, `figures/seeds.py`,
-`figures/style.py`, `figures/trajectories.py` and `figures/views.py`.
+`figures/measures.py`, `figures/overview.py`, `figures/panels.py`, `figures/parts.py`, `figures/patterns.py`,
+`figures/seeds.py`, `figures/style.py`, `figures/trajectories.py` and `figures/views.py`.
 """
 
 import json
@@ -17,6 +17,7 @@ from headreuse import figures
 from headreuse.figures.measures import measures, with_measure
 from headreuse.figures.overview import GROUPS
 from headreuse.figures.panels import Arrangement, legend_rows, panel_layout
+from headreuse.figures.parts import parts_by
 from headreuse.figures.rows import KIND_COLOURS
 from headreuse.figures.style import DARK, INK, MUTED, OKABE_ITO, PAPER, SAFE, rounded
 from headreuse.figures.views import choices_of, frame_name, frames_of
@@ -422,6 +423,17 @@ def test_many_numbers_are_rounded_as_each_by_itself():
     numbers = generator.normal(size=500) * 10.0 ** generator.integers(-12, 12, 500)
     numbers = np.append(numbers, [0.0, np.nan, np.inf, 1.0, 0.5])
     assert rounded(numbers) == [float(f"{value:.4g}") if np.isfinite(value) else None for value in numbers]
+
+
+def test_a_table_is_cut_into_parts_in_its_order():
+    rows = pd.DataFrame(
+        {"task": ["b", "a", "b"], "seed": [1, 0, 1], "value": [0.123456, np.nan, 2.0], "step": [5, 6, 4]}
+    )
+    expected = {
+        ("b", "1"): {"task": ["b", "b"], "seed": [1, 1], "value": [0.123, 2.0], "step": [5, 4]},
+        ("a", "0"): {"task": ["a"], "seed": [0], "value": [None], "step": [6]},
+    }
+    assert parts_by(rows, ["task", "seed"], digits={"value": 3}) == expected
 
 
 def test_the_forest_opens_on_the_primary_question(inputs):

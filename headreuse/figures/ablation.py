@@ -6,10 +6,9 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
-from jaxtyping import Float
 
 from headreuse.figures.panels import Arrangement, panel_axes, panel_layout, panel_titles
-from headreuse.figures.style import SIGNED, escaped, rounded_rows, subtitled
+from headreuse.figures.style import SIGNED, escaped, rounded, subtitled
 from headreuse.figures.views import Choice, Key, View, add_views, choice, keys
 
 MAX_CELLS_WITH_NUMBERS = 64
@@ -61,9 +60,7 @@ def ablation_maps(
         titles = [_title(*entry) for entry in zip(tasks, found, is_dead, strict=True)]
         limit = limits.get(key[: len(key) - 2], 1.0)
         layout = {"annotations": panel_titles(titles), "coloraxis": {"cmin": -limit, "cmax": limit}}
-        views[key] = View(
-            [{"type": "heatmap", "z": rounded_rows(entry.grid, 3) if entry else []} for entry in found], layout
-        )
+        views[key] = View([{"type": "heatmap", "z": entry.grid if entry else []} for entry in found], layout)
     return add_views(figure, choices, views)
 
 
@@ -71,21 +68,23 @@ def ablation_maps(
 class _Map:
     """The effects on one task in one view."""
 
-    grid: Float[np.ndarray, "layer head"]
+    grid: list[list[float | None]]
+    """By layer and head, rounded."""
     length: int
     baseline: float
 
 
 def _maps(head_scores: pd.DataFrame, fields: list[str], shape: tuple[int, int]) -> dict[Key, _Map]:
     """Every map by view and task, in one pass: filtering the table for each of thousands of views would be slow."""
-    keyed = zip(*(head_scores[name].astype(str) for name in [*fields, "task"]), strict=True)
-    columns = ["layer", "head", "effect", "length", "baseline"]
+    keyed = zip(*(head_scores[name].astype(str).tolist() for name in [*fields, "task"]), strict=True)
+    rows = head_scores[["layer", "head", "length", "baseline"]].itertuples(index=False, name=None)
+    n_layers, n_heads = shape
     found: dict[Key, _Map] = {}
-    for key, row in zip(keyed, head_scores[columns].itertuples(index=False, name=None), strict=True):
-        layer, head, effect, *rest = row
+    for key, row, effect in zip(keyed, rows, rounded(head_scores["effect"], 3), strict=True):
+        layer, head, *rest = row
         if key not in found:
-            found[key] = _Map(np.full(shape, np.nan), *rest)
-        found[key].grid[layer, head] = effect
+            found[key] = _Map([[None] * n_heads for _ in range(n_layers)], *rest)
+        found[key].grid[layer][head] = effect
     return found
 
 

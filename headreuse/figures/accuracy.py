@@ -4,13 +4,11 @@ from collections.abc import Iterator, Mapping
 from itertools import groupby
 from typing import Any
 
-import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
-from jaxtyping import Float
 
 from headreuse.figures.panels import Arrangement, panel_layout
-from headreuse.figures.style import MUTED, escaped, rounded, tinted
+from headreuse.figures.style import MUTED, escaped, rounded_rows, tinted
 from headreuse.figures.views import Key, View, add_views, choice, keys
 
 ALL_SEEDS = "median of seeds"
@@ -44,8 +42,8 @@ def accuracy_curves(accuracy: pd.DataFrame, *, trained: Mapping[str, int], colou
     return add_views(figure, choices, views)
 
 
-_Curve = dict[str, Float[np.ndarray, "length"]]
-"""accuracy, ci_low and ci_high; NaN at lengths that were not measured."""
+_Curve = dict[str, list[float | None]]
+"""accuracy, ci_low and ci_high by length; None at lengths that were not measured."""
 _Curves = dict[str, dict[str, _Curve]]
 """By step and task."""
 
@@ -54,7 +52,7 @@ def _by_length(rows: pd.DataFrame, tasks: list[str], lengths: list[int]) -> _Cur
     rows = rows[rows["task"].isin(tasks)]
     columns = ["accuracy", "ci_low", "ci_high"]
     wide = {name: rows.pivot(index=["step", "task"], columns="length", values=name) for name in columns}
-    grids = {name: found.reindex(columns=lengths).to_numpy(float) for name, found in wide.items()}
+    grids = {name: rounded_rows(found.reindex(columns=lengths), 3) for name, found in wide.items()}
     curves: _Curves = {}
     for place, (step, task) in enumerate(wide["accuracy"].index):
         curves.setdefault(str(step), {})[str(task)] = {name: grid[place] for name, grid in grids.items()}
@@ -74,9 +72,9 @@ def _lines(curves: dict[str, _Curve] | None, tasks: list[str]) -> list[dict[str,
         if curve is None:
             traces += [{"y": []}, {"y": []}, {"y": [], "customdata": []}]
             continue
-        low, high = rounded(curve["ci_low"], 3), rounded(curve["ci_high"], 3)
+        low, high = curve["ci_low"], curve["ci_high"]
         limits = [list(pair) for pair in zip(low, high, strict=True)]
-        traces += [{"y": low}, {"y": high}, {"y": rounded(curve["accuracy"], 3), "customdata": limits}]
+        traces += [{"y": low}, {"y": high}, {"y": curve["accuracy"], "customdata": limits}]
     return [{"type": "scatter", **trace} for trace in traces]
 
 

@@ -9,8 +9,9 @@ import plotly.graph_objects as go
 
 from headreuse.figures.measures import in_words, measures, with_measure
 from headreuse.figures.panels import Arrangement, panel_axes, panel_layout, panel_titles
+from headreuse.figures.parts import Part, parts_by
 from headreuse.figures.seeds import legend_entry, run_name, seed_colours, seed_symbols, unusable_entry, usable_symbols
-from headreuse.figures.style import MUTED, escaped, rounded, tinted
+from headreuse.figures.style import MUTED, escaped, tinted
 from headreuse.figures.trajectories import pairs_of_main
 from headreuse.figures.views import Key, View, add_views, choice, keys
 from headreuse.study.transfer_rows import OF_ACCURACY, measures_among
@@ -42,19 +43,20 @@ def overlap_against_transfer(points: pd.DataFrame, *, kinds: Mapping[str, str]) 
     figure.add_traces(legend)
     for index in range(len(groups)):
         figure.add_traces([_run(seed, seeds, index) for seed in seeds])
-    by_run = {
-        tuple(map(str, key)): rows.sort_values("step")
-        for key, rows in points.groupby(["measure", "group", "seed"], sort=False)
-    }
+    points = points[points["group"].isin(groups)].sort_values("step", kind="stable")
+    digits = {str(name): 4 for name in points if name == "overlap" or name not in PLACE}
+    points = points.assign(usable=points["usable"].fillna(False).astype(bool))
+    by_run = parts_by(points, ["measure", "group", "seed"], digits=digits)
+    of_measure = dict(list(points.groupby("measure")))
     runs = [(group, str(seed)) for group in groups for seed in seeds]
     symbols = [seed_symbols(seeds)[seed] for _ in groups for seed in seeds]
     views: dict[Key, View] = {}
     for measure, metric in keys(choices):
-        found = [by_run.get((measure, *run), points.iloc[:0]) for run in runs]
+        found = [by_run.get((measure, *run)) for run in runs]
         traces = [{"type": "scatter"} for _ in legend]
-        traces += [_points(rows, metric, symbol) for rows, symbol in zip(found, symbols, strict=True)]
-        name = points.loc[points["measure"] == measure, "metric"].iloc[0]
-        views[measure, metric] = View(traces, _axes(pd.concat(found), len(groups), name, metric))
+        traces += [_points(part, metric, symbol) for part, symbol in zip(found, symbols, strict=True)]
+        rows = of_measure[measure]
+        views[measure, metric] = View(traces, _axes(rows, len(groups), rows["metric"].iloc[0], metric))
     return add_views(figure, choices, views)
 
 
@@ -106,13 +108,14 @@ def _run(seed: int, seeds: Sequence[int], panel: int) -> go.Scatter:
     )
 
 
-def _points(rows: pd.DataFrame, metric: str, symbol: str) -> dict[str, Any]:
+def _points(part: Part | None, metric: str, symbol: str) -> dict[str, Any]:
+    part = part or {"overlap": [], metric: [], "step": [], "usable": []}
     return {
         "type": "scatter",
-        "x": rounded(rows["overlap"]),
-        "y": rounded(rows[metric]),
-        "customdata": rows["step"].tolist(),
-        "marker": {"symbol": usable_symbols(rows["usable"], symbol)},
+        "x": part["overlap"],
+        "y": part[metric],
+        "customdata": part["step"],
+        "marker": {"symbol": usable_symbols(part["usable"], symbol)},
     }
 
 

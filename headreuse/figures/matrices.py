@@ -85,42 +85,42 @@ _CLOSE = 0.09
 
 @dataclass(frozen=True)
 class _Cell:
-    value: float
-    marks: tuple[float, ...]
-    """Those of `MARKS`; NaN where not known."""
+    value: float | None
+    marks: Sequence[float | None]
+    """Those of `MARKS`; None where not known."""
     text: str
 
 
-_NO_CELL = _Cell(np.nan, (np.nan,) * len(MARKS), "")
+_NO_CELL = _Cell(None, (None,) * len(MARKS), "")
 _Cells = dict[tuple[str, str], _Cell]
 """By the two tasks."""
 
 
 def _cells(overlap: pd.DataFrame) -> dict[Key, _Cells]:
     """Every cell by measure, step and seed, in one pass: filtering for each of thousands of views would be slow."""
-    keyed = zip(*(overlap[name].astype(str) for name in ("measure", "step", "seed")), strict=True)
+    keyed = zip(*(overlap[name].astype(str).tolist() for name in ("measure", "step", "seed")), strict=True)
     overlap = overlap.assign(**{name: np.nan for name in MARKS.values() if name not in overlap})
-    columns = ["task_a", "task_b", "value", "usable", *MARKS.values()]
+    rows = overlap[["task_a", "task_b", "usable", "value"]].itertuples(index=False, name=None)
+    shown = rounded_rows(overlap[["value", *MARKS.values()]])
     found: dict[Key, _Cells] = {}
-    for key, row in zip(keyed, overlap[columns].itertuples(index=False, name=None), strict=True):
-        task_a, task_b, value, usable, *marks = row
-        text = "" if np.isnan(value) else f"{value:.2f}{'' if usable else ' ○'}"
-        found.setdefault(key, {})[task_a, task_b] = _Cell(value, tuple(marks), text)
+    for key, (task_a, task_b, usable, exact), (value, *marks) in zip(keyed, rows, shown, strict=True):
+        text = "" if value is None else f"{exact:.2f}{'' if usable else ' ○'}"
+        found.setdefault(key, {})[task_a, task_b] = _Cell(value, marks, text)
     return found
 
 
 def _view(panels: Sequence[_Cells], tasks: Sequence[str]) -> View:
     """One view. A pair has the same value in both directions, unless a directed metric has a row for each."""
     traces: list[dict[str, Any]] = []
-    marks: list[tuple[float, ...]] = []
+    marks: list[Sequence[float | None]] = []
     for cells in panels:
         found = [[cells.get((a, b)) or cells.get((b, a)) or _NO_CELL for b in tasks] for a in tasks]
-        trace: dict[str, Any] = {"z": rounded_rows([[cell.value for cell in row] for row in found])}
+        trace: dict[str, Any] = {"z": [[cell.value for cell in row] for row in found]}
         trace["text"] = [[cell.text for cell in row] for row in found]
-        trace["customdata"] = [rounded_rows([cell.marks for cell in row]) for row in found]
+        trace["customdata"] = [[cell.marks for cell in row] for row in found]
         traces.append({"type": "heatmap", **trace})
         marks += [cell.marks for row in found for cell in row]
-    return View(traces, {"coloraxis": {"colorbar": _ticks(np.array(marks))}})
+    return View(traces, {"coloraxis": {"colorbar": _ticks(np.array(marks, dtype=float))}})
 
 
 def _ticks(marks: Float[np.ndarray, "cell mark"]) -> dict[str, Any]:

@@ -60,12 +60,10 @@ def panel_layout(
         "narrow": narrow.paths(n_panels, legend_rows(legend, NARROW)),
     }
     layout = go.Layout(template=THEME, meta=arrangements, **more)
-    for number in range(1, n_panels + 1):
-        suffix = "" if number == 1 else str(number)
-        layout.update({f"xaxis{suffix}": {"anchor": f"y{suffix}"}, f"yaxis{suffix}": {"anchor": f"x{suffix}"}})
-    for path, value in arrangements["wide"].items():
-        layout.update(_nested(path.split("."), value))
-    return layout
+    suffixes = ["", *map(str, range(2, n_panels + 1))]
+    anchors = {f"{one}axis{suffix}.anchor": f"{other}{suffix}" for suffix in suffixes for one, other in ("xy", "yx")}
+    # All at once, since each update of a layout takes a while.
+    return layout.update(_nested(anchors | arrangements["wide"]))
 
 
 def legend_rows(names: Sequence[str], width: int) -> int:
@@ -102,5 +100,13 @@ def panel_titles(titles: Sequence[str], *, size: int = 13) -> list[dict[str, Any
     ]
 
 
-def _nested(names: Sequence[str], value: Any) -> dict[str, Any]:
-    return {names[0]: _nested(names[1:], value) if len(names) > 1 else value}
+def _nested(paths: Mapping[str, Any]) -> dict[str, Any]:
+    """Values by paths such as `xaxis.domain`, as dictionaries in dictionaries."""
+    whole: dict[str, Any] = {}
+    for path, value in paths.items():
+        *outer, last = path.split(".")
+        inner = whole
+        for name in outer:
+            inner = inner.setdefault(name, {})
+        inner[last] = value
+    return whole

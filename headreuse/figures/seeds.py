@@ -4,7 +4,6 @@ from collections.abc import Iterable, Sequence
 from itertools import cycle
 from typing import Any
 
-import pandas as pd
 import plotly.graph_objects as go
 
 from headreuse.figures.style import MUTED, SAFE, escaped
@@ -29,9 +28,9 @@ def seed_symbols(seeds: Iterable[int]) -> dict[int, str]:
     return dict(zip(dict.fromkeys(seeds), cycle(SYMBOLS), strict=False))
 
 
-def usable_symbols(usable: pd.Series, symbol: str) -> list[str]:
+def usable_symbols(usable: Iterable[bool], symbol: str) -> list[str]:
     """A filled marker for each usable point and a hollow one for the others."""
-    return [symbol if flag else f"{symbol}-open" for flag in usable.fillna(False).astype(bool)]
+    return [symbol if flag else f"{symbol}-open" for flag in usable]
 
 
 def seed_line(seed: int, seeds: Sequence[int], *, dash: str = "solid", **more: Any) -> go.Scatter:

@@ -1,6 +1,6 @@
 """The axis of training: steps, or the tokens that a model has seen, on a log scale where checkpoints lie so."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -21,9 +21,9 @@ class StepAxis:
     zero: float = 0.0
     """Where step 0 stands, which a log scale does not have."""
 
-    def places(self, steps: pd.Series) -> list[float]:
+    def places(self, steps: Iterable[int]) -> list[float]:
         """Where checkpoints stand on the axis."""
-        values = [self.tokens.get(step, step) for step in steps.tolist()]
+        values = [self.tokens.get(step, step) for step in steps]
         return [self.zero if self.is_log and value == 0 else value for value in values]
 
     @property

@@ -1,6 +1,6 @@
 """How do transfer and overlap change while a model trains? Lines over steps, one for each seed."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,6 +9,7 @@ import plotly.graph_objects as go
 
 from headreuse.figures.measures import measures, with_measure
 from headreuse.figures.panels import Arrangement, panel_axes, panel_layout, panel_titles
+from headreuse.figures.parts import Part, parts_by
 from headreuse.figures.seeds import legend_entry, run_name, seed_line, seed_symbols, unusable_entry, usable_symbols
 from headreuse.figures.steps import STEPS, StepAxis
 from headreuse.figures.style import DASHES, MUTED, escaped, rounded
@@ -68,12 +69,26 @@ def overlap_over_steps(beside: Beside, overlap: pd.DataFrame, *, main: str, axis
     figure.update_xaxes(**axis.layout)
     figure.update_layout(yaxis={"rangemode": "tozero"}, xaxis2={"matches": "x"})
 
+    parts = _parts(pairs)
+    metrics = dict(zip(pairs["measure"], pairs["metric"], strict=True))
     views: dict[Key, View] = {}
     for measure in choices[0].values:
-        rows = pairs[pairs["measure"] == measure]
-        changes = [{"type": "scatter"} for _ in fixed] + list(_changes(rows, seeds, others, axis))
-        views[measure,] = View(changes, {"yaxis2": {"title": {"text": escaped(rows["metric"].iloc[0])}}})
+        drawn = [(parts.get((measure, other, str(seed))), seed) for other in others for seed in seeds]
+        changes = [{"type": "scatter"} for _ in fixed] + list(_changes(drawn, seed_symbols(seeds), axis))
+        views[measure,] = View(changes, {"yaxis2": {"title": {"text": escaped(metrics[measure])}}})
     return add_views(figure, choices, views)
+
+
+def _parts(pairs: pd.DataFrame) -> dict[Key, Part]:
+    """Overlap over steps by measure, auxiliary and seed, with how far its interval reaches above and below it."""
+    value = pairs["value"]
+    rows = pairs[["measure", "task_b", "seed", "step", "value"]].assign(
+        above=pairs["ci_high"] - value,
+        below=value - pairs["ci_low"],
+        usable=pairs["usable"].fillna(False).astype(bool),
+    )
+    digits = {"value": 4, "above": 3, "below": 3}
+    return parts_by(rows.sort_values("step", kind="stable"), ["measure", "task_b", "seed"], digits=digits)
 
 
 def pairs_of_main(overlap: pd.DataFrame, main: str) -> pd.DataFrame:
@@ -117,22 +132,15 @@ def _overlap_line(seed: int, seeds: Sequence[int], other: str, dash: str, axis: 
 
 
 def _changes(
-    rows: pd.DataFrame, seeds: Sequence[int], others: Sequence[str], axis: StepAxis
+    drawn: Sequence[tuple[Part | None, int]], symbols: Mapping[int, str], axis: StepAxis
 ) -> Iterator[dict[str, Any]]:
-    """What changes with the measure: values, hollow markers, intervals; in the order of the lines."""
-    symbols = seed_symbols(seeds)
-    by_line = dict(list(rows.sort_values("step").groupby(["task_b", "seed"])))
-    for other in others:
-        for seed in seeds:
-            line = by_line.get((other, seed), rows.iloc[:0])
-            value = line["value"].to_numpy(float)
-            bars = {
-                "array": rounded(line["ci_high"].to_numpy(float) - value, 3),
-                "arrayminus": rounded(value - line["ci_low"].to_numpy(float), 3),
-            }
-            marker = {"symbol": usable_symbols(line["usable"], symbols[seed])}
-            points = {"x": axis.places(line["step"]), "y": rounded(value)}
-            yield {"type": "scatter", **points, "marker": marker, "error_y": bars}
+    """What changes with the measure: values, hollow markers, intervals; of each line, with its seed."""
+    for part, seed in drawn:
+        line = part or {"step": [], "value": [], "above": [], "below": [], "usable": []}
+        marker = {"symbol": usable_symbols(line["usable"], symbols[seed])}
+        points = {"x": axis.places(line["step"]), "y": line["value"]}
+        bars = {"array": line["above"], "arrayminus": line["below"]}
+        yield {"type": "scatter", **points, "marker": marker, "error_y": bars}
 
 
 def regimes(transfer: pd.DataFrame, *, axis: StepAxis = STEPS) -> go.Figure:

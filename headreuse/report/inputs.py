@@ -45,10 +45,12 @@ class ReportInputs:
     """Whether the prompts of a task have one layout, by the task; without those for which that is not known."""
     studies: Mapping[str, Study] = field(default_factory=dict)
     """Where several studies are joined: each by its label; `study` then has the groups of all."""
+    _places: dict[str, Mapping[Any, Any]] = field(default_factory=dict, init=False, repr=False, compare=False)
+    """Where the rows of each group stand in a table, found once: a report asks for them hundreds of times."""
 
     def __post_init__(self) -> None:
         """Texts as plain objects: a page takes thousands of small parts of a table, at which pandas' own are slow."""
-        for name, value in vars(self).items():
+        for name, value in list(vars(self).items()):
             if isinstance(value, pd.DataFrame):
                 texts: dict[Any, Any] = dict.fromkeys(value.select_dtypes("string"), object)
                 object.__setattr__(self, name, value.astype(texts))
@@ -56,4 +58,8 @@ class ReportInputs:
     def of_group(self, table: str, group: Group) -> pd.DataFrame:
         """The rows of one group in the table of that name; none where the table is empty."""
         frame: pd.DataFrame = getattr(self, table)
-        return frame[frame["group"] == group.name] if len(frame) else frame
+        if not len(frame):
+            return frame
+        if table not in self._places:
+            self._places[table] = frame.groupby("group", sort=False).indices
+        return frame.iloc[self._places[table].get(group.name, [])]
