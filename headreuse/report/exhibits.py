@@ -35,6 +35,8 @@ class Exhibit:
     """Whether it takes the whole width of a wide page."""
     plot_share: float = 1.0
     """Fraction of its width that the plot fills, so that panels are as large as in other groups."""
+    shows: str = ""
+    """What is found in it, which then stands as its title, where a sentence can say it."""
 
 
 def title(group: Group) -> str:

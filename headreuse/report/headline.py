@@ -11,7 +11,7 @@ from headreuse.correlation.wording import counted
 from headreuse.report.answer import at_the_end
 from headreuse.report.findings import Finding, asked_findings
 from headreuse.report.inputs import ReportInputs
-from headreuse.report.overview import overlap_at_the_end
+from headreuse.report.pairs import overlap_at_the_end
 from headreuse.report.words import measured_words, run_word
 from headreuse.study.config import Group, Study
 from headreuse.study.transfer_rows import OF_ACCURACY

@@ -7,6 +7,7 @@ import pandas as pd
 from headreuse import figures
 from headreuse.figures.measures import similarities, with_measure
 from headreuse.records import ATTENTION
+from headreuse.report import titles
 from headreuse.report.exhibits import Exhibit, on_slider, share, tasks, title
 from headreuse.report.inputs import ReportInputs
 from headreuse.report.tables import Table, table
@@ -50,6 +51,7 @@ def ablation(inputs: ReportInputs) -> Iterator[Exhibit]:
             (table(rows, EFFECTS),),
             is_wide=True,
             plot_share=share(inputs.study, group),
+            shows=titles.top_heads(inputs, group),
         )
 
 
@@ -110,6 +112,7 @@ def sharing(inputs: ReportInputs) -> Iterator[Exhibit]:
             f"usable.{note}",
             figures.overlap_matrices(rows, tasks=tasks(group)),
             (table(with_measure(rows), OVERLAPS, caption=OF_CHANCE),),
+            shows=titles.alike(inputs, group),
         )
 
 

@@ -8,10 +8,9 @@ import pandas as pd
 from headreuse.correlation.estimate import ALPHA
 from headreuse.overlap import OVERLAP_METRICS
 from headreuse.report.inputs import ReportInputs
-from headreuse.report.pairs import Pair, run_named, shared_heads
+from headreuse.report.pairs import Pair, pairs_of, run_named, shared_heads
 from headreuse.report.wording import listed, signed
 from headreuse.report.words import is_given
-from headreuse.study.config import Group
 
 MOST_PAIRS = 6
 """Of a study; more are left to the figures."""
@@ -20,24 +19,10 @@ MOST_PAIRS = 6
 def likeness(inputs: ReportInputs) -> list[str]:
     """What is found of the groups whose checkpoints are given; empty where there is none."""
     groups = [group for group in inputs.study.groups if is_given(group) and group.auxiliary]
-    pairs = [pair for group in groups for pair in _pairs(inputs, group)]
+    pairs = [pair for group in groups for pair in pairs_of(inputs, group)]
     told = [line for pair in pairs[:MOST_PAIRS] for line in _told(inputs, pair)]
     more = [f"{len(pairs) - MOST_PAIRS} more pairs of tasks are shown below."] if len(pairs) > MOST_PAIRS else []
     return [*told, *more]
-
-
-def _pairs(inputs: ReportInputs, group: Group) -> Iterator[Pair]:
-    rows = inputs.of_group("overlap", group)
-    if not len(rows):
-        return
-    asked = inputs.study.question
-    here = (rows["metric"] == asked.overlap) & (rows["task_a"] == group.main.task)
-    for column, value in (("method", asked.method), ("outcome", asked.outcome)):
-        here &= rows[column] == value if value is not None else True
-    for entry in group.auxiliary:
-        found = rows[here & (rows["task_b"] == entry.task)].sort_values("step", kind="stable")
-        if len(found):
-            yield Pair(group, entry.task, found)
 
 
 def _told(inputs: ReportInputs, pair: Pair) -> Iterator[str]:

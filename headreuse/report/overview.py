@@ -1,15 +1,15 @@
 """The picture at the top of a page: how far main reaches in each group, beside how alike the tasks' heads are."""
 
-import numpy as np
 import pandas as pd
 
 from headreuse import figures
 from headreuse.figures.overview import GROUPS
-from headreuse.figures.trajectories import pairs_of_main
 from headreuse.overlap import OVERLAP_METRICS
 from headreuse.report.exhibits import Exhibit
 from headreuse.report.inputs import ReportInputs
+from headreuse.report.pairs import overlap_at_the_end
 from headreuse.report.tables import table
+from headreuse.report.titles import reaches
 from headreuse.study.config import Group
 
 ALIKE = ["group", "seed", "step", "overlap"]
@@ -39,6 +39,7 @@ def overview(inputs: ReportInputs) -> Exhibit | None:
         ),
         tuple(table(rows, title=title) for rows, title in ((reach, "Numbers"), (alike, "Overlap")) if len(rows)),
         is_wide=True,
+        shows=reaches(inputs),
     )
 
 
@@ -49,27 +50,6 @@ def _reach(inputs: ReportInputs, group: Group) -> pd.DataFrame:
     last = rows[rows["step"] == rows.groupby("seed")["step"].transform("max")]
     over_runs = last.groupby("length")["accuracy"].agg(accuracy="median", low="min", high="max").reset_index()
     return over_runs.assign(group=group.name)
-
-
-def overlap_at_the_end(inputs: ReportInputs, group: Group) -> pd.DataFrame:
-    """The overlap that the study asks about, mean over main's auxiliaries, at each run's last usable checkpoint.
-
-    Columns: group, seed, step, overlap, noise_floor.
-    """
-    columns, asked = [*ALIKE, "noise_floor"], inputs.study.question
-    rows = inputs.of_group("overlap", group)
-    if not len(rows):
-        return pd.DataFrame(columns=columns)
-    rows = rows.assign(noise_floor=rows.get("noise_floor", np.nan))
-    rows = pairs_of_main(rows[rows["metric"] == asked.overlap], group.main.task)
-    for column, value in (("method", asked.method), ("outcome", asked.outcome)):
-        rows = rows[rows[column] == value] if value is not None else rows
-    by_step = rows.groupby(["seed", "step"], sort=False)
-    whole = {"overlap": ("value", "mean"), "noise_floor": ("noise_floor", "mean"), "usable": ("usable", "all")}
-    means = by_step.agg(**whole).reset_index()
-    means = means[means["usable"].astype(bool) & means["overlap"].notna()]
-    last = means[means["step"] == means.groupby("seed")["step"].transform("max")]
-    return last.assign(group=group.name)[columns]
 
 
 def _measure(inputs: ReportInputs) -> str:

@@ -1,11 +1,13 @@
 """Main and one auxiliary of a group: their overlap at the checkpoints that count, and the heads that they share."""
 
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
+from headreuse.figures.trajectories import pairs_of_main
 from headreuse.report.inputs import ReportInputs
 from headreuse.report.wording import listed
 from headreuse.study.config import Group
@@ -45,11 +47,57 @@ class Pair:
         return f"{self.group.main.task} and {self.other}"
 
 
-def shared_heads(inputs: ReportInputs, pair: Pair) -> str:
-    """The heads that are among the top of both tasks, by name."""
+def pairs_of(inputs: ReportInputs, group: Group) -> Iterator[Pair]:
+    """Main with each auxiliary that it has been compared with."""
+    rows = _asked(inputs, group)
+    for entry in group.auxiliary:
+        found = rows[rows["task_b"] == entry.task].sort_values("step", kind="stable") if len(rows) else rows
+        if len(found):
+            yield Pair(group, entry.task, found)
+
+
+def mean_overlap(inputs: ReportInputs, group: Group) -> pd.DataFrame:
+    """The overlap that the study asks about, mean over main's auxiliaries, where it is usable for all of them.
+
+    Columns: group, seed, step, overlap, noise_floor.
+    """
+    columns, rows = ["group", "seed", "step", "overlap", "noise_floor"], _asked(inputs, group)
+    if not len(rows):
+        return pd.DataFrame(columns=columns)
+    rows = rows.assign(noise_floor=rows.get("noise_floor", np.nan))
+    whole = {"overlap": ("value", "mean"), "noise_floor": ("noise_floor", "mean"), "usable": ("usable", "all")}
+    means = rows.groupby(["seed", "step"], sort=False).agg(**whole).reset_index()
+    usable = means[means["usable"].astype(bool) & means["overlap"].notna()]
+    return usable.assign(group=group.name)[columns]
+
+
+def overlap_at_the_end(inputs: ReportInputs, group: Group) -> pd.DataFrame:
+    """`mean_overlap` at each run's last usable checkpoint."""
+    means = mean_overlap(inputs, group)
+    return means[means["step"] == means.groupby("seed")["step"].transform("max")]
+
+
+def _asked(inputs: ReportInputs, group: Group) -> pd.DataFrame:
+    """The rows of main with its auxiliaries, by the overlap that the study asks about."""
+    rows, asked = inputs.of_group("overlap", group), inputs.study.question
+    if not len(rows):
+        return rows
+    rows = pairs_of_main(rows[rows["metric"] == asked.overlap], group.main.task)
+    for column, value in (("method", asked.method), ("outcome", asked.outcome)):
+        rows = rows[rows[column] == value] if value is not None else rows
+    return rows
+
+
+def heads_in_common(inputs: ReportInputs, pair: Pair) -> dict[Hashable, list[str]]:
+    """By run, the heads that are among the top of both tasks at its last usable checkpoint, by name."""
     k = inputs.study.measures.top_k
     found = {row["seed"]: _top(inputs, pair, row, k) for row in pair.last.to_dict("records")}
-    known = {seed: heads for seed, heads in found.items() if heads is not None}
+    return {seed: heads for seed, heads in found.items() if heads is not None}
+
+
+def shared_heads(inputs: ReportInputs, pair: Pair) -> str:
+    """These heads, in words."""
+    k, known = inputs.study.measures.top_k, heads_in_common(inputs, pair)
     if not known:
         return ""
     if len(known) == 1:

@@ -8,6 +8,7 @@ from headreuse import figures
 from headreuse.correlation.panels import accuracies_of
 from headreuse.figures.measures import with_measure
 from headreuse.figures.trajectories import REGIMES, pairs_of_main
+from headreuse.report import titles
 from headreuse.report.caveats import coupling
 from headreuse.report.estimates import ESTIMATES, OF_ESTIMATES
 from headreuse.report.exhibits import Exhibit, axis_of, on_slider, tasks, title
@@ -44,6 +45,7 @@ def accuracy(inputs: ReportInputs) -> Iterator[Exhibit]:
             f"The band is the range over seeds, or the 95 % interval of one seed.{note}",
             figures.accuracy_curves(rows, trained=trained, colours=colours),
             (table(rows, ACCURACIES),),
+            shows=titles.reach(inputs, group),
         )
 
 
@@ -78,6 +80,7 @@ def trajectories(inputs: ReportInputs) -> Iterator[Exhibit]:
                 _numbers_beside(inputs, group, beside),
             ),
             is_wide=True,
+            shows=titles.changes(inputs, group),
         )
 
 
@@ -142,6 +145,7 @@ def correlation(inputs: ReportInputs) -> Iterator[Exhibit]:
                 table(points.drop(columns=["metric", "outcome"]), title="Numbers of the points", caption=OF_POINTS),
             ),
             is_wide=True,
+            shows=titles.relation(inputs),
         )
 
 
@@ -166,4 +170,5 @@ def stability(inputs: ReportInputs) -> Iterator[Exhibit]:
             figures.regimes(rows, axis=axis_of(inputs, group)),
             (table(rows, ["seed", "step", *REGIMES]),),
             is_wide=True,
+            shows=titles.kept(inputs, group),
         )
