@@ -160,6 +160,9 @@ def test_the_figure_joins_twins_alone(study, transfer, table):
     assert list(joined.y) == [None, 0.0, 0.3, 0.78]
     medians = next(trace for trace in exhibit.figure.data if trace.name == "median over seeds" and trace.x[0])
     assert list(medians.y) == pytest.approx([0.1, 0.02, 0.3, 0.39])
+    parts = ["10 % (alone)", "2 % (different heads)", "30 % (50 % the same heads)", "39 % (the same heads)"]
+    told = exhibit.shows.replace("\N{NO-BREAK SPACE}", " ")
+    assert told == f"Main is right on {', '.join(parts[:3])} and {parts[3]}"
 
 
 def test_arms_that_words_do_not_tell_apart_have_the_names_of_their_groups():

@@ -20,6 +20,8 @@ REACH = "accuracy_transfer"
 LEARNED = "accuracy_in_distribution"
 WELL = 0.9
 """Main is learned where it is right on this share of the prompts of its own lengths."""
+MOST_ARMS = 4
+"""Whose medians a title has."""
 SHOWN = [
     *("group_a", "group_b", "differs_in", "measure", "value_a", "value_b", "difference", "ci_low", "ci_high", "p"),
     *("least_p", "n_a", "n_b", "is_paired"),
@@ -44,7 +46,16 @@ def arms(inputs: ReportInputs) -> Iterator[Exhibit]:
         figures.arms_by_seed(values, axis_title="accuracy in the transfer range"),
         (table(inputs.arms, SHOWN, title="Arms compared", caption=OF_ARMS),),
         is_wide=values["family"].nunique() > 1,
+        shows=_medians(values),
     )
+
+
+def _medians(values: pd.DataFrame) -> str:
+    """Each arm's median, where a sentence holds them all."""
+    by_arm = values.groupby("arm", sort=False)["value"].median()
+    if values["family"].nunique() > 1 or len(by_arm) > MOST_ARMS:
+        return ""
+    return f"Main is right on {listed([f'{percent(value)} ({arm})' for arm, value in by_arm.items()])}"
 
 
 def arm_name(group: Group, *, position: str = "", is_masked: bool = False) -> str:
