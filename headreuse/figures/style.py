@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 import plotly.graph_objects as go
 
+from headreuse.records.colours import INK, MUTED
+
 OKABE_ITO = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#999999")
 """For tasks. Okabe and Ito (2008), safe for colour-blind readers, without the yellow, which is too pale on white."""
 SAFE = ("#332288", "#CC6677", "#117733", "#88CCEE", "#AA4499", "#999933", "#882255", "#44AA99")
@@ -18,7 +20,7 @@ SIGNED, FRACTION = "RdBu_r", "Viridis"
 """Colour scales of values around 0 and of values from 0 to 1."""
 
 FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, sans-serif"
-INK, MUTED, GRID, PAPER = "#1f2933", "#52606d", "#e4e7eb", "#ffffff"
+GRID, PAPER = "#e4e7eb", "#ffffff"
 _AXIS = {"gridcolor": GRID, "linecolor": MUTED, "ticks": "outside", "tickcolor": MUTED, "ticklen": 3, "zeroline": False}
 THEME = go.layout.Template(
     layout={

@@ -3,6 +3,8 @@
 import numpy as np
 from jaxtyping import Float, UInt8
 
+INK, MUTED = "#1f2933", "#52606d"
+"""Of text and of what stands back, in all figures."""
 UNKNOWN = "#d9dde2"
 """Of a value that is not a number, or of a head that a task may not use."""
 

@@ -14,9 +14,8 @@ from itertools import accumulate
 import numpy as np
 from jaxtyping import Float, UInt8
 
-from headreuse.records.colours import as_hex, ink_on, share_colours, signed_colours
+from headreuse.records.colours import INK, MUTED, as_hex, ink_on, share_colours, signed_colours
 
-INK, MUTED = "#1f2933", "#52606d"
 LETTER = 6.6
 """About the width of a letter, in pixels, at the size of the text."""
 MOST_NUMBERED = 16
