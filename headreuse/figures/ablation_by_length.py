@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
+from headreuse.figures.measures import in_words
 from headreuse.figures.panels import Arrangement, panel_axes, panel_layout, panel_titles
 from headreuse.figures.seeds import legend_entry
 from headreuse.figures.style import INK, MUTED, OKABE_ITO, escaped, rounded, subtitled, tinted
@@ -56,15 +57,15 @@ def ablation_by_length(rows: pd.DataFrame, pairs: Sequence[PairOfTasks]) -> go.F
         figure.add_traces(_empty(index))
         figure.add_shape(_mark(index, pair.trained_to))
     figure.update_xaxes(title_text="length")
-    figure.update_layout(yaxis={"title": {"text": "outcome of main"}})
     views: dict[Key, View] = {}
     for outcome in outcomes:
         chosen = rows[rows["outcome"] == outcome]
         changes: list[dict[str, Any]] = [{"type": "scatter"} for _ in legend]
         # Fractions from 0 to 1, so that panels can be compared at a glance.
         is_fraction = outcome in ("exact_match", "token_accuracy")
-        axis = {"range": [-0.03, 1.03], "autorange": False} if is_fraction else {"autorange": True}
+        axis: dict[str, Any] = {"range": [-0.03, 1.03], "autorange": False} if is_fraction else {"autorange": True}
         axes = {panel_axes(index)["yaxis"].replace("y", "yaxis"): axis for index in range(len(pairs))}
+        axes["yaxis"] = axis | {"title": {"text": f"{in_words(outcome)} of main"}}
         views[outcome,] = View(changes + [change for pair in pairs for change in _changes(chosen, pair)], axes)
     return add_views(figure, [choice("outcome", outcomes)], views)
 
