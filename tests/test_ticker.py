@@ -1,12 +1,12 @@
 """The estimate of the time left, and the lines that show it. Covers `work/ticker.py`."""
 
-import time
 from dataclasses import dataclass
 
 import pytest
 from typer.testing import CliRunner
 
 from headreuse.cli import app
+from headreuse.work import ticker as ticker_module
 from headreuse.work.events import Ended, Event
 from headreuse.work.ticker import Ticker, duration
 
@@ -20,19 +20,25 @@ class Work:
         return self.name
 
 
-def test_the_estimate_follows_from_cost_and_pace(capsys):
-    big, small = Work("big", 30.0), Work("small", 10.0)
-    with Ticker(40.0, began=time.monotonic() - 10) as ticker:
+def test_the_estimate_follows_from_cost_and_the_pace_since_anything_was_done(capsys, monkeypatch):
+    big, small, now = Work("big", 30.0), Work("small", 10.0), [1000.0]
+    monkeypatch.setattr(ticker_module.time, "monotonic", lambda: now[0])
+    with Ticker(40.0) as ticker:
         assert ticker.seconds_left is None
-        ticker(Event(big, 0.5, "half"))
+        now[0] += 500  # starting is not of the pace
+        ticker(Event(big, 0.5, "taken up"))
         assert ticker.fraction == pytest.approx(15 / 40)
+        assert ticker.seconds_left is None
+        now[0] += 10
         ticker(Event(small, 1.0, "", Ended.DONE))
         assert ticker.fraction == pytest.approx(25 / 40)
-        assert ticker.seconds_left == pytest.approx(6.0, abs=0.5)
+        assert ticker.seconds_left == pytest.approx(15.0)
+        ticker(Event(big, 1.0, "", Ended.DONE))
+        assert ticker.seconds_left == 0
     printed = capsys.readouterr()
     assert printed.out == ""
-    assert "about 6 s left" in printed.err
-    assert "big 50% half" in printed.err
+    assert "about 15 s left" in printed.err
+    assert "big 50% taken up" in printed.err
 
 
 def test_a_failure_is_printed_once_and_kept_and_its_job_is_not_called_done(capsys):

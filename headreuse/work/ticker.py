@@ -19,9 +19,11 @@ class Ticker:
     is_quiet: ClassVar[bool] = False
     """Whether all of this process show nothing but failures."""
 
-    def __init__(self, total_cost: float, *, began: float | None = None) -> None:
+    def __init__(self, total_cost: float) -> None:
         self.total_cost = total_cost
-        self.began = time.monotonic() if began is None else began
+        self.first: tuple[float, float] | None = None
+        """When anything was first done, and the share that was done by then: starting and what is taken up again take
+        no part in the pace."""
         self.finished_cost = 0.0
         self.running: dict[str, Event] = {}
         self.problems: list[str] = []
@@ -47,6 +49,8 @@ class Ticker:
             self.finished_cost += event.job.cost if event.ended is Ended.DONE else 0.0
         else:
             self.running[name] = event
+        if self.first is None and self.fraction > 0:
+            self.first = time.monotonic(), self.fraction
         for problem in event.problems:
             self.problems.append(problem)
             self.line(f"failed: {problem}")
@@ -61,9 +65,12 @@ class Ticker:
 
     @property
     def seconds_left(self) -> float | None:
-        """Estimated from the pace so far; None before anything is done."""
-        elapsed = time.monotonic() - self.began
-        return elapsed * (1 - self.fraction) / self.fraction if self.fraction > 0 else None
+        """Estimated from the pace so far; None before there is one."""
+        if self.fraction == 1:
+            return 0.0
+        at, share = self.first or (0.0, self.fraction)
+        done = self.fraction - share
+        return (time.monotonic() - at) * (1 - self.fraction) / done if done > 0 else None
 
     def line(self, text: str) -> None:
         """Print a line, above the bars if there are any."""
