@@ -8,6 +8,7 @@ What it says is in `test_answer.py`. Covers `report/correlation_page.py`, `repor
 import html as escaping
 import json
 import re
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -69,7 +70,7 @@ def estimate(group="g", kind="related", statistic="step_adjusted", **more) -> di
 
 
 def sentences(inputs: ReportInputs, *rows: dict[str, object]) -> list[str]:
-    return evidence(ReportInputs(**(vars(inputs) | {"correlation": pd.DataFrame(rows)})))
+    return evidence(replace(inputs, correlation=pd.DataFrame(rows)))
 
 
 # Forest
@@ -110,7 +111,7 @@ def test_the_contrast_stands_with_the_statistic_that_it_is_of():
 def test_labels_of_the_forest_tell_runs_and_points(inputs):
     figure = figures.forest(pd.DataFrame([estimate("alone", n_runs=1, n_points=12)]))
     texts = [text for trace in frame_of(figure) for text in trace.text or ()]
-    assert texts == ["alone · 1 run, 12 points"]
+    assert texts == ["alone<br>1 run, 12 points"]
 
 
 # Specificity and bands
@@ -212,7 +213,7 @@ def hostile() -> ReportInputs:
     groups: tuple[Group, ...] = tuple(group.model_copy(update={"name": renamed[group.name]}) for group in study.groups)
     study = study.model_copy(update={"name": HOSTILE, "groups": groups})
     more = {"study": study, "problems": [HOSTILE], "command": HOSTILE, "versions": {HOSTILE: HOSTILE}}
-    return ReportInputs(**(vars(plain_inputs) | named | more | {"patterns": ()}))
+    return replace(plain_inputs, **(named | more | {"patterns": ()}))
 
 
 def test_hostile_names_are_text_in_the_page_and_in_markdown():

@@ -14,6 +14,7 @@ import pandas as pd
 import pytest
 from invented import report_inputs, small_study
 
+from headreuse.correlation.verdict import NAME, PARTS
 from headreuse.correlation.wording import counted
 from headreuse.report import ReportInputs, render
 from headreuse.report.answer import answer
@@ -252,9 +253,11 @@ def test_the_accuracy_table_is_complete(page, inputs):
     assert rows["task"].tolist() == measured["task"].tolist()
 
 
-def test_the_correlation_table_is_complete_and_follows_the_measure(page, inputs):
-    rows = next(rows for found in tables_of(page) if "statistic" in (rows := rows_of(found)))
-    assert len(rows) == len(inputs.correlation)
+def test_below_the_points_is_what_the_verdict_rests_on_and_all_with_the_estimates(page, inputs):
+    rows, estimates = (rows for found in tables_of(page) if "statistic" in (rows := rows_of(found)))
+    assert len(estimates) == len(inputs.correlation)
+    assert set(rows["statistic"]) == set(inputs.correlation["statistic"]) & {NAME, *PARTS, "within_run"}
+    assert len(rows) == inputs.correlation["statistic"].isin(rows["statistic"]).sum()
     assert {"measure", "transfer_metric", "n_runs", "n_points"} <= set(rows)
     assert not {"p", "q"} & set(rows), "columns without any value are left out"
 

@@ -20,12 +20,16 @@ PLACE = ("measure", "metric", "outcome", "group", "seed", "step", "overlap", "us
 """The columns of points that are not transfer."""
 
 
-def overlap_against_transfer(points: pd.DataFrame, *, kinds: Mapping[str, str]) -> go.Figure:
+def overlap_against_transfer(
+    points: pd.DataFrame, *, kinds: Mapping[str, str], measure: str = "", transfer: str | None = None
+) -> go.Figure:
     """Overlap of main with its auxiliaries against transfer, a panel per group, a colour per seed.
 
     Args:
         points: what `overlap_points` returns, of any number of groups.
         kinds: `related` or `control` for each group, in the order of the panels.
+        measure: that is shown first, where the points have it.
+        transfer: the same.
 
     Views: measure, transfer metric. Consecutive checkpoints of a run are joined; hollow points are not usable. All
     panels of a view have the same axes.
@@ -34,8 +38,8 @@ def overlap_against_transfer(points: pd.DataFrame, *, kinds: Mapping[str, str]) 
     groups = [group for group in kinds if group in known]
     seeds = sorted(points["seed"].unique())
     choices = [
-        choice("measure", measures(points)),
-        choice("transfer_metric", [name for name in points if name not in PLACE]),
+        choice("measure", measures(points), start=measure),
+        choice("transfer_metric", [name for name in points if name not in PLACE], start=transfer),
     ]
     legend = _legend(seeds)
     titles = [f"{escaped(group)} <span style='color:{MUTED}'>{escaped(kinds[group])}</span>" for group in groups]

@@ -11,7 +11,7 @@ from headreuse.correlation.across import CONTRASTED
 from headreuse.correlation.panels import NO_OVERLAP
 from headreuse.correlation.wording import counted
 from headreuse.figures.measures import PUBLISHED
-from headreuse.figures.panels import Arrangement, panel_axes, panel_layout, panel_titles
+from headreuse.figures.panels import WIDE, Arrangement, panel_axes, panel_layout, panel_titles
 from headreuse.figures.rows import (
     KIND_COLOURS,
     Row,
@@ -28,6 +28,10 @@ from headreuse.figures.views import Choice, Key, View, add_views, choice, keys
 
 SHOWN = ("aligned", "step_adjusted", "conditional", "retimed", "within_run", "first_differences", "pooled_spearman")
 """Statistics to choose from; the others are only in the table."""
+LABEL_LINES = 2
+"""A group's name, and what its estimate is of."""
+LETTER, LONGEST_COUNT = 6.3, len("10 runs, 100 points")
+"""Pixels of a letter of a label, and letters of its second line."""
 OF_PATTERNS = "pattern"
 """The outcome of metrics of attention patterns; they are shown with every outcome."""
 
@@ -50,11 +54,11 @@ def forest(correlation: pd.DataFrame) -> go.Figure:
         legend_entry(kind, mode="markers", marker=marker, legendgroup=kind)
         for kind, marker in kinds_entries(kinds).items()
     ]
-    figure = go.Figure(layout=_layout(metrics, len(groups), kinds))
+    figure = go.Figure(layout=_layout(metrics, groups, kinds))
     figure.add_traces(legend)
     for panel in range(len(metrics)):
         figure.add_traces(empty_rows(panel, kinds))
-    figure.update_yaxes(**row_axis(len(groups), 1))
+    figure.update_yaxes(**row_axis(len(groups), LABEL_LINES))
     figure.update_xaxes(title_text="correlation")
     found = _by_view(rows, [entry.name for entry in choices])
     views: dict[Key, View] = {}
@@ -126,7 +130,7 @@ def _by_view(rows: pd.DataFrame, names: Sequence[str]) -> dict[Key, Row]:
 def _row(entry: Mapping[Hashable, Any]) -> Row:
     value, low, high = (float(entry[name]) for name in ("value", "ci_low", "ci_high"))
     n_runs, n_points = int(entry["n_runs"]), int(entry["n_points"])
-    label = f"{entry['group']} · {counted(n_runs, 'run')}, {counted(n_points, 'point')}"
+    label = f"{entry['group']}\n{counted(n_runs, 'run')}, {counted(n_points, 'point')}"
     note = entry.get("note")
     note = "" if pd.isna(note) else str(note)
     return Row(label if np.isfinite(value) else f"{label} · not defined", str(entry["kind"]), value, low, high, note)
@@ -135,13 +139,15 @@ def _row(entry: Mapping[Hashable, Any]) -> Row:
 def _missing(rows: pd.DataFrame, group: str) -> Row:
     """The row of a group that has no such estimate."""
     kind = str(rows.loc[rows["group"] == group, "kind"].iloc[0])
-    return Row(f"{group} · –", kind, np.nan, np.nan, np.nan, "no such estimate")
+    return Row(f"{group}\n–", kind, np.nan, np.nan, np.nan, "no such estimate")
 
 
-def _layout(metrics: Sequence[str], n_groups: int, kinds: Sequence[str]) -> go.Layout:
-    height = row_height(1) * n_groups
+def _layout(metrics: Sequence[str], groups: Sequence[str], kinds: Sequence[str]) -> go.Layout:
+    height = row_height(LABEL_LINES) * len(groups)
     margin = (14, 14, 34, 48)
-    wide = Arrangement(columns=2 if len(metrics) <= 4 else 3, height=height, margin=margin, column_gap=0.05)
+    longest = max(LONGEST_COUNT, *map(len, groups))
+    columns = int(np.clip(WIDE // (LETTER * longest + 20), 1, 2 if len(metrics) <= 4 else 3))
+    wide = Arrangement(columns=columns, height=height, margin=margin, column_gap=0.05)
     narrow = Arrangement(columns=1, height=height, margin=margin)
     titles = panel_titles([escaped(metric.replace("_", " ")) for metric in metrics])
     return panel_layout(len(metrics), wide, narrow, legend=kinds, annotations=titles)

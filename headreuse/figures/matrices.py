@@ -16,7 +16,7 @@ from headreuse.figures.style import FRACTION, rounded_rows, wrapped
 from headreuse.figures.views import Key, View, add_views, choice, keys
 
 
-def overlap_matrices(overlap: pd.DataFrame, *, tasks: Sequence[str]) -> go.Figure:
+def overlap_matrices(overlap: pd.DataFrame, *, tasks: Sequence[str], measure: str = "") -> go.Figure:
     """Overlap between each two tasks of one group, a panel per seed, with chance and ceiling on the colour bar.
 
     Views: measure (only similarities, which are larger the more alike two tasks are), step. Colours run from 0 to 1; a
@@ -25,8 +25,12 @@ def overlap_matrices(overlap: pd.DataFrame, *, tasks: Sequence[str]) -> go.Figur
     """
     alike = with_measure(similarities(overlap))
     seeds = sorted(alike["seed"].unique())
-    measure = choice("measure", measures(alike), start=_first_defined(alike))
-    choices = [measure, choice("step", sorted(alike["step"].unique()), last=True)]
+    of_last = set(alike.loc[alike["step"].eq(alike["step"].max()) & alike["value"].notna(), "measure"])
+    start = measure if measure in of_last else _first_defined(alike)
+    choices = [
+        choice("measure", measures(alike), start=start),
+        choice("step", sorted(alike["step"].unique()), last=True),
+    ]
     cells = _cells(alike)
     figure = go.Figure(layout=_layout(seeds, len(tasks)))
     for index in range(len(seeds)):

@@ -42,7 +42,9 @@ def gap_of(transfer: pd.DataFrame) -> Beside:
     return Beside("generalization gap", transfer[["seed", "step", "gap"]])
 
 
-def overlap_over_steps(beside: Beside, overlap: pd.DataFrame, *, main: str, axis: StepAxis = STEPS) -> go.Figure:
+def overlap_over_steps(
+    beside: Beside, overlap: pd.DataFrame, *, main: str, axis: StepAxis = STEPS, measure: str = ""
+) -> go.Figure:
     """Overlap of main with each auxiliary over the steps of one group, a line per run; beside it what goes with it.
 
     Args:
@@ -50,13 +52,14 @@ def overlap_over_steps(beside: Beside, overlap: pd.DataFrame, *, main: str, axis
         overlap: the `overlap` rows of one group.
         main: the main task.
         axis: of training.
+        measure: that is shown first, where the rows have it.
 
     Views: measure. Hollow markers are checkpoints whose overlap is not usable; bars are its 95 % interval.
     """
     pairs = pairs_of_main(with_measure(overlap), main)
     seeds = sorted({*beside.rows["seed"], *pairs["seed"]})
     others = list(dict.fromkeys(pairs["task_b"]))
-    choices = [choice("measure", measures(pairs))]
+    choices = [choice("measure", measures(pairs), start=measure)]
 
     fixed = list(_lines_beside(beside, seeds, axis))
     fixed += _legend_of_pairs(others)

@@ -34,9 +34,9 @@ class Choice:
 
 
 def choice(name: str, values: Sequence[object], *, last: bool = False, start: str | None = None) -> Choice:
-    """A choice among the values as text, in their order; it starts at `start`, or at the first or the last."""
+    """A choice among the values as text, in their order; it starts at `start` if that is one of them."""
     texts = tuple(str(value) for value in values)
-    return Choice(name, texts, start or texts[-1 if last else 0])
+    return Choice(name, texts, start if start in texts else texts[-1 if last else 0])
 
 
 def keys(choices: Sequence[Choice]) -> list[Key]:

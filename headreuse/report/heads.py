@@ -10,6 +10,7 @@ from headreuse.records import ATTENTION
 from headreuse.report import titles
 from headreuse.report.exhibits import Exhibit, on_slider, share, tasks, title
 from headreuse.report.inputs import ReportInputs
+from headreuse.report.pairs import asked_measure
 from headreuse.report.tables import Table, table
 from headreuse.report.wording import listed
 from headreuse.study.config import Group
@@ -110,7 +111,7 @@ def sharing(inputs: ReportInputs) -> Iterator[Exhibit]:
             "How alike are the head maps of each two tasks, compared with chance and with the ceiling that sampling "
             "noise allows (both marked on the colour bar)? 1 means the same heads; ○ marks a value that is not "
             f"usable.{note}",
-            figures.overlap_matrices(rows, tasks=tasks(group)),
+            figures.overlap_matrices(rows, tasks=tasks(group), measure=asked_measure(inputs, rows)),
             (table(with_measure(rows), OVERLAPS, caption=OF_CHANCE),),
             shows=titles.alike(inputs, group),
         )

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from headreuse.figures.measures import with_measure
 from headreuse.figures.trajectories import pairs_of_main
 from headreuse.report.inputs import ReportInputs
 from headreuse.report.wording import listed
@@ -75,6 +76,14 @@ def overlap_at_the_end(inputs: ReportInputs, group: Group) -> pd.DataFrame:
     """`mean_overlap` at each run's last usable checkpoint."""
     means = mean_overlap(inputs, group)
     return means[means["step"] == means.groupby("seed")["step"].transform("max")]
+
+
+def asked_measure(inputs: ReportInputs, overlap: pd.DataFrame) -> str:
+    """What the study's overlap is called among the measures of these rows; empty where it is not there."""
+    named, asked = with_measure(overlap), inputs.study.question
+    for column, value in (("metric", asked.overlap), ("method", asked.method), ("outcome", asked.outcome)):
+        named = named[named[column] == value] if value is not None else named
+    return str(named["measure"].iloc[0]) if len(named) else ""
 
 
 def _asked(inputs: ReportInputs, group: Group) -> pd.DataFrame:

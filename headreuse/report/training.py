@@ -6,13 +6,17 @@ import pandas as pd
 
 from headreuse import figures
 from headreuse.correlation.panels import accuracies_of
+from headreuse.correlation.verdict import NAME, PARTS
 from headreuse.figures.measures import with_measure
+from headreuse.figures.rows import KIND_COLOURS
 from headreuse.figures.trajectories import REGIMES, pairs_of_main
 from headreuse.report import titles
 from headreuse.report.caveats import coupling
 from headreuse.report.estimates import ESTIMATES, OF_ESTIMATES
 from headreuse.report.exhibits import Exhibit, axis_of, on_slider, tasks, title
+from headreuse.report.findings import WITHIN
 from headreuse.report.inputs import ReportInputs
+from headreuse.report.pairs import asked_measure
 from headreuse.report.tables import Table, table
 from headreuse.report.words import measured_words
 from headreuse.study.config import Group
@@ -23,6 +27,8 @@ OVERLAPS = [
     *("measure", "seed", "step", "auxiliary", "value", "ci_low", "ci_high", "chance", "noise_floor", "usable", "reason")
 ]
 OF_POINTS = "Overlap: mean over main's auxiliaries."
+IN_SHORT = (NAME, *PARTS, WITHIN)
+"""Statistics below the points; every one is with the estimates."""
 LOG_LINES = ["seed", "step", "task", "role", "length", "regime", "n", "accuracy", "loss"]
 
 
@@ -74,7 +80,13 @@ def trajectories(inputs: ReportInputs) -> Iterator[Exhibit]:
             title(group),
             f"{question} A hollow marker is not usable, for example because a task is not yet solved: maps of tasks "
             "that fail look alike. A smaller difference is more alike.",
-            figures.overlap_over_steps(beside, overlap, main=group.main.task, axis=axis_of(inputs, group)),
+            figures.overlap_over_steps(
+                beside,
+                overlap,
+                main=group.main.task,
+                axis=axis_of(inputs, group),
+                measure=asked_measure(inputs, overlap),
+            ),
             (
                 table(pairs.rename(columns={"task_b": "auxiliary"}), OVERLAPS, title="Numbers of the overlap"),
                 _numbers_beside(inputs, group, beside),
@@ -139,7 +151,12 @@ def correlation(inputs: ReportInputs) -> Iterator[Exhibit]:
             "Do the points of a run lie along a line in the related group, and not in the control? Thin lines join "
             "consecutive checkpoints; hollow points are not usable and are not part of any estimate."
             f"{coupling(inputs.study)}",
-            figures.overlap_against_transfer(points, kinds={group.name: group.kind for group in groups}),
+            figures.overlap_against_transfer(
+                points,
+                kinds={group.name: group.kind for group in groups},
+                measure=asked_measure(inputs, inputs.overlap),
+                transfer=inputs.study.question.transfer,
+            ),
             (
                 *_estimates(inputs),
                 table(points.drop(columns=["metric", "outcome"]), title="Numbers of the points", caption=OF_POINTS),
@@ -150,9 +167,10 @@ def correlation(inputs: ReportInputs) -> Iterator[Exhibit]:
 
 
 def _estimates(inputs: ReportInputs) -> Iterator[Table]:
-    """The correlation table, which shows the rows of the measure and the transfer metric that are chosen."""
+    """The verdicts and what they rest on, of the measure and the transfer metric that are chosen; others are below."""
     if len(inputs.correlation):
         rows = with_measure(inputs.correlation.rename(columns={"overlap_metric": "metric"}))
+        rows = rows[rows["statistic"].isin(IN_SHORT) & rows["kind"].isin(KIND_COLOURS)]
         yield table(rows, ESTIMATES, title="Correlations", caption=OF_ESTIMATES, is_open=True)
 
 
