@@ -266,6 +266,6 @@ def test_several_folders_give_one_report_of_all_their_groups(joined, tmp_path):
     assert "<dt>two: torch</dt>" in whole
     text = (tmp_path / "correlation.md").read_text()
     assert text.startswith("# Head reuse and length transfer: one + two\n")
-    for section in ("estimates", "correlation", "clocks", "bands", "sharing", "functional"):
+    for section in ("estimates", "transfer", "clocks", "bands", "sharing", "functional"):
         assert f'<section id="{section}">' in whole
     assert whole.count("Nothing to show") == 0

@@ -184,9 +184,9 @@ def test_the_page_has_what_there_is_and_leaves_out_what_cannot_be(alone):
 def test_transfer_from_a_file_is_shown_in_the_place_of_the_gap(one):
     built = {section.id: list(section.build(one)) for section in sections_of(one.study)}
     assert [name for name in built if built[name]] == [
-        *("accuracy", "heads", "sharing", "attention", "trajectories", "correlation", "estimates", "clocks"),
+        *("accuracy", "heads", "sharing", "attention", "trajectories", "transfer", "estimates", "clocks"),
     ]
-    (trajectories,), (points,), (estimates,) = (built[name] for name in ("trajectories", "correlation", "estimates"))
+    (trajectories,), (points,), (estimates,) = (built[name] for name in ("trajectories", "transfer", "estimates"))
     assert trajectories.look.startswith("Does the transfer in mine.csv rise when the heads become alike?")
     assert trajectories.figure.data[0].y == pytest.approx(one.transfer["transfer"], rel=1e-3)
     for exhibit in (points, estimates):

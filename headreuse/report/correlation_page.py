@@ -11,7 +11,7 @@ from headreuse.report.sections import OF_TRANSFER, Section
 CORRELATION_SECTIONS = (
     Section("estimates", "Estimates", "How does transfer go with overlap in each group?",
             "Every estimate with its interval.", estimates.forest),
-    Section("correlation", "Points", "What do the estimates rest on?",
+    Section("transfer", "Points", "What do the estimates rest on?",
             "Related and control groups side by side.", training.correlation),
     Section("clocks", "Clocks", clocks.TITLE, clocks.ABOUT, clocks.learning),
     Section("bands", "Seeds", "Do overlap and transfer move together in all seeds?",

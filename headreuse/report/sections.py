@@ -46,7 +46,7 @@ SECTIONS = (
             "Mean attention patterns at the last checkpoint.", heads.attention),
     Section("trajectories", "Training", "Do overlap and gap move together while training?",
             "One line per seed.", training.trajectories),
-    Section("correlation", "Transfer", "Does transfer go with overlap?",
+    Section("transfer", "Transfer", "Does transfer go with overlap?",
             "Related and control groups side by side.", training.correlation),
     Section("estimates", "Estimates", "How certain is that, group by group?",
             "Every estimate with its interval.", estimates.forest),
@@ -56,7 +56,7 @@ SECTIONS = (
     Section("log", "Log", "How does accuracy come and go?",
             "Accuracy on a few examples while each model was trained.", training.training_log),
 )  # fmt: skip
-OF_TRANSFER = ("correlation", "estimates", "clocks")
+OF_TRANSFER = ("transfer", "estimates", "clocks")
 """Sections that are about what goes with transfer."""
 WITHOUT_LENGTHS = {
     "accuracy": ("How well is each task solved?", "Exact-match accuracy over all prompts together."),
