@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from dataclasses import replace
 from importlib.util import find_spec
 
 import numpy as np
@@ -11,7 +12,7 @@ import pytest
 from invented import report_inputs, small_study
 from invented_series import given_inputs
 
-from headreuse.report import ReportInputs, render
+from headreuse.report import ReportInputs, estimates, render
 from headreuse.report.exhibits import Exhibit
 from headreuse.report.page import Page, study_page
 from headreuse.report.sections import Section
@@ -287,6 +288,23 @@ LEGENDS_AND_TITLES = """() => [...document.querySelectorAll('.plot')].flatMap(pl
 def test_no_legend_title_or_remark_lies_on_another(reader):
     assert reader.ask("document.querySelectorAll('.legendtext').length") > 20
     assert reader.ask(LEGENDS_AND_TITLES) == []
+
+
+LABELS = LEGENDS_AND_TITLES.replace(".legendtext, .annotation-text, .gtitle, .xtitle, .ytitle", ".textpoint text")
+
+
+@pytest.mark.parametrize("width", [600, 1000])
+def test_labels_of_estimates_leave_each_other_room_where_groups_have_long_names(browser, tmp_path_factory, width):
+    inputs = report_inputs(n_checkpoints=2)
+    long = inputs.correlation.assign(group=inputs.correlation["group"] + "-4-8-with_other_heads")
+    section = Section("own", "Own", "Own", "", estimates.forest)
+    path = tmp_path_factory.mktemp("report") / "report.html"
+    given = replace(inputs, correlation=long)
+    path.write_text(render(given, Page([section], [], [])), encoding="utf-8")
+    opened = Reader(browser, path, width)
+    assert opened.ask("document.querySelectorAll('.textpoint text').length") >= 2 * 5
+    assert opened.ask(LABELS) == []
+    opened.context.close()
 
 
 def test_no_text_of_a_figure_is_cut_off(reader):
