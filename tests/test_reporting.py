@@ -7,6 +7,7 @@ import os
 import re
 import subprocess
 import sys
+import time
 from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
@@ -133,7 +134,10 @@ def test_wandb_gets_a_run_for_each_model_of_one_process(tmp_path, monkeypatch):
     for number in range(2):
         trained(tmp_path / str(number), small_study("wandb"))
         (kept,) = (tmp_path / str(number) / "curves").glob("wandb/offline-run-*/*.wandb")
-        told = kept.read_bytes()
+        # W&B's own process writes the file, and may still be at it.
+        until = time.monotonic() + 60
+        while b"small/pair/seed-0" not in (told := kept.read_bytes()) and time.monotonic() < until:
+            time.sleep(0.2)
         assert b"small/pair/seed-0" in told
         assert all(f"eval/{name}".encode() in told for name in accuracies(tmp_path / str(number)))
 

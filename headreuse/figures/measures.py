@@ -1,5 +1,6 @@
 """What an overlap was measured with, in one name: `cosine of exact_match`, or `attention_difference` alone."""
 
+import numpy as np
 import pandas as pd
 
 from headreuse.figures.style import escaped
@@ -35,9 +36,9 @@ def with_measure(overlap: pd.DataFrame) -> pd.DataFrame:
         alike = distinct[distinct["metric"] == row.metric]
         several = [str(getattr(row, part)) for part in parts[1:] if alike[part].nunique() > 1]
         names.append(" · ".join([str(row.metric), *several]))
-    # Joined, since looking every row up would be slow in a large table.
-    named = overlap[parts].merge(distinct.assign(measure=names), on=parts, how="left")
-    return overlap.assign(measure=named["measure"].to_numpy())
+    # Groups are numbered as they first come, as `distinct` is; looking every row up would be slow in a large table.
+    numbers = overlap.groupby(parts, sort=False, dropna=False).ngroup().to_numpy()
+    return overlap.assign(measure=np.array(names, dtype=object)[numbers])
 
 
 def measures(overlap: pd.DataFrame) -> list[str]:

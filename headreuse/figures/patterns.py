@@ -52,7 +52,7 @@ def heads_that_matter(
         n_heads: at most so many heads.
     """
     rows = head_scores[head_scores["outcome"] == outcome]
-    effects = rows.pivot_table(index=["layer", "head"], columns="task", values="effect")
+    effects = rows.set_index(["layer", "head", "task"])["effect"].unstack()
     ranked = [effects[task][effects[task] > 0].sort_values(ascending=False).index for task in tasks if task in effects]
     places = [order[rank] for rank in range(len(effects)) for order in ranked if rank < len(order)]
     return [

@@ -160,9 +160,9 @@ def _heads(
         return []
     step = max(entry.step for entry in found if entry.seed == seed)
     method = inputs.study.headline_method
+    chosen = rows[(rows["step"] == step) & (rows["method"] == method)]
     # As text, since seeds become text when a table that also has names of series is read back from its file.
-    of_run = rows["seed"].astype(str) == str(seed)
-    chosen = rows[of_run & (rows["step"] == step) & (rows["method"] == method)]
+    chosen = chosen[chosen["seed"].astype(str) == str(seed)]
     outcome = outcome_of(method) if (chosen["outcome"] == outcome_of(method)).any() else "exact_match"
     return figures.heads_that_matter(chosen, tasks=tasks(group), outcome=outcome)
 

@@ -80,7 +80,8 @@ def overlap_at_the_end(inputs: ReportInputs, group: Group) -> pd.DataFrame:
 
 def asked_measure(inputs: ReportInputs, overlap: pd.DataFrame) -> str:
     """What the study's overlap is called among the measures of these rows; empty where it is not there."""
-    named, asked = with_measure(overlap), inputs.study.question
+    kinds = [name for name in ("metric", "outcome", "method") if name in overlap]
+    named, asked = with_measure(overlap[kinds].drop_duplicates()), inputs.study.question
     for column, value in (("metric", asked.overlap), ("method", asked.method), ("outcome", asked.outcome)):
         named = named[named[column] == value] if value is not None else named
     return str(named["measure"].iloc[0]) if len(named) else ""
@@ -99,8 +100,13 @@ def _asked(inputs: ReportInputs, group: Group) -> pd.DataFrame:
 
 def heads_in_common(inputs: ReportInputs, pair: Pair) -> dict[Hashable, list[str]]:
     """By run, the heads that are among the top of both tasks at its last usable checkpoint, by name."""
-    k = inputs.study.measures.top_k
-    found = {row["seed"]: _top(inputs, pair, row, k) for row in pair.last.to_dict("records")}
+    scores, last = inputs.of_group("head_scores", pair.group), pair.last
+    if not len(scores):
+        return {}
+    method = inputs.study.question.method or inputs.study.headline_method
+    outcome = inputs.study.question.outcome or outcome_of(method)
+    here = (scores["method"] == method) & (scores["outcome"] == outcome) & scores["step"].isin(last["step"])
+    found = {row["seed"]: _top(scores[here], pair, row, inputs.study.measures.top_k) for row in last.to_dict("records")}
     return {seed: heads for seed, heads in found.items() if heads is not None}
 
 
@@ -117,15 +123,9 @@ def shared_heads(inputs: ReportInputs, pair: Pair) -> str:
     return f"; of the {k} heads that each needs most they share {listed(named)}{more}"
 
 
-def _top(inputs: ReportInputs, pair: Pair, row: Mapping[Hashable, Any], k: int) -> list[str] | None:
+def _top(scores: pd.DataFrame, pair: Pair, row: Mapping[Hashable, Any], k: int) -> list[str] | None:
     """Heads with one of the `k` largest effects on both tasks, by layer and number; None without head scores."""
-    scores, asked = inputs.of_group("head_scores", pair.group), inputs.study.question
-    if not len(scores):
-        return None
-    method = asked.method or inputs.study.headline_method
-    outcome = asked.outcome or outcome_of(method)
     here = (scores["seed"] == row["seed"]) & (scores["step"] == row["step"])
-    here &= (scores["method"] == method) & (scores["outcome"] == outcome)
     tops = []
     for task in (pair.group.main.task, pair.other):
         of_task = scores[here & (scores["task"] == task)].nlargest(k, "effect")
