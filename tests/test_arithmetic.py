@@ -7,7 +7,7 @@ import re
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from headreuse.tasks import BLANK, TASKS, evaluation_examples, training_examples
@@ -152,6 +152,7 @@ def test_in_the_evaluation_both_numbers_have_all_the_digits_and_no_leading_0(nam
 
 @pytest.mark.parametrize("name", FAMILY)
 @given(max_length=st.integers(1, 12), seed=seeds)
+@example(max_length=2, seed=13732)
 @settings(max_examples=25, deadline=None)
 def test_a_partner_differs_in_one_digit_and_in_its_answer_and_in_no_length(name, max_length, seed):
     task = TASKS[name]()
@@ -160,8 +161,11 @@ def test_a_partner_differs_in_one_digit_and_in_its_answer_and_in_no_length(name,
         changed = [(a, b) for a, b in zip(clean, corrupted, strict=True) if a != b]
         assert len(changed) == 1
         assert all(symbol in "0123456789" for symbol in changed[0])
-        if (name, clean) != ("carry_only", "9+9="):
-            assert all(number[-1] != "0" for number in operands_of(corrupted))
+        if name == "carry_only" and re.fullmatch(r"(0*9)\+\1=", clean):
+            # 9 and 9, 90 and 90, and so on: no other change turns their carries.
+            assert corrupted == clean.replace("9", "0", 1)
+            continue
+        assert all(number[-1] != "0" for number in operands_of(corrupted))
         assert task.answer(clean) != task.answer(corrupted)
         assert len(task.answer(clean)) == len(task.answer(corrupted))
 

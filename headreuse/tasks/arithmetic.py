@@ -43,7 +43,7 @@ class ArithmeticTask(Task):
         """Uniform numbers; in the corrupted partner one digit of one of them is replaced.
 
         It is drawn again until the answer differs and has the same length. A leading digit stays from 1 to 9, with one
-        exception: no such change turns the carries of 9 and 9, so their partner is 0 and 9.
+        exception: no such change turns the carries of 9 and 9, or of 90 and 90, so the 9 becomes 0.
         """
         self.check_lengths(lengths)
         return self._examples(self.draw(lengths, lengths, generator), generator)
