@@ -8,6 +8,7 @@ from statistics import mean, median
 import pytest
 from invented import report_inputs, small_study
 
+from headreuse.figures import Beside, gap_of
 from headreuse.report import render, titles
 from headreuse.report.wording import percent, signed
 
@@ -53,7 +54,18 @@ def test_how_alike_the_heads_are_at_the_end_and_on_the_way(inputs):
     steps = {seed: sorted(step for of, step in usable if of == seed) for seed, _ in usable}
     first, last = (median(usable[seed, found[end]] for seed, found in steps.items()) for end in (0, -1))
     assert f"of {signed(last)}, the median of {len(steps)} seeds" in titles.alike(inputs, group)
-    assert f"overlap goes from {signed(first)} to {signed(last)}" in titles.changes(inputs, group)
+    gaps = {(row["seed"], row["step"]): row["gap"] for row in inputs.of_group("transfer", group).to_dict("records")}
+    before, after = (median(gaps[seed, found[end]] for seed, found in steps.items()) for end in (0, -1))
+    assert titles.changes(inputs, group, gap_of(inputs.of_group("transfer", group))) == (
+        f"From the first usable checkpoint to the last, overlap goes from {signed(first)} to {signed(last)} and the "
+        f"generalization gap from {signed(before)} to {signed(after)}"
+    )
+
+
+def test_what_has_several_lines_beside_the_overlap_is_not_told(inputs):
+    group = inputs.study.groups[0]
+    several = Beside("accuracy", inputs.of_group("transfer", group)[["seed", "step", "gap", "transfer_fraction"]])
+    assert "accuracy" not in titles.changes(inputs, group, several)
 
 
 def test_how_many_heads_main_shares_with_each_auxiliary(inputs):
@@ -77,8 +89,9 @@ def test_nothing_is_said_of_what_is_not_usable(inputs):
     group = inputs.study.groups[0]
     blank = report_inputs(small_study(), n_checkpoints=6)
     blank.overlap["usable"] = False
-    said = [title(blank, group) for title in (titles.alike, titles.changes, titles.top_heads)]
-    assert said == ["", "", ""]
+    beside = gap_of(inputs.of_group("transfer", group))
+    assert [titles.alike(blank, group), titles.top_heads(blank, group)] == ["", ""]
+    assert titles.changes(blank, group, beside) == ""
     assert titles.relation(inputs)[0].isupper()
 
 

@@ -17,7 +17,7 @@ def parts_by(rows: pd.DataFrame, by: Sequence[str], *, digits: Mapping[str, int]
 
     Args:
         rows: of a table.
-        by: two columns or more.
+        by: names of columns.
         digits: of the columns to round, with None where not finite; the others stay as they are.
 
     Cut and rounded in one pass: filtering a table for each of thousands of views would be slow.

@@ -4,7 +4,8 @@ from statistics import median
 
 import pandas as pd
 
-from headreuse.report.answer import MAX_GROUPS_NAMED, at_the_end
+from headreuse.figures import Beside
+from headreuse.report.answer import at_the_end
 from headreuse.report.findings import primary_finding
 from headreuse.report.inputs import ReportInputs
 from headreuse.report.pairs import heads_in_common, mean_overlap, overlap_at_the_end, pairs_of
@@ -13,6 +14,8 @@ from headreuse.report.wording import listed, percent, signed
 from headreuse.report.words import run_word
 from headreuse.study.config import Group
 
+MOST_PARTS = 4
+"""Groups or auxiliaries that one title names."""
 REGIMES = {
     "accuracy_in_distribution": "at its training lengths",
     "accuracy_transfer": "in the transfer range",
@@ -33,7 +36,7 @@ def reaches(inputs: ReportInputs) -> str:
     """The same of every group side by side, where there are few."""
     found = {group.name: at_the_end(inputs, group, "accuracy_transfer") for group in inputs.study.groups}
     parts = [f"{percent(values.mean())} in {name}" for name, values in found.items() if values.size]
-    if not 0 < len(parts) <= MAX_GROUPS_NAMED + 1:
+    if not 0 < len(parts) <= MOST_PARTS:
         return ""
     return f"In the transfer range main is right on {listed(parts)}"
 
@@ -52,7 +55,7 @@ def top_heads(inputs: ReportInputs, group: Group) -> str:
         counts = [len(heads) for heads in heads_in_common(inputs, pair).values()]
         if counts:
             parts.append(f"{median(counts):g} with {pair.other}")
-    if not 0 < len(parts) <= MAX_GROUPS_NAMED:
+    if not 0 < len(parts) <= MOST_PARTS:
         return ""
     return f"Of its {k} top heads {group.main.task} shares {listed(parts)}"
 
@@ -69,20 +72,20 @@ def alike(inputs: ReportInputs, group: Group) -> str:
     return f"{group.main.task} and its auxiliaries: a {what} of {signed(last['overlap'].median())}{runs}{beside}"
 
 
-def changes(inputs: ReportInputs, group: Group) -> str:
-    """Overlap, and the gap where it is known, at the first and the last usable checkpoint; medians over runs."""
-    means = mean_overlap(inputs, group).sort_values("step")
+def changes(inputs: ReportInputs, group: Group, beside: Beside) -> str:
+    """Overlap, and the one measure beside it, at the first and the last usable checkpoint; medians over runs."""
+    means = mean_overlap(inputs, group).sort_values("step", kind="stable")
     by_run = means.groupby("seed", sort=False)
     ends = [by_run.head(1), by_run.tail(1)]
-    if not len(means) or (ends[0]["step"].to_numpy() == ends[1]["step"].to_numpy()).any():
+    if not len(means) or (ends[0]["step"].to_numpy() == ends[1]["step"].to_numpy()).all():
         return ""
     moved = [f"overlap goes from {_medians(ends, 'overlap')}"]
-    transfer = inputs.of_group("transfer", group)
-    if len(transfer) and group.has_lengths:
-        gaps = [end.merge(transfer[["seed", "step", "gap"]], on=["seed", "step"]) for end in ends]
-        if all(part["gap"].notna().any() for part in gaps):
-            moved.append(f"the gap from {_medians(gaps, 'gap')}")
-    return f"From the first usable checkpoint to the last {listed(moved)}"
+    if len(beside.lines) == 1:
+        (name,) = beside.lines
+        values = [end.merge(beside.rows, on=["seed", "step"]) for end in ends]
+        if all(rows[name].notna().any() for rows in values):
+            moved.append(f"the {beside.title} from {_medians(values, name)}")
+    return f"From the first usable checkpoint to the last, {listed(moved)}"
 
 
 def _medians(ends: list[pd.DataFrame], column: str) -> str:

@@ -8,7 +8,6 @@ from headreuse import figures
 from headreuse.correlation.panels import accuracies_of
 from headreuse.correlation.verdict import NAME, PARTS
 from headreuse.figures.measures import with_measure
-from headreuse.figures.rows import KIND_COLOURS
 from headreuse.figures.trajectories import REGIMES, pairs_of_main
 from headreuse.report import titles
 from headreuse.report.caveats import coupling
@@ -92,7 +91,7 @@ def trajectories(inputs: ReportInputs) -> Iterator[Exhibit]:
                 _numbers_beside(inputs, group, beside),
             ),
             is_wide=True,
-            shows=titles.changes(inputs, group),
+            shows=titles.changes(inputs, group, beside),
         )
 
 
@@ -170,7 +169,7 @@ def _estimates(inputs: ReportInputs) -> Iterator[Table]:
     """The verdicts and what they rest on, of the measure and the transfer metric that are chosen; others are below."""
     if len(inputs.correlation):
         rows = with_measure(inputs.correlation.rename(columns={"overlap_metric": "metric"}))
-        rows = rows[rows["statistic"].isin(IN_SHORT) & rows["kind"].isin(KIND_COLOURS)]
+        rows = rows[rows["statistic"].isin(IN_SHORT)]
         yield table(rows, ESTIMATES, title="Correlations", caption=OF_ESTIMATES, is_open=True)
 
 
