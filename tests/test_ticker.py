@@ -25,6 +25,7 @@ def test_the_estimate_follows_from_cost_and_the_pace_since_anything_was_done(cap
     monkeypatch.setattr(ticker_module.time, "monotonic", lambda: now[0])
     with Ticker(40.0) as ticker:
         assert ticker.seconds_left is None
+        ticker(Event(big, 0.0, "starting"))
         now[0] += 500  # starting is not of the pace
         ticker(Event(big, 0.5, "taken up"))
         assert ticker.fraction == pytest.approx(15 / 40)

@@ -3,13 +3,17 @@
 Covers `report/titles.py` and what it takes from `report/pairs.py`.
 """
 
+from dataclasses import replace
 from statistics import mean, median
 
 import pytest
 from invented import report_inputs, small_study
 
 from headreuse.figures import Beside, gap_of
+from headreuse.figures.views import choices_of
 from headreuse.report import render, titles
+from headreuse.report.heads import sharing
+from headreuse.report.training import correlation, trajectories
 from headreuse.report.wording import percent, signed
 
 
@@ -101,3 +105,18 @@ def test_the_page_has_what_is_found_as_titles():
     for group in inputs.study.groups:
         assert f"<h3>{titles.reach(inputs, group)}</h3>" in page
     assert f"<h3>{titles.reaches(inputs)}</h3>" in page
+
+
+def test_figures_open_on_the_measure_that_their_titles_tell(inputs):
+    asked = inputs.study.question
+    for build in (trajectories, correlation, sharing):
+        for exhibit in build(inputs):
+            start = next(entry.start for entry in choices_of(exhibit.figure) if entry.name == "measure")
+            assert start.startswith(f"{asked.overlap} · {asked.outcome}"), exhibit.id
+
+
+def test_overlap_of_another_outcome_is_not_told(inputs):
+    group, asked = inputs.study.groups[0], inputs.study.question
+    is_other = inputs.overlap["outcome"] != asked.outcome
+    changed = replace(inputs, overlap=inputs.overlap.assign(value=inputs.overlap["value"].mask(is_other, -9.0)))
+    assert titles.alike(changed, group) == titles.alike(inputs, group)
