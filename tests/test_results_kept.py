@@ -47,7 +47,8 @@ STUDY = {
 }
 LONGER = [{"name": "g", "main": {"task": "copy", "max_length": 3}, "auxiliary": [{"task": "reverse", "max_length": 4}]}]
 OF_SUBSETS = STUDY | {"groups": LONGER} | {"seeds": [0], "measures": STUDY["measures"] | {"ablation_by_length": False}}
-OF_SUBSETS["measures"] |= {"methods": ["banzhaf", "shapley"], "ablated_share": 0.4, "subsets": 12}
+OF_SUBSETS["measures"] |= {"methods": ["banzhaf", "shapley"], "ablated_share": 0.4, "subsets": 40}
+OF_SUBSETS["model"] = {"n_layers": 3, "n_heads": 2, "d_model": 16}
 """What only a study has that values heads over subsets of heads."""
 
 

@@ -44,7 +44,7 @@ ROOT = Path(__file__).parent.parent
 FOLDER = ROOT / "headreuse" / "scores"
 OF_OUTCOMES = [name for name in SCORES if name not in PATTERN_SCORES]
 """Those that say what is lost; `test_induction.py` tests the others, which need prompts that repeat symbols."""
-FEWER = {"banzhaf": {"n_subsets": 32}, "shapley": {"n_subsets": 32}}
+FEWER = {"banzhaf": {"n_subsets": 48}, "shapley": {"n_subsets": 48}}
 """Settings with which a score takes less time than by default."""
 ALL_HEADS = [(layer, head) for layer in range(N_LAYERS) for head in range(N_HEADS)]
 

@@ -4,6 +4,7 @@ Covers `scores/_subsets.py`, `scores/_coalitions.py`, `scores/_synergy.py`, `sco
 `scores/shapley.py`.
 """
 
+from functools import partial
 from itertools import combinations, permutations
 
 import numpy as np
@@ -215,6 +216,22 @@ def test_at_a_half_pairs_that_work_together_cost_single_heads_no_precision(gener
     np.testing.assert_allclose(effects, [0.5, 0.5, 2, 0, 0, 0], atol=1e-12)
 
 
+@pytest.mark.parametrize(
+    ("rows", "fit"),
+    [
+        # Only the third pair knows the second head from the third.
+        (["100", "011", "100", "011", "010", "101"], Regression.adding_to_zero),
+        # Without the first pair the first two heads are always ablated together.
+        (["100", "011", "110", "001", "111", "000", "110", "001"], partial(Regression.free, q=0.5)),
+    ],
+)
+def test_subsets_that_tell_heads_apart_by_one_pair_are_refused_as_they_give_no_standard_error(rows, fit):
+    ablated = np.array([[mark == "1" for mark in row] for row in rows])
+    with pytest.raises(HeadreuseError, match="3 heads apart by one pair of subsets alone"):
+        fit(ablated)
+    assert fit(np.concatenate([ablated, ablated])).errors(np.ones(2 * len(rows))).shape == (3,)
+
+
 def test_subsets_are_drawn_with_the_frequencies_that_they_should_have(generator):
     assert drawn_evenly(4000, 5, 0.2, generator).mean(axis=0) == pytest.approx([0.2] * 5, abs=0.02)
     sizes = np.bincount(drawn_by_size(4000, 4, generator).sum(axis=1), minlength=5) / 8000
@@ -240,7 +257,7 @@ def test_drawing_goes_on_until_the_standard_error_is_small(model, prompts, monke
     np.testing.assert_array_equal(later, coalitions_of(0, len(later)))
     monkeypatch.setattr(coalitions, "MOST_DRAWN", 30)
     with pytest.warns(UserWarning, match="after 30 subsets the largest standard error is"):
-        shapley(model, prompts, n_subsets=20, until_error=1e-9)
+        shapley(model, prompts, n_subsets=24, until_error=1e-9)
 
 
 def coalitions_of(seed, n_subsets):

@@ -16,6 +16,10 @@ from headreuse.study.subsets import PAIR
 
 Subsets = Bool[np.ndarray, "subset all_heads"]
 
+SINGULAR = 1e-9
+"""What is left of a pair's residuals is at most 1; where the fit needs the pair it is 0 but for rounding."""
+MORE = "give a larger n_subsets (`measures.subsets` in a study), or a share of ablated heads that is closer to a half"
+
 
 def require_share(q: float) -> None:
     """Refuse what is no probability, and 0 and 1, at which nothing is drawn."""
@@ -102,16 +106,34 @@ class Regression:
         return cls(ablated @ to_heads, to_heads)
 
     def __post_init__(self) -> None:
-        """Refuse subsets in which some head is always ablated, or never, or always with another."""
+        """Refuse subsets in which some head is always ablated, or never, or always with another.
+
+        Also where that is so of all but one pair of subsets, since then there is no standard error.
+        """
         if np.linalg.matrix_rank(self.design) < self.design.shape[1]:
+            raise HeadreuseError(f"{self._subsets} do not tell the {len(self.to_heads)} heads apart; {MORE}")
+        if np.linalg.eigvalsh(self._own).min() < SINGULAR:
             raise HeadreuseError(
-                f"{len(self.design)} drawn subsets do not tell the {len(self.to_heads)} heads apart; give a larger "
-                "n_subsets, or a share of ablated heads that is closer to a half"
+                f"{self._subsets} tell the {len(self.to_heads)} heads apart by one pair of subsets alone, so that "
+                f"there is no standard error; {MORE}"
             )
+
+    @property
+    def _subsets(self) -> str:
+        return f"{len(self.design)} drawn subsets"
 
     @cached_property
     def _inverse(self) -> Float[np.ndarray, "parameter parameter"]:
         return np.linalg.inv(self.design.T @ self.design)
+
+    @cached_property
+    def _pairs(self) -> Float[np.ndarray, "pair 2 parameter"]:
+        return self.design.reshape(-1, PAIR, self.design.shape[1])
+
+    @cached_property
+    def _own(self) -> Float[np.ndarray, "pair 2 2"]:
+        """What of a pair's residuals is left where the fit knows the pair: singular where the fit needs it."""
+        return np.eye(PAIR) - self._pairs @ self._inverse @ self._pairs.transpose(0, 2, 1)
 
     def effects(self, lost: Float[np.ndarray, "subset prompt"]) -> Float[np.ndarray, "all_heads prompt"]:
         """Of each head, prompt by prompt."""
@@ -123,12 +145,10 @@ class Regression:
 
     def errors(self, lost: Float[np.ndarray, "subset"]) -> Float[np.ndarray, "all_heads"]:
         """Standard errors of the effects that come from drawing, by leaving out each pair in turn (jackknife)."""
-        pairs = self.design.reshape(-1, PAIR, self.design.shape[1])
         residuals = self.residuals(lost).reshape(-1, PAIR, 1)
-        own = np.eye(PAIR) - pairs @ self._inverse @ pairs.transpose(0, 2, 1)
         # What leaving a pair out does to the parameters; no fit is done again.
-        shifts = (self._inverse @ pairs.transpose(0, 2, 1) @ np.linalg.solve(own, residuals))[..., 0]
+        shifts = (self._inverse @ self._pairs.transpose(0, 2, 1) @ np.linalg.solve(self._own, residuals))[..., 0]
         of_heads = shifts @ self.to_heads.T
-        n_pairs = len(pairs)
+        n_pairs = len(self._pairs)
         spread = np.square(of_heads - of_heads.mean(axis=0)).sum(axis=0)
         return np.sqrt((n_pairs - 1) / n_pairs * spread)
