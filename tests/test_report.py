@@ -14,6 +14,7 @@ import pandas as pd
 import pytest
 from invented import report_inputs, small_study
 
+from headreuse import figures
 from headreuse.correlation.verdict import NAME, PARTS
 from headreuse.correlation.wording import counted
 from headreuse.report import ReportInputs, render
@@ -238,6 +239,19 @@ def test_the_overview_has_each_groups_reach_and_overlap(inputs):
     assert rows["usable"].all()
     here = alike[(alike["group"] == group.name) & (alike["seed"] == 1)]
     assert here["overlap"].tolist() == pytest.approx([rows["value"].mean()], rel=1e-3)
+
+
+def test_the_overview_says_why_a_group_has_no_overlap():
+    reach = pd.DataFrame(
+        [(name, 1, 1.0, 1.0, 1.0) for name in ("joint", "alone", "early")],
+        columns=["group", "length", "accuracy", "low", "high"],
+    )
+    alike = pd.DataFrame([("joint", 0, 0.5)], columns=["group", "seed", "overlap"])
+    figure = figures.overview(reach, alike, trained_to=1, overlap_title="cosine", alone=["alone"])
+    assert {trace.y[0]: trace.text[0] for trace in figure.data if trace.mode == "text"} == {
+        1: "one task alone",
+        2: "no usable overlap",
+    }
 
 
 def test_there_is_no_overview_where_nothing_is_measured_by_length(inputs):

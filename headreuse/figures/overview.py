@@ -1,6 +1,6 @@
 """A study at a glance: how far main reaches in each group, beside how alike its heads and its auxiliaries' are."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from itertools import cycle
 from typing import Any
 
@@ -16,7 +16,14 @@ GROUPS = ("#004488", "#997700", "#994455", "#6699CC", "#EE99AA", "#000000")
 """For groups, so that no group looks like a task or a seed. Tol's medium-contrast colours without the palest."""
 
 
-def overview(reach: pd.DataFrame, alike: pd.DataFrame, *, trained_to: int | None, overlap_title: str) -> go.Figure:
+def overview(
+    reach: pd.DataFrame,
+    alike: pd.DataFrame,
+    *,
+    trained_to: int | None,
+    overlap_title: str,
+    alone: Collection[str] = (),
+) -> go.Figure:
     """Two panels, a colour for each group: main's accuracy by length, and overlap run by run.
 
     Args:
@@ -24,6 +31,7 @@ def overview(reach: pd.DataFrame, alike: pd.DataFrame, *, trained_to: int | None
         alike: columns group, seed, overlap; empty where no tasks could be compared, and there is one panel.
         trained_to: main's longest training length, marked by a dotted line; None where groups differ in it.
         overlap_title: what overlap is, at its axis.
+        alone: the groups of one task, which have no overlap.
     """
     groups = [str(name) for name in dict.fromkeys(reach["group"])]
     colours = dict(zip(groups, cycle(GROUPS), strict=False))
@@ -40,8 +48,9 @@ def overview(reach: pd.DataFrame, alike: pd.DataFrame, *, trained_to: int | None
         figure.add_annotation(_said(trained_to))
     if len(alike):
         for place, group in enumerate(groups):
-            symbol = SYMBOLS[place % len(SYMBOLS)]
-            figure.add_traces(_alike(alike[alike["group"] == group], place, group, colours[group], symbol))
+            rows, symbol = alike[alike["group"] == group], SYMBOLS[place % len(SYMBOLS)]
+            why_none = "one task alone" if group in alone else "no usable overlap"
+            figure.add_traces(_alike(rows, place, group, colours[group], symbol, why_none))
         figure.update_layout(
             xaxis2={"title": {"text": escaped(overlap_title), "font": {"size": 12}}, "range": _span(alike["overlap"])},
             yaxis2={"range": [len(groups) - 0.4, -0.6], "showticklabels": False, "ticks": "", "showgrid": False},
@@ -73,11 +82,11 @@ def _reach(rows: pd.DataFrame, group: str, colour: str, dash: str) -> list[go.Sc
     return [go.Scatter(edge, y=low), go.Scatter(edge, y=high, fill="tonexty", fillcolor=tinted(colour, 0.13)), line]
 
 
-def _alike(rows: pd.DataFrame, place: int, group: str, colour: str, symbol: str) -> list[go.Scatter]:
-    """A point for each run, and a line at their median."""
+def _alike(rows: pd.DataFrame, place: int, group: str, colour: str, symbol: str, why_none: str) -> list[go.Scatter]:
+    """A point for each run, and a line at their median; where there is none, words."""
     shared = {"showlegend": False, "legendgroup": escaped(group), **panel_axes(1)}
     if not len(rows):
-        return [_none(place, shared)]
+        return [_said_instead(why_none, place, shared)]
     middle = float(np.median(rows["overlap"]))
     points = go.Scatter(
         x=rounded(rows["overlap"]),
@@ -96,9 +105,9 @@ def _alike(rows: pd.DataFrame, place: int, group: str, colour: str, symbol: str)
     return [points, line]
 
 
-def _none(place: int, shared: dict[str, Any]) -> go.Scatter:
-    """What stands in the row of a group that has no usable overlap."""
-    text = {"mode": "text", "text": ["no usable overlap"], "textposition": "middle right", "hoverinfo": "skip"}
+def _said_instead(words: str, place: int, shared: dict[str, Any]) -> go.Scatter:
+    """What stands in the row of a group that has no overlap."""
+    text = {"mode": "text", "text": [words], "textposition": "middle right", "hoverinfo": "skip"}
     return go.Scatter(x=[0], y=[place], textfont={"color": MUTED, "size": 12}, **text, **shared)
 
 

@@ -35,7 +35,11 @@ def overview(inputs: ReportInputs) -> Exhibit | None:
         "Main's accuracy at the last checkpoint: the median over runs, with their range."
         f"{beside if len(alike) else ''}{left_out}",
         figures.overview(
-            reach, alike, trained_to=lengths.pop() if len(lengths) == 1 else None, overlap_title=_measure(inputs)
+            reach,
+            alike,
+            trained_to=lengths.pop() if len(lengths) == 1 else None,
+            overlap_title=_measure(inputs),
+            alone=[group.name for group in groups if not group.auxiliary],
         ),
         tuple(table(rows, title=title) for rows, title in ((reach, "Numbers"), (alike, "Overlap")) if len(rows)),
         is_wide=True,
