@@ -1,28 +1,27 @@
 """How large is the gap by the longest lengths of main and its auxiliaries? Measured cells beside the published ones.
 
-python -m analyses.gaps RESULTS_FOLDER … --out analyses/results/NAME
+python -m analyses.gaps FOLDER … --out analyses/results/NAME
 
-reads study.json and transfer.csv of kept studies whose groups differ in their lengths. Writes gaps.csv, with the mean,
-least and greatest gap over seeds at the last step, the gap without any transfer, 1 − min/max of the two lengths, and
-the published gap of reverse_add; and gaps.png: a panel for each measured main task, and the published panel (mean of
-three seeds; Cai et al. 2025, arXiv 2506.09251). The picture needs the extra `png` and a Chromium; without them, give
-`--no-picture`.
+A folder is a run folder, or what `analyses.collect` has kept of one; its groups differ in their lengths. Writes
+gaps.csv, with the mean, least and greatest gap over the seeds that have learned main, at the last step, the gap without
+any transfer, 1 − min/max of the two lengths, and the published gap of reverse_add; and gaps.png: a panel for each
+measured main task, and the published panel (mean of three seeds; Cai et al. 2025, arXiv 2506.09251). The picture needs
+the extra `png` and a Chromium; without them, give `--no-picture`.
 """
 
 import argparse
-import json
 from collections.abc import Sequence
 from pathlib import Path
 
 import pandas as pd
 import plotly.graph_objects as go
 
+from analyses.measured_arms import Arm, read_arms
 from headreuse.errors import HeadreuseError
 from headreuse.figures.panels import Arrangement, panel_axes, panel_layout, panel_titles
 from headreuse.figures.style import FRACTION
 from headreuse.report.printing import save_figure
 from headreuse.store.writing import written_whole
-from headreuse.study import Study
 
 LENGTHS = (4, 8, 16, 32, 64, 128, 256)
 PUBLISHED_TASK = "reverse_add"
@@ -40,23 +39,19 @@ PUBLISHED = {(main, other): gap for main, gaps in _ROWS.items() for other, gap i
 WIDTH = "980px"
 
 
-def measured(folder: Path) -> pd.DataFrame:
-    """Gaps of one kept study: a row for each main task and pair of lengths."""
-    try:
-        study = Study.model_validate(json.loads((folder / "study.json").read_text(encoding="utf-8"))["study"])
-        transfer = pd.read_csv(folder / "transfer.csv")
-    except FileNotFoundError as error:
-        raise HeadreuseError(f"{folder}: no kept study ({error.filename} is missing); see `analyses.collect`") from None
-    at_end = transfer[transfer["step"] == transfer.groupby("group")["step"].transform("max")].groupby("group")["gap"]
-    rows = []
-    for group in study.groups:
-        if not group.auxiliary or group.name not in at_end.groups:
+def measured(arms: Sequence[Arm]) -> pd.DataFrame:
+    """A row for each arm with auxiliaries; raises where two measure one cell."""
+    rows = {}
+    for arm in arms:
+        if not arm.auxiliary:
             continue
-        main, auxiliary = group.main.max_length, max(entry.max_length for entry in group.auxiliary)
-        gaps = at_end.get_group(group.name)
-        rows.append((group.main.task, main, auxiliary, gaps.mean(), gaps.min(), gaps.max(), gaps.count()))
+        cell = arm.main.task, arm.main.max_length, max(length for _, length in arm.auxiliary)
+        if cell in rows:
+            task, main, auxiliary = cell
+            raise HeadreuseError(f"{arm.name}: {task} to {main} with {auxiliary} is there twice; leave a folder out")
+        rows[cell] = arm.values("gap").agg(["mean", "min", "max", "count"]).tolist()
     columns = ["task", "main", "auxiliary", "gap", "least", "greatest", "n_seeds"]
-    return pd.DataFrame(rows, columns=columns)
+    return pd.DataFrame([[*cell, *values] for cell, values in rows.items()], columns=columns).astype({"n_seeds": int})
 
 
 def with_published(cells: pd.DataFrame) -> pd.DataFrame:
@@ -98,25 +93,15 @@ def _heatmap(rows: pd.DataFrame, index: int) -> go.Heatmap:
     )
 
 
-def gaps(folders: Sequence[Path]) -> pd.DataFrame:
-    """Of several kept studies; raises where two groups measure one cell."""
-    cells = with_published(pd.concat([measured(folder) for folder in folders], ignore_index=True))
-    twice = cells[cells.duplicated(["task", "main", "auxiliary"])]
-    if len(twice):
-        task, main, auxiliary = twice[["task", "main", "auxiliary"]].iloc[0]
-        raise HeadreuseError(f"{task} to {main} with {auxiliary} is measured by two groups; leave a folder out")
-    return cells
-
-
 def main() -> None:
     """Write the table and the picture."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("folders", type=Path, nargs="+", metavar="RESULTS_FOLDER")
+    parser.add_argument("folders", type=Path, nargs="+", metavar="FOLDER")
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--no-picture", action="store_true")
     arguments = parser.parse_args()
     try:
-        cells = gaps(arguments.folders)
+        cells = with_published(measured(read_arms(arguments.folders)))
         with written_whole(arguments.out / "gaps.csv") as draft:
             cells.round(5).to_csv(draft, index=False)
         if not arguments.no_picture:

@@ -117,11 +117,11 @@ def _kept(path: Path) -> tuple[Study, Tables]:
     """What `analyses.collect` wrote, by any version."""
     try:
         raw = json.loads((path / "study.json").read_text(encoding="utf-8"))["study"]
+        tables = {name: pd.read_csv(path / f"{name}.csv") for name in ("accuracy", "transfer")}
     except (OSError, ValueError, KeyError) as error:
-        raise HeadreuseError(f"{path / 'study.json'}: not what analyses.collect writes ({error!r})") from None
+        raise HeadreuseError(f"{path}: not what analyses.collect writes ({error!r})") from None
     groups = [{"twins": None} | _with_one_meaning(group) for group in raw["groups"]]
-    study = parse_study(raw | {"groups": groups}, str(path / "study.json"))
-    return study, {name: pd.read_csv(path / f"{name}.csv") for name in ("accuracy", "transfer")}
+    return parse_study(raw | {"groups": groups}, str(path / "study.json")), tables
 
 
 def _with_one_meaning(group: dict[str, Any]) -> dict[str, Any]:

@@ -1,50 +1,61 @@
-"""The gap by lengths: `analyses/gaps.py` reads kept studies and sets their cells beside the published ones."""
+"""The gap by lengths: `analyses/gaps.py` sets what arms measured beside the published cells."""
 
-import json
 import re
+from dataclasses import replace
 
 import pandas as pd
 import pytest
 
 from analyses import gaps
+from analyses.measured_arms import arm_of, read_arms
 from headreuse.errors import HeadreuseError
 from headreuse.study import Group, Study, TaskRange
 
-GAPS = {(0, 1): 0.9, (0, 2): 0.4, (1, 1): 0.9, (1, 2): 0.1}
-"""By seed and step."""
+GAPS = {0: 0.4, 1: 0.1, 2: 0.9}
+"""By seed."""
+LEARNED = {0: 1.0, 1: 0.95, 2: 0.3}
+"""Main's accuracy at its own lengths: with the third seed nothing could transfer."""
 
 
 @pytest.fixture
-def kept(tmp_path):
-    """A kept study of copies to 4 with reversals to 8, and of copies alone."""
-    related = Group(
-        name="copy-4-8",
-        main=TaskRange(task="copy", max_length=4),
-        auxiliary=(TaskRange(task="reverse", max_length=8), TaskRange(task="capitalize", max_length=6)),
+def arm():
+    """Copies to 4 with reversals to 8 and capitals to 6."""
+    auxiliary = (TaskRange(task="reverse", max_length=8), TaskRange(task="capitalize", max_length=6))
+    group = Group(name="copies", main=TaskRange(task="copy", max_length=4), auxiliary=auxiliary)
+    study, steps = Study(name="kept", groups=(group,)), group.training.steps
+    transfer = pd.DataFrame(
+        [("copies", seed, steps, gap, LEARNED[seed], 0.0, 0.0) for seed, gap in GAPS.items()],
+        columns=["group", "seed", "step", "gap"] + [f"accuracy_{n}" for n in ("in_distribution", "transfer", "beyond")],
     )
-    study = Study(name="kept", groups=(related, Group(name="alone", main=TaskRange(task="copy", max_length=4))))
-    (tmp_path / "study.json").write_text(json.dumps({"study": json.loads(study.model_dump_json())}))
-    rows = [("copy-4-8", *at, gap) for at, gap in GAPS.items()]
-    rows.append(("alone", 0, 2, None))
-    pd.DataFrame(rows, columns=["group", "seed", "step", "gap"]).to_csv(tmp_path / "transfer.csv", index=False)
-    return tmp_path
+    accuracy = pd.DataFrame(
+        [("copies", seed, steps, "copy", length, 1.0) for seed in GAPS for length in range(1, 9)],
+        columns=["group", "seed", "step", "task", "length", "accuracy"],
+    )
+    return arm_of("kept", study, group, {"transfer": transfer, "accuracy": accuracy})
 
 
-def test_a_cell_is_the_mean_over_seeds_at_the_last_step_by_the_longest_lengths(kept):
-    (row,) = gaps.gaps([kept]).to_dict("records")
+def cells(*arms):
+    return gaps.with_published(gaps.measured(arms))
+
+
+def test_a_cell_is_the_mean_over_seeds_that_learned_main_by_the_longest_lengths(arm):
+    (row,) = cells(arm, replace(arm, auxiliary=frozenset())).to_dict("records")
     assert (row["task"], row["main"], row["auxiliary"], row["n_seeds"]) == ("copy", 4, 8, 2)
     assert (row["gap"], row["least"], row["greatest"]) == pytest.approx((0.25, 0.1, 0.4))
     assert (row["without_transfer"], row["published_reverse_add"]) == (0.5, 0.41)
 
 
-def test_the_same_cell_twice_is_refused(kept):
-    with pytest.raises(HeadreuseError, match=re.escape("copy to 4 with 8 is measured by two groups")):
-        gaps.gaps([kept, kept])
+def test_the_same_cell_twice_is_refused(arm):
+    with pytest.raises(HeadreuseError, match=re.escape("other/copies: copy to 4 with 8 is there twice")):
+        cells(arm, replace(arm, name="other/copies"))
 
 
-def test_a_folder_without_a_kept_study_is_refused(tmp_path):
-    with pytest.raises(HeadreuseError, match=re.escape("no kept study")):
-        gaps.measured(tmp_path)
+@pytest.mark.parametrize("damaged", ["study.json", "transfer.csv", "accuracy.csv"])
+def test_a_folder_that_holds_no_whole_study_is_refused_in_one_line(damaged, tmp_path):
+    for name, text in {"study.json": '{"study": {"groups": []}}', "transfer.csv": "a\n", "accuracy.csv": "a\n"}.items():
+        (tmp_path / name).write_text("" if name == damaged else text)
+    with pytest.raises(HeadreuseError, match=f"{re.escape(str(tmp_path))}: not what analyses.collect writes"):
+        read_arms([tmp_path])
 
 
 def test_the_published_cells_are_those_of_the_paper():
@@ -54,8 +65,8 @@ def test_the_published_cells_are_those_of_the_paper():
     assert [gaps.PUBLISHED[pair] for pair in ((4, 8), (8, 16), (16, 32), (16, 8))] == [0.41, 0.27, 0.23, 0.03]
 
 
-def test_the_figure_has_a_panel_for_each_task_and_the_published_one(kept):
-    figure = gaps.draw(gaps.gaps([kept]))
+def test_the_figure_has_a_panel_for_each_task_and_the_published_one(arm):
+    figure = gaps.draw(cells(arm))
     measured, published = figure.data
     assert (list(measured.y), list(measured.x), measured.z.tolist()) == (["4"], ["8"], [[0.25]])
     assert published.z[0].tolist()[:2] == [0.0, 0.41]
