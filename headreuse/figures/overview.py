@@ -48,9 +48,14 @@ def overview(
         figure.add_annotation(_said(trained_to))
     if len(alike):
         for place, group in enumerate(groups):
-            rows, symbol = alike[alike["group"] == group], SYMBOLS[place % len(SYMBOLS)]
-            why_none = "one task alone" if group in alone else "no usable overlap"
-            figure.add_traces(_alike(rows, place, group, colours[group], symbol, why_none))
+            rows = alike[alike["group"] == group]
+            shared = {"name": escaped(group), "legendgroup": escaped(group), "showlegend": False, **panel_axes(1)}
+            if len(rows):
+                marker = {"color": tinted(colours[group], 0.75), "size": 9, "symbol": SYMBOLS[place % len(SYMBOLS)]}
+                figure.add_traces(_alike(rows, place, marker, shared))
+            else:
+                words = "one task alone" if group in alone else "no usable overlap"
+                figure.add_trace(_said_instead(words, place, shared))
         figure.update_layout(
             xaxis2={"title": {"text": escaped(overlap_title), "font": {"size": 12}}, "range": _span(alike["overlap"])},
             yaxis2={"range": [len(groups) - 0.4, -0.6], "showticklabels": False, "ticks": "", "showgrid": False},
@@ -82,23 +87,18 @@ def _reach(rows: pd.DataFrame, group: str, colour: str, dash: str) -> list[go.Sc
     return [go.Scatter(edge, y=low), go.Scatter(edge, y=high, fill="tonexty", fillcolor=tinted(colour, 0.13)), line]
 
 
-def _alike(rows: pd.DataFrame, place: int, group: str, colour: str, symbol: str, why_none: str) -> list[go.Scatter]:
-    """A point for each run, and a line at their median; where there is none, words."""
-    shared = {"showlegend": False, "legendgroup": escaped(group), **panel_axes(1)}
-    if not len(rows):
-        return [_said_instead(why_none, place, shared)]
-    middle = float(np.median(rows["overlap"]))
+def _alike(rows: pd.DataFrame, place: int, marker: dict[str, Any], shared: dict[str, Any]) -> list[go.Scatter]:
+    """A point for each run, and a line at their median."""
     points = go.Scatter(
         x=rounded(rows["overlap"]),
         y=[place] * len(rows),
         customdata=[run_name(seed) for seed in rows["seed"]],
         mode="markers",
-        marker={"color": tinted(colour, 0.75), "size": 9, "symbol": symbol},
-        name=escaped(group),
+        marker=marker,
         hovertemplate="%{x:.2f} in %{customdata}",
         **shared,
     )
-    bar = {"color": INK, "width": 2.4}
+    middle, bar = float(np.median(rows["overlap"])), {"color": INK, "width": 2.4}
     line = go.Scatter(
         x=rounded([middle] * 2), y=[place - 0.3, place + 0.3], mode="lines", line=bar, hoverinfo="skip", **shared
     )

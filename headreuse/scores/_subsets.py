@@ -110,17 +110,14 @@ class Regression:
 
         Also where that is so of all but one pair of subsets, since then there is no standard error.
         """
+        subsets, heads = f"{len(self.design)} drawn subsets", f"{len(self.to_heads)} heads"
         if np.linalg.matrix_rank(self.design) < self.design.shape[1]:
-            raise HeadreuseError(f"{self._subsets} do not tell the {len(self.to_heads)} heads apart; {MORE}")
+            raise HeadreuseError(f"{subsets} do not tell the {heads} apart; {MORE}")
         if np.linalg.eigvalsh(self._own).min() < SINGULAR:
             raise HeadreuseError(
-                f"{self._subsets} tell the {len(self.to_heads)} heads apart by one pair of subsets alone, so that "
-                f"there is no standard error; {MORE}"
+                f"{subsets} tell the {heads} apart by one pair of subsets alone, so that there is no standard error; "
+                f"{MORE}"
             )
-
-    @property
-    def _subsets(self) -> str:
-        return f"{len(self.design)} drawn subsets"
 
     @cached_property
     def _inverse(self) -> Float[np.ndarray, "parameter parameter"]:
