@@ -1,8 +1,8 @@
 """Position schemes: each is what its paper says, causal, goes on beyond its training, and is ablated exactly.
 
 Covers `models/positions/_decoder.py`, `models/positions/_table.py`, `models/positions/rope.py`,
-`models/positions/nope.py`, `models/positions/alibi.py`, `models/positions/fire.py`, `models/positions/ape.py` and
-`models/positions/coupled.py`.
+`models/positions/nope.py`, `models/positions/alibi.py`, `models/positions/fire.py`, `models/positions/ape.py`,
+`models/positions/coupled.py` and `models/positions/coupled_fixed.py`.
 """
 
 import json
@@ -157,7 +157,7 @@ def test_a_saved_model_is_loaded_again_by_this_package_alone(scheme, tmp_path):
         load_bridge(tmp_path)
 
 
-@pytest.mark.parametrize("position", ["ape", "coupled", "fire", "alibi"])
+@pytest.mark.parametrize("position", ["ape", "coupled", "coupled_fixed", "fire", "alibi"])
 def test_whatever_a_scheme_adds_the_rest_starts_as_its_rotary_twin(position):
     rope, own = (
         build_model(ModelSpec(position=p), vocab_size=9, max_positions=8, seed=3).state_dict()
@@ -292,32 +292,54 @@ def test_another_start_takes_other_rows_of_the_table_and_changes_nothing_else(po
     table = model.model.position_table
     n_rows, first = table.rows.num_embeddings, 0 if position == "ape" else 1
     n_starts = n_rows - int(table.ids(tokens)[0].max())
-    for start in (0, 3, n_starts - 1):
+    for start in (0, 3, table.margin, n_starts - 1):
         drawn = torch.tensor([[(start + 0.5) / n_starts]])
         shifted = logits_of(model, tokens, drawn_starts=drawn)
         rows = table.rows.weight.data.clone()
-        table.rows.weight.data[first:] = rows[first:].roll(-start, dims=0)
+        table.rows.weight.data[first:] = rows[first:].roll(table.margin - start, dims=0)
         torch.testing.assert_close(logits_of(model, tokens), shifted, rtol=0, atol=1e-5)
         table.rows.weight.data[:] = rows
-        assert start == 0 or not torch.allclose(shifted, logits_of(model, tokens), atol=1e-2)
+        assert start == table.margin or not torch.allclose(shifted, logits_of(model, tokens), atol=1e-2)
 
 
 @pytest.mark.parametrize("position", TABLES_OF_POSITIONS)
-def test_all_rows_are_learned_and_padding_changes_no_start(position):
+def test_training_takes_all_rows_and_padding_changes_no_start(position):
     model, prompts = model_of(position), prompts_of("copy", 2, n=1)
     tokens = torch.as_tensor(prompts.tokens).long().repeat(2048, 1)
     table, drawn = model.model.position_table, torch.rand(len(tokens), 1, generator=torch.Generator().manual_seed(0))
     padded = torch.nn.functional.pad(tokens, (0, 50), value=PAD)
     assert torch.equal(table(padded, drawn)[:, : tokens.shape[1]], table(tokens, drawn))
+    table.rows.weight.requires_grad_()
     table(tokens, drawn).sum().backward()
     assert (table.rows.weight.grad != 0).all()
+
+
+def test_fixed_rows_are_at_right_angles_of_twice_the_size_of_tokens_and_training_leaves_them():
+    spec = ModelSpec(position="coupled_fixed", d_model=64)
+    model = build_model(spec, vocab_size=9, max_positions=64, seed=0, settings=settings_of("coupled_fixed"))
+    table = model.model.position_table
+    # Ids 0 and 1, 12 digits and their carry, and six rows at either end.
+    assert table.rows.num_embeddings == 1 + 1 + 13 + 6 + 6
+    products = table.rows.weight @ table.rows.weight.T
+    np.testing.assert_allclose(products, 64 * 0.04**2 * np.eye(len(products)), atol=1e-6)
+    model(**{name: torch.ones(1, 4, dtype=torch.long) for name in ("input_ids", "labels")}).loss.backward()
+    assert [name for name, weight in model.named_parameters() if weight.grad is None] == [
+        "model.position_table.rows.weight"
+    ]
+
+
+def test_more_fixed_rows_than_dimensions_are_of_one_size():
+    spec = ModelSpec(position="coupled_fixed", d_model=16)
+    rows = build_model(spec, vocab_size=9, max_positions=64, seed=0).model.position_table.rows.weight
+    assert rows.shape == (65, 16)
+    np.testing.assert_allclose(rows.norm(dim=1), np.full(65, 0.16), rtol=1e-5)
 
 
 @pytest.mark.parametrize("position", TABLES_OF_POSITIONS)
 def test_a_prompt_beyond_the_learned_positions_is_refused(position):
     model = model_of(position)
     too_long = torch.as_tensor(prompts_of("reverse_add", 4 * TRAINED_TO + 1, n=1).tokens).long()
-    with pytest.raises(HeadreuseError, match=r"positions, but the model has learned \d+; .* model.positions_to"):
+    with pytest.raises(HeadreuseError, match=r"positions, but the model has \d+; .* model.positions_to"):
         logits_of(model, too_long)
 
 

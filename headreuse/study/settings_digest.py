@@ -20,7 +20,7 @@ def training_digest(study: Study, group: Group) -> str:
     """
     masks = {"heads": group.heads_by_task} if group.heads else {}
     model = study.model_of(group)
-    learned = {"positions_to": study.positions_to(group)} if model.learns_positions else {}
+    learned = {"positions_to": study.positions_to(group)} if model.has_position_rows else {}
     settings = {
         "model": model.model_dump(mode="json", exclude_defaults=True) | learned,
         "training": group.training.model_dump(mode="json", exclude_defaults=True, exclude=NOT_IN_RESULTS),

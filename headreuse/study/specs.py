@@ -25,8 +25,10 @@ def _files_of(*room: str) -> tuple[str, ...]:
 SCORE_NAMES = _files_of("scores")
 POSITIONS = _files_of("models", "positions")
 """How a model that is trained here can know positions."""
-TABLES_OF_POSITIONS = ("ape", "coupled")
-"""Those of them that learn a row for each position, so that there is a last one."""
+COUPLED_POSITIONS = ("coupled", "coupled_fixed")
+"""Those of them that need tasks whose symbols are coupled."""
+TABLES_OF_POSITIONS = ("ape", *COUPLED_POSITIONS)
+"""Those of them that have a row for each position, so that there is a last one."""
 POSITIONS_TIMES = 4
 """How many times as far as the transfer range they have positions."""
 ATTRIBUTION_STEPS = 8
@@ -134,8 +136,8 @@ class ModelSpec(Frozen):
     position: str = "rope"
     """How it knows positions: one of the schemes in `models/positions/`."""
     positions_to: Length | None = None
-    """Up to which length of prompts `ape` and `coupled` learn positions; `POSITIONS_TIMES` as far as the group's
-    transfer range where a study does not say."""
+    """Up to which length of prompts there are positions where each has a row (`TABLES_OF_POSITIONS`);
+    `POSITIONS_TIMES` as far as the group's transfer range where a study does not say."""
     n_layers: Annotated[int, Field(ge=1, le=limits.LAYERS)] = 2
     n_heads: Annotated[int, Field(ge=1, le=limits.HEADS)] = 4
     n_key_value_heads: Annotated[int, Field(ge=1, le=limits.HEADS)] | None = None
@@ -154,8 +156,8 @@ class ModelSpec(Frozen):
         return name
 
     @property
-    def learns_positions(self) -> bool:
-        """Whether it learns a row for each position."""
+    def has_position_rows(self) -> bool:
+        """Whether each position has a row of a table."""
         return self.position in TABLES_OF_POSITIONS
 
     @model_validator(mode="after")

@@ -49,7 +49,7 @@ def watched_prompts(study: Study, group: Group, encoder: Encoder) -> tuple[Watch
 
 def _longest(study: Study, group: Group, task: Task) -> int | None:
     """The longest length that the task has and that the model has positions for; None where both have all."""
-    learned = study.positions_to(group) if study.model_of(group).learns_positions else None
+    learned = study.positions_to(group) if study.model_of(group).has_position_rows else None
     return min((length for length in (task.max_length, learned) if length is not None), default=None)
 
 

@@ -55,7 +55,7 @@ class Added(Scheme):
         model = PositionedForCausalLM(PositionedConfig(**shape, position=cls.name))
         model.load_state_dict(twin.state_dict(), strict=False)
         for part in model.modules():
-            if isinstance(part, Bias):
+            if isinstance(part, Bias | Table):
                 part.draw()
         return model
 

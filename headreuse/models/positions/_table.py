@@ -1,4 +1,4 @@
-"""Positions that are learned as the rows of a table, of which training takes all by starting anywhere."""
+"""Positions that are the rows of a table, of which training takes all by starting anywhere."""
 
 from abc import abstractmethod
 
@@ -10,11 +10,17 @@ from headreuse.errors import HeadreuseError
 
 
 class Table(nn.Module):
-    """A learned row for each position id, added to the embeddings of tokens; ids follow from the tokens alone."""
+    """A row for each position id, added to the embeddings of tokens; ids follow from the tokens alone."""
+
+    margin = 0
+    """Rows at either end that training alone takes."""
 
     def __init__(self, n_rows: int, d_model: int) -> None:
         super().__init__()
         self.rows = nn.Embedding(n_rows, d_model)
+
+    def draw(self) -> None:
+        """Draw the rows of a new model, where they are to be other than Transformers draws them."""
 
     @abstractmethod
     def ids(self, tokens: Int[Tensor, "prompt pos"]) -> tuple[Int[Tensor, "prompt pos"], Tensor]:
@@ -30,18 +36,18 @@ class Table(nn.Module):
 
         Args:
             tokens: Whole prompts, from their first token on.
-            drawn: From 0 to 1: where each prompt starts among the places at which all of it fits; None for the first.
+            drawn: From 0 to 1: where each prompt starts among the places at which all of it fits; None for the
+                first after the margin.
         """
         ids, moves = self.ids(tokens)
         n_rows = self.rows.num_embeddings
+        n_between = n_rows - 2 * self.margin
         # An id is at most the number of tokens: where these fit, no number is fetched from a GPU.
-        if tokens.shape[1] >= n_rows and (n_ids := int(ids.max()) + 1) > n_rows:
+        if tokens.shape[1] >= n_between and (n_ids := int(ids.max()) + 1) > n_between:
             raise HeadreuseError(
-                f"prompts with {n_ids:,} positions, but the model has learned {n_rows:,}; leave the longest out, or "
-                "train with a larger model.positions_to"
+                f"prompts with {n_ids:,} positions, but the model has {n_between:,}; leave the longest out, or train "
+                "with a larger model.positions_to"
             )
-        if drawn is not None:
-            free = n_rows - ids.amax(dim=1, keepdim=True)
-            ids = torch.where(moves, ids + (drawn * free).long(), ids)
-        rows: Tensor = self.rows(ids)
+        start = self.margin if drawn is None else (drawn * (n_rows - ids.amax(dim=1, keepdim=True))).long()
+        rows: Tensor = self.rows(torch.where(moves, ids + start, ids))
         return rows
