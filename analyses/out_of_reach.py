@@ -1,13 +1,15 @@
-"""How much do coupled models attend over distances that training never had in one prompt?
+"""Where do coupled models look over distances that training never had in one prompt?
 
 python -m analyses.out_of_reach RUN_FOLDER --out analyses/results/NAME
 
-takes the last checkpoint of every finished run with coupled positions. A distance is the id of the token that is looked
-at, less the id of the token that looks; it is out of reach where no prompt of main's longest training length has it
-between an answer's token and what that can see. Writes out_of_reach.csv: for each length beyond main's, the attention
-of answer tokens to tokens out of reach, mean over heads, prompts and those answer tokens that see any; and what
-attending to all tokens alike would give them. Also writes out_of_reach.json with study, seeds, versions and command.
+takes the last checkpoint of every finished run with coupled positions and main's longest prompts of the transfer range.
+A distance is the id of the token that is looked at, less the id of the token that looks. Writes out_of_reach.csv: for
+each head and distance the attention from the tokens of answers, mean over prompts and those of these tokens that see
+anything at it; and whether main's longest prompts in training have the distance. Also writes out_of_reach.json with
+study, seeds, versions and command.
 """
+
+from collections.abc import Iterator
 
 import numpy as np
 import pandas as pd
@@ -15,7 +17,7 @@ import torch
 from jaxtyping import Bool, Int
 
 from analyses.runs import Model, last_models, parser_of, write_tables
-from headreuse.attention import attention_to
+from headreuse.attention import mean_pattern
 from headreuse.errors import HeadreuseError
 from headreuse.models.positions.coupled import Rule, coupled_ids
 from headreuse.records import Prompts
@@ -23,45 +25,40 @@ from headreuse.store.folder import RunFolder
 from headreuse.study import Study
 from headreuse.study.specs import COUPLED_POSITIONS
 
-COLUMNS = ("group", "seed", "length", "n", "attention", "even")
+COLUMNS = ("group", "seed", "length", "n", "layer", "head", "distance", "trained", "attention")
 
 
 def distances(
     prompts: Prompts, rules: list[Rule]
-) -> tuple[Int[np.ndarray, "prompt query key"], Bool[np.ndarray, "prompt query key"]]:
-    """Of every token from every token, and where they are between an answer's token and one that it sees.
+) -> tuple[Int[np.ndarray, "query key"], Bool[np.ndarray, "query key"]]:
+    """Of each token from each other, and where they are from an answer's token to one that it sees.
 
     A token is an answer's if what is predicted from it is scored; what has no id of its own (BOS, EOS) is left out.
     """
-    ids = coupled_ids(torch.as_tensor(prompts.tokens), rules).numpy()
-    looks = np.roll(prompts.scored, -1, axis=1) & (ids > 0)
-    is_seen = np.tril(np.ones((ids.shape[1],) * 2, dtype=bool)) & (ids > 0)[:, None, :]
-    return ids[:, None, :] - ids[:, :, None], looks[:, :, None] & is_seen
+    of_prompts = coupled_ids(torch.as_tensor(prompts.tokens), rules).numpy()
+    ids = of_prompts[0]
+    if (of_prompts != ids).any():
+        raise HeadreuseError(f"{prompts.task}: ids differ between prompts of length {prompts.lengths[0]}")
+    looks = np.roll(prompts.scored[0], -1) & (ids > 0)
+    is_seen = np.tril(np.ones((len(ids), len(ids)), dtype=bool)) & (ids > 0)
+    return ids - ids[:, None], looks[:, None] & is_seen
 
 
-def out_of_reach(prompts: Prompts, trained: Prompts, rules: list[Rule]) -> Bool[np.ndarray, "prompt query key"]:
-    """Where the distances of prompts are none of the trained ones."""
-    between, are_seen = distances(trained, rules)
-    found, can_be_seen = distances(prompts, rules)
-    return can_be_seen & ~np.isin(found, np.unique(between[are_seen]))
-
-
-def rows_of(study: Study, model: Model) -> list[tuple[int, int, float, float]]:
-    """Length, number of prompts, attention and its even share, for each length beyond main's."""
-    group, n = model.group, study.measures.n_score_examples
-    rules = model.decoder.config.coupling
-    trained = model.prompts(study, group.main.task, group.main.max_length, n)
-    rows = []
-    for length in range(group.main.max_length + 1, group.transfer_to + 1):
-        prompts = model.prompts(study, group.main.task, length, n)
-        targets = out_of_reach(prompts, trained, rules)
-        if not targets.any(axis=(1, 2)).all():
-            continue
-        looks = targets.any(axis=2)
-        even = targets.sum(axis=2)[looks] / (1 + np.nonzero(looks)[1])
-        found = attention_to(model.decoder, prompts, targets)
-        rows.append((length, len(prompts), float(found.mean()), float(even.mean())))
-    return rows
+def rows_of(study: Study, model: Model) -> Iterator[tuple[object, ...]]:
+    """Rows of one model: each head and distance."""
+    group, rules, n = model.group, model.decoder.config.coupling, study.measures.n_score_examples
+    short, prompts = (
+        model.prompts(study, group.main.task, length, n) for length in (group.main.max_length, group.transfer_to)
+    )
+    of_short, in_short = distances(short, rules)
+    of_prompts, in_prompts = distances(prompts, rules)
+    patterns = mean_pattern(model.decoder, prompts).pattern
+    for distance in np.unique(of_prompts[in_prompts]):
+        here = in_prompts & (of_prompts == distance)
+        attention = (patterns * here).sum(axis=(2, 3)) / here.any(axis=1).sum()
+        trained = bool((of_short[in_short] == distance).any())
+        for (layer, head), share in np.ndenumerate(attention):
+            yield group.transfer_to, len(prompts), layer, head, int(distance), trained, float(share)
 
 
 def run(folder: RunFolder) -> pd.DataFrame:
@@ -72,12 +69,12 @@ def run(folder: RunFolder) -> pd.DataFrame:
             for seed, model in last_models(folder, group).items():
                 rows += [(group.name, seed, *row) for row in rows_of(study, model)]
     if not rows:
-        raise HeadreuseError(f"{folder.root}: no run with coupled positions is finished, or main transfers nowhere")
+        raise HeadreuseError(f"{folder.root}: no run with coupled positions is finished")
     return pd.DataFrame(rows, columns=list(COLUMNS))
 
 
 def main() -> None:
-    """Measure, and write table and origin."""
+    """Measure, and write table and origin; print the head of each model that looks most at the next significance."""
     parser = parser_of(__doc__)
     arguments = parser.parse_args()
     try:
@@ -86,7 +83,8 @@ def main() -> None:
     except HeadreuseError as error:
         parser.error(str(error))
     write_tables(arguments.out, "out_of_reach", {"out_of_reach": table}, folder)
-    print(table.pivot_table(["attention", "even"], "length", ["group", "seed"]).round(3).to_string())
+    by_distance = table.pivot_table("attention", ["group", "seed", "layer", "head"], "distance")
+    print(by_distance.loc[by_distance[1].groupby(level=["group", "seed"]).idxmax()].round(2).to_string())
 
 
 if __name__ == "__main__":

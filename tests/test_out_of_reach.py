@@ -1,10 +1,11 @@
 """Attention over distances that training never had: `analyses/out_of_reach.py`, by hand and of even attention."""
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 
-from analyses.out_of_reach import out_of_reach, rows_of
+from analyses.out_of_reach import COLUMNS, distances, rows_of
 from analyses.runs import Model
 from headreuse.models.architectures import build_model
 from headreuse.models.positions import POSITIONS
@@ -17,34 +18,29 @@ STUDY = parse_study(
         "name": "far",
         "alphabet_size": 4,
         "model": {"n_layers": 2, "n_heads": 2, "d_model": 16, "position": "coupled_fixed"},
+        "measures": {"n_score_examples": 5},
         "groups": [{"name": "copies", "main": {"task": "copy", "max_length": 2}, "transfer_to": 4}],
     },
     "far",
 )
 TASK = STUDY.task("copy")
 VOCABULARY = Vocabulary.of([TASK])
+IDS = [0, 0, 2, 3, 4, 5, 1, 2, 3, 4, 5, 0]
+"""Of copies of 4: BOS, marker, letters, `=`, letters, EOS."""
 
 
-def prompts_of(length: int):
-    lengths = np.full(5, length)
-    return VOCABULARY.encode(TASK, TASK.generate(lengths, np.random.default_rng(0)), lengths)
-
-
-def test_out_of_reach_by_hand():
-    """Tokens are BOS, marker, letters, `=` and letters again; the ids of copies of 2 are 2 3, 1, 2 3."""
-    # From `=` to itself and the letters 0, 1, 2; from the first letter of the answer also -1, from the last -2.
-    trained = {-2, -1, 0, 1, 2}
-    found = out_of_reach(prompts_of(4), prompts_of(2), [rule_of(TASK, VOCABULARY)])
-    ids = [0, 0, 2, 3, 4, 5, 1, 2, 3, 4, 5, 0]
+def test_distances_by_hand():
+    lengths = np.full(5, 4)
+    prompts = VOCABULARY.encode(TASK, TASK.generate(lengths, np.random.default_rng(0)), lengths)
+    found, counted = distances(prompts, [rule_of(TASK, VOCABULARY)])
     for query, key in np.ndindex(12, 12):
-        looks_and_sees = 6 <= query <= 10 and 2 <= key <= query
-        expected = looks_and_sees and ids[key] - ids[query] not in trained
-        assert (found[:, query, key] == expected).all(), (query, key)
-    # 3 and 4 from `=`, 3 from the first letter, -3 from the third, and -3, -4, -3 from the last.
-    assert found[0].sum() == 7
+        assert counted[query, key] == (6 <= query <= 10 and 2 <= key <= query)
+        assert found[query, key] == IDS[key] - IDS[query]
 
 
-def test_even_attention_gives_the_even_share():
+@pytest.fixture
+def table():
+    """Of a model of even attention."""
     settings = POSITIONS["coupled_fixed"].settings([TASK], VOCABULARY, 16)
     group = STUDY.groups[0]
     decoder = build_model(
@@ -54,9 +50,23 @@ def test_even_attention_gives_the_even_share():
         for layer in decoder.model.layers:
             layer.self_attn.q_proj.weight.zero_()
     rows = rows_of(STUDY, Model(group, decoder.eval(), VOCABULARY, "none", 1))
-    assert [row[0] for row in rows] == [3, 4]
-    for _, n, attention, even in rows:
-        assert n == STUDY.measures.n_score_examples
-        assert attention == pytest.approx(even, abs=1e-6)
-    # Of copies of 3: from `=` one of its six tokens, from the last letter of the answer one of nine.
-    assert rows[0][3] == pytest.approx((1 / 6 + 1 / 9) / 2)
+    return pd.DataFrame(rows, columns=COLUMNS[2:])
+
+
+def test_even_attention_gives_its_share_at_each_distance(table):
+    assert set(table["length"]) == {4}
+    assert set(table["n"]) == {5}
+    assert len(table) == 2 * 2 * 9
+    shares = table.groupby("distance")["attention"].agg(["min", "max"])
+    assert (shares["max"] - shares["min"]).max() < 1e-6
+    # From `=`, seventh of the tokens, to the last letter; from the last letter, the eleventh, to `=`.
+    assert shares.loc[4, "max"] == pytest.approx(1 / 7)
+    assert shares.loc[-4, "max"] == pytest.approx(1 / 11)
+    # From `=` and the first letter, one each; from the third letter and the last, one and two.
+    assert shares.loc[3, "max"] == pytest.approx((1 / 7 + 1 / 8) / 2)
+    assert shares.loc[-3, "max"] == pytest.approx((1 / 10 + 2 / 11) / 2)
+
+
+def test_what_training_had_is_what_main_s_longest_prompts_have(table):
+    """Copies of 2 have the ids 2 3, 1, 2 3."""
+    assert set(table.loc[table["trained"], "distance"]) == {-2, -1, 0, 1, 2}

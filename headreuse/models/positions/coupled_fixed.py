@@ -1,9 +1,9 @@
 """Position Coupling with rows that are drawn once and not learned, so that those far apart stay unlike each other.
 
 Training never has two positions in one prompt that are further apart than its longest prompts reach. Where rows are
-learned, all that are seen together push each other away, and those just out of reach come to look alike: in longer
-prompts attention then goes to the wrong end (measured in `analyses/systems.md`). Rows at right angles that stay as they
-are have nothing to do with each other.
+learned, heads that look at the right digit of a longer prompt also look at some just out of that reach (measured in
+`analyses/systems.md`); it may be since rows that are seen together learn to differ, and only those. Rows at right angles
+that stay as they are have nothing to do with each other.
 """
 
 import math
