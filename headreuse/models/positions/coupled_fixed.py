@@ -2,8 +2,8 @@
 
 Training never has two positions in one prompt that are further apart than its longest prompts reach. Where rows are
 learned, heads that look at the right digit of a longer prompt also look at some just out of that reach (measured in
-`analyses/systems.md`); it may be since rows that are seen together learn to differ, and only those. Rows at right angles
-that stay as they are have nothing to do with each other.
+`analyses/systems.md`); it may be since rows that are seen together learn to differ, and only those. Rows at right
+angles that stay as they are have nothing to do with each other.
 """
 
 import math
