@@ -5,12 +5,14 @@ import pandas as pd
 import pytest
 import torch
 
-from analyses.out_of_reach import COLUMNS, distances, rows_of
+from analyses.out_of_reach import COLUMNS, distances, rows_of, run
 from analyses.runs import Model
+from headreuse.errors import HeadreuseError
 from headreuse.models.architectures import build_model
 from headreuse.models.positions import POSITIONS
 from headreuse.models.positions.coupled import rule_of
 from headreuse.prompts import Vocabulary
+from headreuse.store.folder import RunFolder
 from headreuse.study import parse_study
 
 STUDY = parse_study(
@@ -70,3 +72,15 @@ def test_even_attention_gives_its_share_at_each_distance(table):
 def test_what_training_had_is_what_main_s_longest_prompts_have(table):
     """Copies of 2 have the ids 2 3, 1, 2 3."""
     assert set(table.loc[table["trained"], "distance"]) == {-2, -1, 0, 1, 2}
+
+
+def test_ids_that_differ_between_prompts_are_refused():
+    lengths = np.array([3, 4])
+    prompts = VOCABULARY.encode(TASK, TASK.generate(lengths, np.random.default_rng(0)), lengths)
+    with pytest.raises(HeadreuseError, match="copy: ids differ between prompts"):
+        distances(prompts, [rule_of(TASK, VOCABULARY)])
+
+
+def test_a_folder_without_finished_runs_is_refused(tmp_path):
+    with pytest.raises(HeadreuseError, match="no run with coupled positions is finished"):
+        run(RunFolder.create(tmp_path / "far", STUDY, "test"))

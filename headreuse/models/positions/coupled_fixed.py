@@ -21,7 +21,9 @@ from headreuse.prompts import Vocabulary
 from headreuse.tasks import Task
 
 MARGIN = 6
-"""Rows at either end that training alone takes: it sees the first rows with first digits only, and learns them last."""
+"""Rows at either end that training alone takes: it sees the first rows with first digits only, and learns them last.
+
+Not in config.json: models that are trained already mean this number."""
 SIZE = 2.0
 """How large rows are, in multiples of the size that tokens' embeddings begin with."""
 
