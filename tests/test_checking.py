@@ -9,15 +9,22 @@ from dataclasses import replace
 
 import pytest
 from test_given import runs, saved, study_of
+from test_tuned import done, pretraining
+from test_tuned import study as tuned_study
+from test_tuning import pretrained
+from transformers import AutoConfig, AutoModelForCausalLM
 
 from headreuse.measurements.base import units_of
+from headreuse.prompts import encoder_of
 from headreuse.records import Checkpoint
 from headreuse.report.check_in_words import as_json, lines
+from headreuse.training.batches import Batches
 from headreuse.work.checking import check_of, costs, models
 from headreuse.work.checking.facts import Facts, RunFacts
 from headreuse.work.checking.gathering import lacking
 
 assert runs, "a fixture of the series that are checked"
+assert pretraining, "a fixture of what models are fine-tuned from"
 
 
 @pytest.fixture
@@ -97,3 +104,92 @@ def test_of_a_series_on_a_hub_no_weights_are_downloaded(quick, hub_server, tmp_p
     assert (run.run, run.steps, run.is_here) == ("tiny", (10, 20), False)
     assert facts.disk_needed > 2 * run.n_bytes
     assert not list((tmp_path / "hf").rglob("model.safetensors"))
+
+
+def test_a_series_of_two_groups_is_downloaded_once(quick, hub_server, tmp_path):
+    saved(tmp_path / "out" / "checkpoint-10", "llama_gqa", 10)
+    hub_server.add("lab/tiny", "step10", tmp_path / "out" / "checkpoint-10")
+
+    def of_both(series: str) -> Facts:
+        again = f'[[groups]]\nname = "again"\nmain = {{ prompts = "sums.jsonl" }}\nseries = {series}\n'
+        return checked(tmp_path, series, again)
+
+    there, here = of_both('"lab/tiny"'), of_both('"out"')
+    assert [run.group for run in there.runs] == ["sums", "again"]
+    assert there.disk_needed - here.disk_needed == there.runs[0].n_bytes
+
+
+def test_fine_tuning_is_looked_at_once_for_all_seeds_and_counted_for_each(quick, pretraining, tmp_path):
+    asked = tuned_study(pretraining, seeds=(0, 1))
+    facts = check_of(asked, tmp_path / "out", n_workers=2, tell=lambda _words: None)
+    assert facts.problems == ()
+    (start,) = facts.runs
+    assert (start.run, start.steps, start.is_start) == ("out", (10, 20), True)
+    assert {entry.task for entry in facts.prompts} == {"copy", "reverse"}
+    assert (facts.n_to_train, facts.n_checkpoints) == (4, 4)
+    folder, failed = done(tmp_path / "run", asked, measure=True)
+    assert failed == []
+    assert facts.n_measurements == len(list(folder.root.rglob("*.parquet")))
+    weights = [file.stat().st_size for file in folder.root.rglob("model.safetensors")]
+    assert 0.5 * start.n_bytes < weights[0] < 1.5 * start.n_bytes
+    assert sum(weights) / 2 < facts.disk_needed
+    assert facts.memory_needed == 2 * (costs.WORKER_BYTES + 4 * start.n_bytes)
+    assert next(lines(facts)).startswith("g, fine-tuned from out: 2 checkpoints, steps 10 to 20; ")
+
+
+def test_the_tokens_of_a_fine_tuning_are_about_those_of_its_batches(pretraining):
+    asked = tuned_study(pretraining, training={"steps": 60, "batch_size": 8})
+    (group,), encoder = asked.groups, replace(encoder_of(pretraining / "checkpoint-10"), ends=True)
+    batches = Batches(asked, group, encoder, 0, tuning_seed=5)
+    n_tokens = sum(batch["input_ids"].numel() for batch in batches)
+    assert costs.tokens_trained(asked, group, encoder) == pytest.approx(3 * n_tokens, rel=0.25)
+    assert n_tokens > 60 * 8
+
+
+def test_more_steps_of_fine_tuning_take_longer(quick, pretraining, tmp_path, monkeypatch):
+    monkeypatch.setattr(models.Sample, "seconds_a_token", lambda *_: 1.0)
+
+    def seconds(steps: int) -> float:
+        asked = tuned_study(pretraining, training={"steps": steps, "batch_size": 4})
+        return check_of(asked, tmp_path / "out", n_workers=1, tell=lambda _words: None).seconds
+
+    one, two, three = seconds(2), seconds(4), seconds(6)
+    assert two - one == pytest.approx(three - two)
+    # Two models of two more steps of four examples, each token three times.
+    assert two - one > 2 * 2 * 4 * 3
+
+
+def test_a_pretraining_that_cannot_read_the_prompts_is_told(quick, tmp_path):
+    folder = tmp_path / "out" / "checkpoint-10"
+    pretrained(folder, "gpt2")
+    short = AutoConfig.from_pretrained(folder, n_positions=4)
+    AutoModelForCausalLM.from_config(short).save_pretrained(folder)
+    facts = check_of(tuned_study(tmp_path / "out"), tmp_path / "run", n_workers=1, tell=lambda _words: None)
+    assert facts.n_to_train == 1
+    assert len(facts.problems) == 2
+    assert all("4 positions" in problem and problem.startswith("g out: ") for problem in facts.problems)
+
+
+def test_a_pretraining_is_downloaded_once_and_each_model_kept_as_it_is_asked_for(
+    quick, pretraining, hub_server, tmp_path
+):
+    for step in (10, 20):
+        hub_server.add("lab/tiny", f"step{step}", pretraining / f"checkpoint-{step}")
+
+    def checked_from(**start) -> Facts:
+        asked = tuned_study(pretraining, seeds=(0, 1), start=start)
+        return check_of(asked, tmp_path / "out", n_workers=1, tell=lambda _words: None)
+
+    here = checked_from(folder=[str(pretraining)])
+    (start,) = here.runs
+    half = checked_from(folder=[str(pretraining)], bf16=True)
+    assert here.disk_needed - half.disk_needed == 4 * start.n_bytes / 2
+    there = checked_from(hub=["lab/tiny"])
+    assert there.disk_needed - here.disk_needed == 2 * start.n_bytes
+
+
+def test_low_rank_changes_need_less_memory_than_training_all_weights(pretraining):
+    start = RunFacts("g", "out", (1,), (), 2, 2, None, 10**9, True, 1.0, is_start=True)
+    whole, low = tuned_study(pretraining), tuned_study(pretraining, training={"steps": 2, "lora": {"rank": 2}})
+    assert costs.worker_bytes([start], whole) == costs.WORKER_BYTES + 4 * 10**9
+    assert costs.worker_bytes([start], low) == costs.WORKER_BYTES + 2 * 10**9

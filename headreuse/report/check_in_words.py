@@ -34,8 +34,8 @@ def lines(facts: Facts) -> Iterator[str]:
 
 
 def _needs(facts: Facts) -> Iterator[str]:
-    at = counted(facts.n_checkpoints, "checkpoint")
-    yield f"{counted(facts.n_measurements, 'measurement')} at {at}: {_time(facts)}"
+    at, time = counted(facts.n_checkpoints, "checkpoint"), f"about {duration(facts.seconds)} on this machine"
+    yield f"{counted(facts.n_measurements, 'measurement')} at {at}: {time}"
     yield f"memory: {_gb(facts.memory_needed)} for {counted(facts.n_workers, 'worker')}, {_gb(facts.memory_free)} free"
     yield f"disk: {_gb(facts.disk_needed)} for checkpoints, downloads and results, {_gb(facts.disk_free)} free"
 
@@ -46,7 +46,8 @@ def _run(run: RunFacts) -> Iterator[str]:
         steps = f"steps {run.steps[0]:,} to {run.steps[-1]:,}"
     reads = "" if run.n_positions is None else f", reads {run.n_positions:,} tokens"
     size = f"{run.n_layers} layers × {run.n_heads} heads{reads}, {_gb(run.n_bytes)}"
-    yield f"{run.group}, run {run.run}: {n}, {steps}; {size}{'' if run.is_here else ', to be downloaded'}"
+    role = "fine-tuned from" if run.is_start else "run"
+    yield f"{run.group}, {role} {run.run}: {n}, {steps}; {size}{'' if run.is_here else ', to be downloaded'}"
     for line in run.left_out[:MOST_LEFT_OUT]:
         yield f"  left out: {line}"
     if len(run.left_out) > MOST_LEFT_OUT:
@@ -56,12 +57,6 @@ def _run(run: RunFacts) -> Iterator[str]:
 def _prompts(entry: PromptsFacts) -> str:
     fewer = f" (of {entry.n_asked} asked for)" if entry.n < entry.n_asked else ""
     return f"  {entry.task}: {counted(entry.n, 'prompt')}{fewer}, up to {entry.n_tokens:,} tokens, {entry.alignment}"
-
-
-def _time(facts: Facts) -> str:
-    if facts.seconds is None:
-        return "how long is not known, since fine-tuning is not timed"
-    return f"about {duration(facts.seconds)} on this machine"
 
 
 def _gb(n_bytes: float) -> str:

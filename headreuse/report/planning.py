@@ -151,7 +151,9 @@ def asked_about(study: Study) -> list[Group]:
             f"{study.name}: no group is related, so there is no question to plan for; name groups under [primary]"
         )
     if given := [group.name for group in groups if group.source is not None]:
-        raise HeadreuseError(f"{study.name}: the checkpoints of {given[0]} are given; only training can be planned")
+        raise HeadreuseError(
+            f"{study.name}: {given[0]} has checkpoints from elsewhere; only training from scratch can be planned"
+        )
     return groups
 
 

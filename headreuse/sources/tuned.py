@@ -63,12 +63,12 @@ class Tuned(Trained):
     def labels(self, study: Study, group: Group) -> tuple[Label, ...]:
         """The study's seeds."""
         for seed in study.seeds:
-            self._pretraining(Run(group, seed, self))
+            self.pretraining(Run(group, seed, self))
         return study.seeds
 
     def problems(self, run: Run) -> tuple[str, ...]:
         """Notes that are damaged or of another fine-tuning, and pretrained models that cannot be used."""
-        return super().problems(run) + self.given.problems(self._pretraining(run))
+        return super().problems(run) + self.given.problems(self.pretraining(run))
 
     def look_again(self, study: Study, group: Group) -> None:
         """Take up pretrained models that have come."""
@@ -119,30 +119,7 @@ class Tuned(Trained):
         """The pretrained models."""
         return Given(self.root, self.spec.model_copy(update={"bf16": False}))
 
-    def _make_one(self, study: Study, run: Run, start: Checkpoint, on_progress: OnProgress) -> None:
-        # Loads torch, which only a worker needs.
-        from headreuse.training.tuning import Tuning, tune
-
-        n_steps, seed = run.group.training.steps, run.label
-        assert isinstance(seed, int), "fine-tuned runs are labelled by their seeds"
-
-        def on_step(step: int, loss: float) -> None:
-            on_progress(step / n_steps, f"loss {loss:.3f}")
-
-        with self.given.ready(self._pretraining(run), start, on_progress) as there:
-            tuning = Tuning(
-                study=study.loaded(),
-                group=run.group,
-                seed=seed,
-                start=there,
-                encoder=self.encoder(there),
-                folder=self._series(run),
-                bf16=self.spec.bf16,
-                allow_pickles=self.spec.allow_pickles,
-            )
-            tune(tuning, on_step=on_step)
-
-    def _pretraining(self, run: Run) -> Run:
+    def pretraining(self, run: Run) -> Run:
         """The run of pretraining that a run starts from."""
         assert self.study is not None
         labels = self.given.labels(self.study, run.group)
@@ -155,9 +132,32 @@ class Tuned(Trained):
             )
         return Run(run.group, run.label if by_seed else labels[0], self.given)
 
+    def _make_one(self, study: Study, run: Run, start: Checkpoint, on_progress: OnProgress) -> None:
+        # Loads torch, which only a worker needs.
+        from headreuse.training.tuning import Tuning, tune
+
+        n_steps, seed = run.group.training.steps, run.label
+        assert isinstance(seed, int), "fine-tuned runs are labelled by their seeds"
+
+        def on_step(step: int, loss: float) -> None:
+            on_progress(step / n_steps, f"loss {loss:.3f}")
+
+        with self.given.ready(self.pretraining(run), start, on_progress) as there:
+            tuning = Tuning(
+                study=study.loaded(),
+                group=run.group,
+                seed=seed,
+                start=there,
+                encoder=self.encoder(there),
+                folder=self._series(run),
+                bf16=self.spec.bf16,
+                allow_pickles=self.spec.allow_pickles,
+            )
+            tune(tuning, on_step=on_step)
+
     def _starts(self, run: Run) -> dict[int, Checkpoint]:
         """The pretrained models by their steps."""
-        return {start.step: start for start in self.given.checkpoints(self._pretraining(run))}
+        return {start.step: start for start in self.given.checkpoints(self.pretraining(run))}
 
     def _steps(self, run: Run) -> tuple[int, ...]:
         return tuple(self._starts(run))

@@ -4,9 +4,11 @@ import os
 import shutil
 from collections.abc import Iterable
 from pathlib import Path
+from statistics import mean
 
 from headreuse.measurements.base import MEASUREMENTS
 from headreuse.measurements.scored_length import pass_cost
+from headreuse.prompts import Encoder
 from headreuse.store.units import Unit
 from headreuse.study.config import Group, Study
 from headreuse.study.costs import n_parameters
@@ -19,8 +21,12 @@ COPIES = 2.0
 """Of a model's weights in a worker that scores heads, at most: its own, and what it works with."""
 WORKER_BYTES = 1_000_000_000
 """Of a worker without a model: its libraries and the memory that scores may take."""
+BYTES_A_WEIGHT = 4
+"""In float32, as models are trained and, where nothing else is said, kept."""
 TRAINED_BYTES = 16
 """A parameter, while it is trained: weights, gradients, Adam's two moments."""
+N_BATCHES = 8
+"""From which the tokens of a training are told."""
 OUTCOME_BYTES = 16
 """Of one example under one intervention: four outcomes."""
 
@@ -43,11 +49,27 @@ def result_bytes(unit: Unit, facts: RunFacts | None) -> float:
     return 20_000 + OUTCOME_BYTES * n * heads
 
 
+def tokens_trained(study: Study, group: Group, encoder: Encoder) -> float:
+    """Tokens through the model in one training of a group, a backward pass counted as two, from its first batches."""
+    # Loads torch, which only a check needs.
+    from headreuse.training.batches import Batches
+
+    spec, batches = group.training, Batches(study, group, encoder, 0, tuning_seed=0)
+    a_step = mean(batches.batch(step)["input_ids"].numel() * spec.n_parts for step in range(N_BATCHES))
+    return 3.0 * spec.steps * a_step
+
+
 def worker_bytes(facts: Iterable[RunFacts], study: Study) -> int:
     """Memory of a worker with the largest of a study's models."""
-    given = [COPIES * entry.n_bytes for entry in facts]
+    given = [_copies(entry, study) * entry.n_bytes for entry in facts]
     trained = [TRAINED_BYTES * n_parameters(study.model_of(group)) for group in study.groups if group.source is None]
     return int(WORKER_BYTES + max([*given, *trained], default=0))
+
+
+def _copies(facts: RunFacts, study: Study) -> float:
+    """How many times the weights of a given model are held, while it is scored or fine-tuned."""
+    trains_all = facts.is_start and study.group(facts.group).training.lora is None
+    return TRAINED_BYTES / BYTES_A_WEIGHT if trains_all else COPIES
 
 
 def memory_free() -> int:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class RunFacts:
-    """One run whose checkpoints are given."""
+    """One run of checkpoints that are given: what is measured, or what models are fine-tuned from."""
 
     group: str
     run: str
@@ -23,6 +23,8 @@ class RunFacts:
     """Whether the weights are on this machine."""
     seconds_a_token: float
     """Of one forward pass on one worker's threads, from a timed sample."""
+    is_start: bool = False
+    """Whether models are fine-tuned from these checkpoints, which are not measured then."""
 
 
 @dataclass(frozen=True)
@@ -54,8 +56,8 @@ class Facts:
     """Models that are trained or fine-tuned here."""
     n_checkpoints: int
     n_measurements: int
-    seconds: float | None
-    """Of the whole on this machine; None where that cannot be known, as of fine-tuning."""
+    seconds: float
+    """Of the whole on this machine."""
     n_workers: int
     memory_needed: int
     """Bytes, of all workers together."""

@@ -1,7 +1,7 @@
 """The check of a study: each group's checkpoints listed, its prompts made, one model timed."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -13,19 +13,39 @@ from headreuse.prompts import make_prompts
 from headreuse.records import Checkpoint, Prompts
 from headreuse.sources import source_of
 from headreuse.sources.given import Given
+from headreuse.sources.tuned import Tuned
 from headreuse.store.folder import RunFolder
+from headreuse.store.units import Unit
 from headreuse.study.config import Group, Study
 from headreuse.study.costs import n_parameters
-from headreuse.study.runs import Run
+from headreuse.study.runs import Label, Run, Source
 from headreuse.study.streams import Stream
-from headreuse.work.checking.costs import disk_free, memory_free, passes, result_bytes, worker_bytes
+from headreuse.work.checking.costs import (
+    BYTES_A_WEIGHT,
+    disk_free,
+    memory_free,
+    passes,
+    result_bytes,
+    tokens_trained,
+    worker_bytes,
+)
 from headreuse.work.checking.facts import Facts, PromptsFacts, RunFacts
 from headreuse.work.checking.models import Sample, sampled
 from headreuse.work.machine import side_by_side
 from headreuse.work.timing import pace_of, seconds_of, trained_here
 
 Tell = Callable[[str], None]
-BYTES_A_WEIGHT = 4
+
+
+@dataclass(frozen=True)
+class _Looked:
+    """What one model that is given tells of all checkpoints beside it."""
+
+    facts: RunFacts
+    n_tokens: dict[str, float]
+    """Of one prompt with its answer, by task."""
+    trained_tokens: float
+    """Of one fine-tuning; 0 where none is asked for."""
 
 
 class _Gathering:
@@ -39,6 +59,8 @@ class _Gathering:
         self.runs: list[RunFacts] = []
         self.prompts: list[PromptsFacts] = []
         self.seconds = self.disk = 0.0
+        self.looked: dict[tuple[str, Label], _Looked | None] = {}
+        self.downloaded: set[str] = set()
         self.n_to_train = self.n_checkpoints = self.n_measurements = 0
 
     def group(self, group: Group, folder: RunFolder) -> None:
@@ -46,46 +68,80 @@ class _Gathering:
         try:
             source = source_of(group, folder)
             for label in source.labels(self.study, group):
-                run = Run(group, label, source)
-                self._made(run) if not isinstance(source, Given) else self._given(run)
+                self._run(Run(group, label, source))
         except HeadreuseError as error:
             self.problems += [f"{group.name}: {line}" for line in str(error).splitlines()]
 
-    def _made(self, run: Run) -> None:
-        """A run whose checkpoints are made here."""
-        steps = [*(checkpoint.step for checkpoint in run.checkpoints), *run.missing]
+    def _run(self, run: Run) -> None:
+        if isinstance(run.source, Given):
+            self._given(run)
+        elif isinstance(run.source, Tuned):
+            self._tuned(run, run.source)
+        else:
+            self._trained(run)
+
+    def _trained(self, run: Run) -> None:
+        """A run whose models are trained from scratch, all of them at once."""
+        n_checkpoints = len(run.checkpoints) + len(run.missing)
         self.n_to_train += 1
-        self._count(run, None, len(steps))
-        size = n_parameters(self.study.model_of(run.group)) if run.group.source is None else 0
-        self.disk += BYTES_A_WEIGHT * size * len(steps)
+        self.disk += BYTES_A_WEIGHT * n_parameters(self.study.model_of(run.group)) * n_checkpoints
+        self._measured(run, None, n_checkpoints)
+
+    def _tuned(self, run: Run, source: Tuned) -> None:
+        """A run whose models are fine-tuned, each from one of the checkpoints that are given."""
+        start = source.pretraining(run)
+        if (looked := self._looked_at(start, source)) is None:
+            return
+        n_checkpoints = len(start.checkpoints)
+        self.n_to_train += n_checkpoints
+        self.seconds += looked.facts.seconds_a_token * looked.trained_tokens * n_checkpoints
+        self.disk += looked.facts.n_bytes * n_checkpoints * (0.5 if source.spec.bf16 else 1)
+        self._measured(run, looked, n_checkpoints)
 
     def _given(self, run: Run) -> None:
         """A run whose checkpoints are there."""
-        self.tell(f"looking at {run}")
-        if not run.checkpoints:
-            left_out = run.source.problems(run)
-            self.problems.append(f"{run}: none of its checkpoints can be used: {left_out[0] if left_out else 'none'}")
-            return
-        with sampled(run) as sample:
-            prompts = dict(self._prompts(sample))
-            facts = self._facts(sample, prompts)
-        self.runs.append(facts)
-        self.disk += 0 if facts.is_here else facts.n_bytes * len(facts.steps)
-        self._count(run, facts, len(facts.steps))
-        n_tokens = {task: made.tokens.size / len(made) for task, made in prompts.items()}
-        for index, checkpoint in enumerate(run.checkpoints):
-            for unit in units_of(self.study, run.group, checkpoint, is_last=index == len(run.checkpoints) - 1):
-                tokens = n_tokens.get(unit.task, 0.0) * unit.settings["n"]
-                self.seconds += facts.seconds_a_token * tokens * passes(self.study, run.group, unit, facts)
+        if looked := self._looked_at(run, run.source):
+            self._measured(run, looked, len(run.checkpoints))
 
-    def _count(self, run: Run, facts: RunFacts | None, n_checkpoints: int) -> None:
-        """Measurements and the disk that their results take."""
+    def _measured(self, run: Run, looked: _Looked | None, n_checkpoints: int) -> None:
+        """Measurements, the disk that their results take, and where a model has been timed the time."""
+        facts = looked.facts if looked else None
         for index in range(n_checkpoints):
             checkpoint = Checkpoint(Path(), index, f"{run} {index}")
-            units = list(units_of(self.study, run.group, checkpoint, is_last=index == n_checkpoints - 1))
-            self.n_measurements += len(units)
-            self.disk += sum(result_bytes(unit, facts) for unit in units)
+            for unit in units_of(self.study, run.group, checkpoint, is_last=index == n_checkpoints - 1):
+                self.n_measurements += 1
+                self.disk += result_bytes(unit, facts)
+                self.seconds += self._seconds(run, unit, looked) if looked else 0.0
         self.n_checkpoints += n_checkpoints
+
+    def _seconds(self, run: Run, unit: Unit, looked: _Looked) -> float:
+        tokens = looked.n_tokens.get(unit.task, 0.0) * unit.settings["n"]
+        return looked.facts.seconds_a_token * tokens * passes(self.study, run.group, unit, looked.facts)
+
+    def _looked_at(self, given: Run, reader: Source) -> _Looked | None:
+        """What a run that is given tells, looked at once for all that start from it; None where it is empty."""
+        key = (given.group.name, given.label)
+        if key not in self.looked:
+            self.looked[key] = self._look(given, reader)
+        return self.looked[key]
+
+    def _look(self, given: Run, reader: Source) -> _Looked | None:
+        self.tell(f"looking at {given}")
+        if not given.checkpoints:
+            left_out = given.source.problems(given)
+            self.problems.append(f"{given}: none of its checkpoints can be used: {left_out[0] if left_out else 'none'}")
+            return None
+        is_start = reader is not given.source
+        with sampled(given, reader) as sample:
+            prompts = dict(self._prompts(sample))
+            facts = replace(self._facts(sample, prompts), is_start=is_start)
+            can_train = is_start and len(prompts) == len(given.group.tasks)
+            trained = tokens_trained(self.study, given.group, sample.encoder) if can_train else 0.0
+        self.runs.append(facts)
+        new = {checkpoint.fingerprint for checkpoint in given.checkpoints} - self.downloaded
+        self.downloaded |= new
+        self.disk += 0 if facts.is_here else facts.n_bytes * len(new)
+        return _Looked(facts, {task: made.tokens.size / len(made) for task, made in prompts.items()}, trained)
 
     def _facts(self, sample: Sample, prompts: dict[str, Prompts]) -> RunFacts:
         run = sample.run
@@ -160,7 +216,7 @@ def check_of(study: Study, out: Path, *, n_workers: int | None, tell: Tell) -> F
         n_to_train=found.n_to_train,
         n_checkpoints=found.n_checkpoints,
         n_measurements=found.n_measurements,
-        seconds=_seconds(study, found, workers),
+        seconds=found.seconds / workers + _seconds_from_scratch(study, found, workers),
         n_workers=workers,
         memory_needed=workers * worker_bytes(found.runs, study),
         memory_free=memory_free(),
@@ -170,18 +226,14 @@ def check_of(study: Study, out: Path, *, n_workers: int | None, tell: Tell) -> F
     return replace(facts, problems=(*found.problems, *lacking(facts)))
 
 
-def _seconds(study: Study, found: _Gathering, n_workers: int) -> float | None:
-    """Of all that is trained and measured here; None where models are fine-tuned, which is not timed."""
-    here = trained_here(study)
-    if found.n_to_train > len(here) * len(study.seeds):
-        return None
-    total = found.seconds / n_workers
-    if here and not found.problems:
-        found.tell("timing a few training steps and one checkpoint")
-        pace = pace_of(study, n_threads=found.n_threads)
-        assert pace is not None
-        total += seconds_of(study, pace, n_seeds=len(study.seeds), denser=1, n_workers=n_workers)
-    return total
+def _seconds_from_scratch(study: Study, found: _Gathering, n_workers: int) -> float:
+    """Of training from scratch and measuring what is trained; not timed where something else would fail."""
+    if not trained_here(study) or found.problems:
+        return 0.0
+    found.tell("timing a few training steps and one checkpoint")
+    pace = pace_of(study, n_threads=found.n_threads)
+    assert pace is not None
+    return seconds_of(study, pace, n_seeds=len(study.seeds), denser=1, n_workers=n_workers)
 
 
 def lacking(facts: Facts) -> Iterator[str]:

@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from headreuse.errors import HeadreuseError
-from headreuse.prompts import Encoder, encoder_of
+from headreuse.prompts import Encoder
 from headreuse.prompts.fitting import check_fits, n_learned_positions
 from headreuse.records import Prompts
 from headreuse.sources.given import Given
-from headreuse.study.runs import Run
+from headreuse.study.runs import Run, Source
 
 SECONDS = 3.0
 """Spent on timing a model."""
@@ -28,6 +28,7 @@ class Sample:
 
     run: Run
     folder: Path
+    encoder: Encoder
     shape: Any
     """The model without weights, on the meta device."""
     is_here: bool
@@ -51,11 +52,6 @@ class Sample:
     def n_parameters(self) -> int:
         """Of the whole model."""
         return sum(weight.numel() for weight in self.shape.parameters())
-
-    @property
-    def encoder(self) -> Encoder:
-        """That of the tokenizer beside the weights."""
-        return encoder_of(self.folder)
 
     def check(self, prompts: Prompts) -> None:
         """Raise where the model cannot read the prompts."""
@@ -86,12 +82,18 @@ class Sample:
 
 
 @contextmanager
-def sampled(run: Run) -> Iterator[Sample]:
-    """What the files of a run's last checkpoint say; of one on a Hub only the small files are downloaded."""
+def sampled(run: Run, reader: Source) -> Iterator[Sample]:
+    """What the files of a run's last checkpoint say; of one on a Hub only the small files are downloaded.
+
+    Args:
+        run: checkpoints that are given.
+        reader: the source whose models read the prompts: the run's own, or one that fine-tunes models from it.
+    """
     source, last = run.source, run.checkpoints[-1]
     assert isinstance(source, Given)
     with source.small_files(run, last) as folder:
-        yield Sample(run, folder, _shape(folder), is_here=not source.is_on_hub(run, last))
+        encoder = reader.encoder(replace(last, path=folder))
+        yield Sample(run, folder, encoder, _shape(folder), is_here=not source.is_on_hub(run, last))
 
 
 def _shape(folder: Path) -> Any:
