@@ -24,7 +24,6 @@ from headreuse.sources import look_again
 from headreuse.sources.given import Given
 from headreuse.store.diary import Diary, Told
 from headreuse.store.folder import RunFolder
-from headreuse.store.units import Unit
 from headreuse.store.writing import DRAFT, alone_in
 from headreuse.study import parse_study
 from headreuse.work import jobs
@@ -81,10 +80,6 @@ def in_fork(job: Job, connection: Connection) -> None:
 
 def measured(folder: RunFolder, engine=in_forks) -> list[str]:
     return work(folder, progress(folder), engine, shard=Shard(1, 1), train=False, measure=True)
-
-
-def name_of(unit: Unit) -> str:
-    return f"{unit.kind} of {unit.task}" if unit.kind == "set_ablation" else str(unit)
 
 
 def die() -> None:
@@ -150,12 +145,12 @@ def test_a_part_that_kills_or_fails_three_times_is_given_up_and_all_others_are_m
             f"mean_ablation of differences at {at} 20: no partners",
             f"measuring {at} 20, at pattern of sums: {killed}",
             f"measuring {at} 10: {killed}",
-            *[f"mean_ablation of {task} at {at} 20: it needs {needed}" for task in ("sums", "differences")],
+            *[f"set_ablation of {task} at {at} 20: it needs {needed}" for task in ("sums", "differences")],
         ]
     )
     (entry,) = progress(folder)
     needs = {f"set_ablation of {task}" for task in ("sums", "differences")}
-    assert {name_of(unit) for unit in entry.checkpoints[1].missing} == (set(tried) | needs) - {"loading"}
+    assert {str(unit) for unit in entry.checkpoints[1].missing} == (set(tried) | needs) - {"loading"}
     assert len(entry.checkpoints[1].done) > 0
     assert entry.checkpoints[0].done == ()
     assert len(folder.errors()) == 2

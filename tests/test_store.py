@@ -51,6 +51,12 @@ def test_a_units_key_changes_with_all_that_its_result_depends_on(unit):
     assert len(keys) == 6
 
 
+def test_a_score_is_named_by_its_method_and_what_builds_on_it_by_what_it_is(unit):
+    assert str(unit) == "mean_ablation of copy"
+    assert str(Unit("set_ablation", "1", unit.checkpoint, "copy", unit.settings)) == "set_ablation of copy"
+    assert str(Unit("evaluation", "1", unit.checkpoint, "copy", {"n": 2})) == "evaluation of copy"
+
+
 def fill_the_disk_halfway_through(path):
     with written_whole(path) as draft:
         draft.write_text("half a ta")

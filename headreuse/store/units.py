@@ -45,7 +45,9 @@ class Unit:
         return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:SHORT]
 
     def __str__(self) -> str:
-        return f"{self.settings.get('method', self.kind)} of {self.task}"
+        # Other kinds build on a score and have its method, too, but are something else.
+        is_score = self.kind == "head_scores" and "method" in self.settings
+        return f"{self.settings['method'] if is_score else self.kind} of {self.task}"
 
 
 @dataclass(frozen=True)
