@@ -134,7 +134,7 @@ def test_fine_tuning_is_looked_at_once_for_all_seeds_and_counted_for_each(quick,
     assert 0.5 * start.n_bytes < weights[0] < 1.5 * start.n_bytes
     assert sum(weights) / 2 < facts.disk_needed
     assert facts.memory_needed == 2 * (costs.WORKER_BYTES + 4 * start.n_bytes)
-    assert next(lines(facts)).startswith("g, fine-tuned from out: 2 checkpoints, steps 10 to 20; ")
+    assert next(lines(facts)).startswith("g, fine-tuned from out: 2 checkpoints, steps 10 to 20; 1 layer × 2 heads, ")
 
 
 def test_the_tokens_of_a_fine_tuning_are_about_those_of_its_batches(pretraining):

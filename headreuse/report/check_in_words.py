@@ -45,7 +45,8 @@ def _run(run: RunFacts) -> Iterator[str]:
     if len(run.steps) > 1:
         steps = f"steps {run.steps[0]:,} to {run.steps[-1]:,}"
     reads = "" if run.n_positions is None else f", reads {run.n_positions:,} tokens"
-    size = f"{run.n_layers} layers × {run.n_heads} heads{reads}, {_gb(run.n_bytes)}"
+    heads = f"{counted(run.n_layers, 'layer')} × {counted(run.n_heads, 'head')}"
+    size = f"{heads}{reads}, {_gb(run.n_bytes)}"
     role = "fine-tuned from" if run.is_start else "run"
     yield f"{run.group}, {role} {run.run}: {n}, {steps}; {size}{'' if run.is_here else ', to be downloaded'}"
     for line in run.left_out[:MOST_LEFT_OUT]:
