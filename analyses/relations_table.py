@@ -66,10 +66,15 @@ def _line(row: dict[Any, Any]) -> str:
         *(_seeds_cell(row, end) for end in "ab"),
         f"{row['difference']:+.3f} {interval}" if np.isfinite(row["difference"]) else "none",
         f"{row['n_seeds_a']}" + (f", {row['n_seeds_b']}" if row["n_seeds_b"] else ""),
-        "none" if np.isnan(row["p"]) else f"{row['p']:.3f} ({row['smallest_p']:.3f})",
+        "none" if np.isnan(row["p"]) else f"{_p(row['p'])} ({_p(row['smallest_p'])})",
         f"{row['verdict']}: {'; '.join(filter(None, (row['seen'], row['note'])))}",
     ]
     return f"| {' | '.join(cells)} |"
+
+
+def _p(value: float) -> str:
+    """Never 0.000, which no p is."""
+    return f"{value:.3f}" if value >= 0.001 else f"{value:.1g}"
 
 
 def _seeds_cell(row: dict[Any, Any], end: str) -> str:

@@ -140,6 +140,8 @@ def test_three_seeds_settle_nothing_however_clear_they_are():
     assert (row["seen"], row["lowest_a"], row["highest_a"]) == ("too few seeds to see a difference", 0.97, 1.0)
     line = next(line for line in as_markdown(pd.DataFrame([row]), []).splitlines() if "joint beats" in line)
     assert "| 0.980 (0.970 to 1.000) | 0.010 (0.000 to 0.020) | +0.970 no interval | 3, 3 | 0.100 (0.100) |" in line
+    line = as_markdown(pd.DataFrame([row | {"p": 0.00049, "smallest_p": 7e-7}]), [])
+    assert "| 3, 3 | 0.0005 (7e-07) |" in line
 
 
 def test_the_numbers_of_a_row_by_hand():
