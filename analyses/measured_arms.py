@@ -96,13 +96,18 @@ def read_arms(paths: Sequence[Path]) -> list[Arm]:
     if len(set(names)) < len(names):
         raise HeadreuseError(f"{', '.join(map(str, paths))}: two folders of one name; copy one under another name")
     for path in paths:
-        study, tables = _kept(path) if (path / "transfer.csv").is_file() else _run_folder(path)
+        study, tables = read_tables(path)
         for group in study.groups:
             arm = arm_of(path.resolve().name, study, group, tables)
             settings = tuple((name, str(value)) for name, value in arm.settings.items())
             key = (arm.twins, arm.main, arm.auxiliary, arm.kind, arm.position, arm.end, settings)
             by_kind[key] = _joined(by_kind[key], arm) if key in by_kind else arm
     return list(by_kind.values())
+
+
+def read_tables(path: Path) -> tuple[Study, "Tables"]:
+    """A study with its tables accuracy and transfer."""
+    return _kept(path) if (path / "transfer.csv").is_file() else _run_folder(path)
 
 
 Tables = Mapping[str, pd.DataFrame]
