@@ -37,10 +37,10 @@ class Reach:
 
     @property
     def title(self) -> str:
-        """Main, and what it is trained with; names are escaped."""
+        """The group, main, and what it is trained with; names are escaped."""
         main, *others = (f"{escaped(entry.task)} to {entry.max_length}" for entry in self.group.tasks)
         beside = f"with {' and '.join(others)}" if others else "alone"
-        return f"{main}<br>{beside}"
+        return f"<b>{escaped(self.group.name)}</b><br>{main}<br>{beside}"
 
     @property
     def trained_to(self) -> list[int]:
@@ -67,7 +67,7 @@ def draw(arms: Sequence[Reach]) -> go.Figure:
     """A panel for each arm; lengths to the right, accuracy upwards, a line for each seed."""
     seeds = sorted({seed for arm in arms for seed in arm.accuracy.columns})
     n_columns = min(COLUMNS, len(arms))
-    place = Arrangement(columns=n_columns, height=230, column_gap=0.06, row_gap=96, margin=(56, 16, 60, 48))
+    place = Arrangement(columns=n_columns, height=230, column_gap=0.06, row_gap=112, margin=(56, 16, 76, 48))
     titles = panel_titles([arm.title for arm in arms])
     figure = go.Figure(
         layout=panel_layout(len(arms), place, place, legend=[run_name(seed) for seed in seeds], annotations=titles)

@@ -48,7 +48,8 @@ def test_each_seed_of_each_arm_is_a_line_at_its_last_step(folder):
         ("x2", "seed 0", [1, 2, 3], RIGHT["alone", 0]),
     ]
     assert [line.showlegend for line in figure.data] == [True, True, False]
-    assert [note.text for note in figure.layout.annotations] == ["copy to 1<br>with reverse to 2", "copy to 1<br>alone"]
+    titles = ["<b>joint</b><br>copy to 1<br>with reverse to 2", "<b>alone</b><br>copy to 1<br>alone"]
+    assert [note.text for note in figure.layout.annotations] == titles
     assert [(shape.xref, shape.x0) for shape in figure.layout.shapes] == [("x", 1), ("x", 2), ("x2", 1)]
 
 
