@@ -91,8 +91,9 @@ def check_many(seeds: range, folder: Path) -> list[str]:
 
 
 def test_the_check_ends_with_a_study_or_its_mistakes(tmp_path):
-    found = check_many(range(80), tmp_path)
-    assert found.count("refused") >= 40
+    # Of sound files that change as studies are added; of 80 files one to five are runnable.
+    found = check_many(range(240), tmp_path)
+    assert found.count("refused") >= 120
     assert found.count("runnable") >= 2
 
 
