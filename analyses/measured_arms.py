@@ -27,6 +27,7 @@ LEARNED = 0.9
 """Main is learned where it is right on this share of the prompts of its training lengths."""
 
 Auxiliaries = frozenset[tuple[str, int]]
+Tables = Mapping[str, pd.DataFrame]
 
 
 @dataclass(frozen=True)
@@ -105,12 +106,9 @@ def read_arms(paths: Sequence[Path]) -> list[Arm]:
     return list(by_kind.values())
 
 
-def read_tables(path: Path) -> tuple[Study, "Tables"]:
+def read_tables(path: Path) -> tuple[Study, Tables]:
     """A study with its tables accuracy and transfer."""
     return _kept(path) if (path / "transfer.csv").is_file() else _run_folder(path)
-
-
-Tables = Mapping[str, pd.DataFrame]
 
 
 def _run_folder(path: Path) -> tuple[Study, Tables]:

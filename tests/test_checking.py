@@ -159,6 +159,19 @@ def test_more_steps_of_fine_tuning_take_longer(quick, pretraining, tmp_path, mon
     assert two - one > 2 * 2 * 4 * 3
 
 
+def test_the_models_of_one_run_are_fine_tuned_one_after_the_other(quick, pretraining, tmp_path, monkeypatch):
+    monkeypatch.setattr(models.Sample, "seconds_a_token", lambda *_: 1.0)
+
+    def share(*seeds: int) -> float:
+        """Of the time that one worker takes, with two."""
+        asked = tuned_study(pretraining, seeds=seeds, training={"steps": 5000, "batch_size": 4})
+        one, two = (check_of(asked, tmp_path / "out", n_workers=n, tell=lambda _words: None).seconds for n in (1, 2))
+        return two / one
+
+    assert share(0) == pytest.approx(1, abs=0.05)
+    assert share(0, 1) == pytest.approx(0.5, abs=0.05)
+
+
 def test_a_pretraining_that_cannot_read_the_prompts_is_told(quick, tmp_path):
     folder = tmp_path / "out" / "checkpoint-10"
     pretrained(folder, "gpt2")

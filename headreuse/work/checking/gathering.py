@@ -58,7 +58,8 @@ class _Gathering:
         self.problems: list[str] = []
         self.runs: list[RunFacts] = []
         self.prompts: list[PromptsFacts] = []
-        self.seconds = self.disk = 0.0
+        self.seconds = self.tuning_seconds = self.disk = 0.0
+        self.n_tuned_runs = 0
         self.looked: dict[tuple[str, Label], _Looked | None] = {}
         self.downloaded: set[str] = set()
         self.n_to_train = self.n_checkpoints = self.n_measurements = 0
@@ -94,7 +95,8 @@ class _Gathering:
             return
         n_checkpoints = len(start.checkpoints)
         self.n_to_train += n_checkpoints
-        self.seconds += looked.facts.seconds_a_token * looked.trained_tokens * n_checkpoints
+        self.n_tuned_runs += 1
+        self.tuning_seconds += looked.facts.seconds_a_token * looked.trained_tokens * n_checkpoints
         self.disk += looked.facts.n_bytes * n_checkpoints * (0.5 if source.spec.bf16 else 1)
         self._measured(run, looked, n_checkpoints)
 
@@ -111,10 +113,10 @@ class _Gathering:
             for unit in units_of(self.study, run.group, checkpoint, is_last=index == n_checkpoints - 1):
                 self.n_measurements += 1
                 self.disk += result_bytes(unit, facts)
-                self.seconds += self._seconds(run, unit, looked) if looked else 0.0
+                self.seconds += self._seconds_to_measure(run, unit, looked) if looked else 0.0
         self.n_checkpoints += n_checkpoints
 
-    def _seconds(self, run: Run, unit: Unit, looked: _Looked) -> float:
+    def _seconds_to_measure(self, run: Run, unit: Unit, looked: _Looked) -> float:
         tokens = looked.n_tokens.get(unit.task, 0.0) * unit.settings["n"]
         return looked.facts.seconds_a_token * tokens * passes(self.study, run.group, unit, looked.facts)
 
@@ -134,7 +136,7 @@ class _Gathering:
         is_start = reader is not given.source
         with sampled(given, reader) as sample:
             prompts = dict(self._prompts(sample))
-            facts = replace(self._facts(sample, prompts), is_start=is_start)
+            facts = self._facts(sample, prompts, is_start=is_start)
             can_train = is_start and len(prompts) == len(given.group.tasks)
             trained = tokens_trained(self.study, given.group, sample.encoder) if can_train else 0.0
         self.runs.append(facts)
@@ -143,7 +145,7 @@ class _Gathering:
         self.disk += 0 if facts.is_here else facts.n_bytes * len(new)
         return _Looked(facts, {task: made.tokens.size / len(made) for task, made in prompts.items()}, trained)
 
-    def _facts(self, sample: Sample, prompts: dict[str, Prompts]) -> RunFacts:
+    def _facts(self, sample: Sample, prompts: dict[str, Prompts], *, is_start: bool) -> RunFacts:
         run = sample.run
         timed = sample.seconds_a_token(next(iter(prompts.values())), self.n_threads) if prompts else 0.0
         return RunFacts(
@@ -157,6 +159,7 @@ class _Gathering:
             n_bytes=sample.n_parameters * BYTES_A_WEIGHT,
             is_here=sample.is_here,
             seconds_a_token=timed,
+            is_start=is_start,
         )
 
     def _prompts(self, sample: Sample) -> Iterator[tuple[str, Prompts]]:
@@ -216,7 +219,7 @@ def check_of(study: Study, out: Path, *, n_workers: int | None, tell: Tell) -> F
         n_to_train=found.n_to_train,
         n_checkpoints=found.n_checkpoints,
         n_measurements=found.n_measurements,
-        seconds=found.seconds / workers + _seconds_from_scratch(study, found, workers),
+        seconds=_seconds(study, found, workers),
         n_workers=workers,
         memory_needed=workers * worker_bytes(found.runs, study),
         memory_free=memory_free(),
@@ -224,6 +227,12 @@ def check_of(study: Study, out: Path, *, n_workers: int | None, tell: Tell) -> F
         disk_free=disk_free(out),
     )
     return replace(facts, problems=(*found.problems, *lacking(facts)))
+
+
+def _seconds(study: Study, found: _Gathering, n_workers: int) -> float:
+    """Of all that is done here; the models of one run are fine-tuned one after the other."""
+    tuning = found.tuning_seconds / max(1, min(n_workers, found.n_tuned_runs))
+    return found.seconds / n_workers + tuning + _seconds_from_scratch(study, found, n_workers)
 
 
 def _seconds_from_scratch(study: Study, found: _Gathering, n_workers: int) -> float:
