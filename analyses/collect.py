@@ -23,7 +23,7 @@ from headreuse.errors import HeadreuseError
 from headreuse.report.publishing import write_report
 from headreuse.store.folder import RunFolder
 from headreuse.store.writing import written_whole
-from headreuse.study.config import Group
+from headreuse.study.group import Group
 from headreuse.tables.make import make_tables
 
 KEPT = ("transfer", "accuracy", "overlap", "correlation", "functional_overlap")

@@ -23,7 +23,7 @@ from headreuse.models.positions.coupled import Rule, coupled_ids
 from headreuse.records import Prompts
 from headreuse.store.folder import RunFolder
 from headreuse.study import Study
-from headreuse.study.specs import COUPLED_POSITIONS
+from headreuse.study.model_spec import COUPLED_POSITIONS
 
 COLUMNS = ("group", "seed", "length", "n", "layer", "head", "distance", "trained", "attention")
 

@@ -23,7 +23,7 @@ from headreuse.records import ATTENTION, Head, HeadScores, Prompts
 from headreuse.scores import SCORES
 from headreuse.store.folder import RunFolder
 from headreuse.study import Study
-from headreuse.study.specs import PATTERN_SCORES
+from headreuse.study.measure_spec import PATTERN_SCORES
 from headreuse.study.streams import Stream
 
 MOST_SETS = 1000

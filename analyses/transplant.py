@@ -26,7 +26,7 @@ from headreuse.models.masks import masked
 from headreuse.records import Head, Prompts
 from headreuse.store.folder import RunFolder
 from headreuse.study import Group, Study
-from headreuse.study.specs import ranked_by
+from headreuse.study.measure_spec import ranked_by
 from headreuse.study.streams import Stream
 from headreuse.tables.make import make_tables
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from importlib import import_module
+from pathlib import Path
 from pkgutil import iter_modules
 from typing import Any, Generic, TypeVar
 
@@ -75,3 +76,9 @@ def registered(room: str, name: str) -> Registry[Any]:
     found = getattr(import_module(room), name)
     assert isinstance(found, Registry), f"{room}.{name} is no registry"
     return found
+
+
+def modules_of(*room: str) -> tuple[str, ...]:
+    """What a room has, read off its folder, so that checking a name imports nothing of the room."""
+    folder = Path(__file__).parent.joinpath(*room)
+    return tuple(module.name for module in iter_modules([str(folder)]) if not module.name.startswith("_"))

@@ -6,7 +6,7 @@ Covers `study/unfolding.py` and `study/one_group.py`.
 import pytest
 
 from headreuse.study import StudyError, parse_study
-from headreuse.study.specs import POSITIONS
+from headreuse.study.model_spec import POSITIONS
 
 MAIN = {"task": "reverse_add"}
 AUXILIARIES = [{"task": "no_carry"}, {"task": "carry_only"}]

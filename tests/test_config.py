@@ -1,6 +1,7 @@
 """A study file: what it means, and how its mistakes are told.
 
-Covers `study/config.py`, `study/specs.py`, `study/reading.py` and `study/explaining.py`.
+Covers `study/config.py`, `study/group.py`, `study/task_range.py`, `study/model_spec.py`, `study/training_spec.py`,
+`study/measure_spec.py`, `study/reading.py` and `study/explaining.py`.
 """
 
 from pathlib import Path

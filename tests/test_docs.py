@@ -4,6 +4,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +19,17 @@ from headreuse.records import Head
 from headreuse.scores import SCORES
 from headreuse.sources import runs_of
 from headreuse.store.folder import RunFolder
-from headreuse.study import parse_study
+from headreuse.study import (
+    CheckpointSchedule,
+    Group,
+    MeasureSpec,
+    ModelSpec,
+    Study,
+    TaskRange,
+    TrainingSpec,
+    parse_study,
+    read_study,
+)
 from headreuse.study.source_specs import SOURCE_SPECS
 from headreuse.tables.base import TABLES
 from headreuse.tasks import TASKS
@@ -128,7 +139,7 @@ def inputs():
 def docs_path(monkeypatch):
     monkeypatch.syspath_prepend(str((ROOT / MAKE).parent))
     yield
-    for name in ("links", "pages", "columns"):
+    for name in ("links", "pages", "columns", "settings"):
         sys.modules.pop(name, None)
 
 
@@ -156,6 +167,46 @@ def test_the_page_of_columns_has_every_table_and_column(docs_path):
         assert f"\n## {name}\n" in page
         for column, meaning in table.columns.items():
             assert f"| `{column}` | {meaning.replace('|', '/')} |" in page
+
+
+STUDIES = (ROOT / "notebooks/reference/studies.md").read_text()
+PIECES = re.findall(r"```toml\n(.*?)```", STUDIES, re.DOTALL)
+
+
+@pytest.mark.parametrize("piece", PIECES, ids=lambda piece: piece.split()[0])
+def test_every_piece_on_the_page_of_study_files_is_part_of_one(piece, tmp_path):
+    (tmp_path / "mine.csv").write_text("seed,step,transfer\n0,100,0.5\n")
+    main = 'name = "capitalize_reverse"\nmain = { task = "copy", max_length = 2 }'
+    auxiliary = 'auxiliary = [{ task = "reverse", max_length = 3 }]'
+    group = "" if "[[groups]]" in piece else f"[[groups]]\n{main}\n{auxiliary}\n"
+    methods = "" if "[measures]" in piece else '[measures]\nmethods = ["mean_ablation", "banzhaf"]\n'
+    (tmp_path / "study.toml").write_text(f'name = "s"\n{piece}\n{group}{methods}')
+    study = read_study(tmp_path / "study.toml")
+    asked = tomllib.loads(piece)
+    several = {group["name"]: group.get("arms", group.get("heads", [""])) for group in asked.get("groups", ())}
+    n_auxiliaries = {group["name"]: len(group["auxiliary"]) for group in asked.get("groups", ())}
+    for name, parts in several.items():
+        n = sum(n_auxiliaries[name] if part == "each" else 1 for part in parts)
+        assert len([group for group in study.groups if group.name.startswith(name)]) == n
+    for part in {"training", "measures"} & asked.keys():
+        assert getattr(study, part).model_dump(exclude_unset=True).keys() == asked[part].keys()
+
+
+def test_the_page_of_study_files_has_every_key_with_what_it_is(docs_path):
+    from settings import settings_tables
+
+    page = settings_tables()
+    found = re.findall(r"^\| `(\w+)` \| (.*?) \| (.*?) \| (.*?) \|$", page, re.MULTILINE)
+    assert [key for key, *_, about in found if not about] == [], "say what these are"
+    rows = {key: row for key, *row in found}
+    parts = (Study, Group, TaskRange, ModelSpec, TrainingSpec, CheckpointSchedule, MeasureSpec)
+    assert {key for part in parts for key in part.known_keys()} <= rows.keys()
+    assert rows["steps"][:2] == ["whole number from 1", "`3000`"]
+    assert rows["warmup"][:2] == ["number from 0 to 1", "`0.1`"]
+    assert rows["kind"][:2] == ["`related`, `control`, `alone`", "`related`"]
+    assert rows["report_to"][0] == "list of: `tensorboard`, `wandb`"
+    assert rows["hub"][0] == "text or list of: text"
+    assert "None" not in page
 
 
 def test_headings_are_named_and_links_led_as_asked(docs_path):

@@ -23,7 +23,7 @@ from headreuse.records import ATTENTION, OUTCOMES, Checkpoint, Prompts, Role
 from headreuse.scores import SCORES, anti_induction, induction
 from headreuse.scores.attribution_patching import CompletenessWarning
 from headreuse.store.units import Unit
-from headreuse.study.specs import PATTERN_SCORES, outcome_of
+from headreuse.study.measure_spec import PATTERN_SCORES, outcome_of
 from headreuse.tasks import TASKS
 
 UNIQUE = ("retrieve_ul", "retrieve_ur", "copy_uf", "copy_ub")

@@ -17,7 +17,7 @@ from invented import small_study
 from headreuse.measurements.base import MEASUREMENTS
 from headreuse.records import OUTCOMES, Checkpoint, Evaluation, Head, HeadScores, MeanPattern
 from headreuse.store.units import Unit
-from headreuse.study.specs import ATTRIBUTION_STEPS
+from headreuse.study.measure_spec import ATTRIBUTION_STEPS
 from headreuse.tables.head_scores import head_score_rows
 
 SIZE = st.integers(1, 4)

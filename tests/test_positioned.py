@@ -15,9 +15,9 @@ from headreuse.models.positions._registry import DRAWN
 from headreuse.prompts import Vocabulary
 from headreuse.sources.series.about import about_folder
 from headreuse.study import Study, StudyError, parse_study
+from headreuse.study.model_spec import POSITIONS as NAMES
+from headreuse.study.model_spec import TABLES_OF_POSITIONS
 from headreuse.study.settings_digest import training_digest
-from headreuse.study.specs import POSITIONS as NAMES
-from headreuse.study.specs import TABLES_OF_POSITIONS
 from headreuse.training.batches import Batches
 from headreuse.training.joint import train
 from headreuse.training.watching import watched_prompts

@@ -29,7 +29,7 @@ from headreuse.prompts import BOS, EOS, PAD, Vocabulary
 from headreuse.records import Prompts
 from headreuse.scores import zero_ablation
 from headreuse.study import ModelSpec
-from headreuse.study.specs import TABLES_OF_POSITIONS
+from headreuse.study.model_spec import TABLES_OF_POSITIONS
 from headreuse.tasks import TASKS
 
 TASK_NAMES = ("reverse_add", "copy", "reverse")

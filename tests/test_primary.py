@@ -12,7 +12,7 @@ from invented import small_study
 from headreuse.errors import HeadreuseError
 from headreuse.store.folder import RunFolder
 from headreuse.study import StudyError, parse_study
-from headreuse.study.specs import MeasureSpec
+from headreuse.study.measure_spec import MeasureSpec
 from headreuse.tables.join import join
 
 REVERSE, CAPITALIZE = {"task": "reverse", "max_length": 8}, {"task": "capitalize", "max_length": 8}

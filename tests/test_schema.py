@@ -15,10 +15,13 @@ from typer.testing import CliRunner
 from headreuse.cli import app
 from headreuse.errors import HeadreuseError
 from headreuse.study import Group, Study, parse_study, read_study
+from headreuse.study.measure_spec import MeasureSpec
+from headreuse.study.model_spec import ModelSpec
 from headreuse.study.schema import schema
 from headreuse.study.source_specs import SOURCE_SPECS
-from headreuse.study.specs import MeasureSpec, ModelSpec, TaskRange, TrainingSpec
+from headreuse.study.task_range import TaskRange
 from headreuse.study.template import template
+from headreuse.study.training_spec import TrainingSpec
 
 ROOT = Path(__file__).parent.parent
 STUDIES = [*sorted((ROOT / "analyses").rglob("*.toml")), Path(__file__).parent / "small_study.toml"]

@@ -38,7 +38,7 @@ from headreuse.scores import (
 )
 from headreuse.scores._patching import corrupted_inputs
 from headreuse.scores.attribution_patching import CompletenessWarning
-from headreuse.study.specs import PATTERN_SCORES
+from headreuse.study.measure_spec import PATTERN_SCORES
 
 ROOT = Path(__file__).parent.parent
 FOLDER = ROOT / "headreuse" / "scores"

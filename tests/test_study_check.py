@@ -16,8 +16,8 @@ from headreuse.cli import main
 from headreuse.study import StudyError, limits, parse_study, read_study
 from headreuse.study.costs import costs_of, n_parameters
 from headreuse.study.drawing import SURE, n_tokens_at
+from headreuse.study.model_spec import ModelSpec
 from headreuse.study.showing import on_one_line, place_shown, shown
-from headreuse.study.specs import ModelSpec
 from headreuse.tasks import TASKS, Task, evaluation_examples, held_out, training_examples
 
 MAIN = {"task": "copy", "max_length": 4}

@@ -18,7 +18,7 @@ from headreuse.prompts.text import prompts_of
 from headreuse.prompts.tokenizing import TextTokenizer
 from headreuse.records import Role
 from headreuse.scores import SCORES, mean_ablation, zero_ablation
-from headreuse.study.specs import PATTERN_SCORES
+from headreuse.study.measure_spec import PATTERN_SCORES
 
 CASES = [
     *((f"{a} + {b} =", f" {a + b}") for a, b in [(7, 35), (12, 3), (19, 20), (38, 39)]),

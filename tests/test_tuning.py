@@ -22,8 +22,8 @@ from headreuse.prompts.foreign import Foreign
 from headreuse.records import Checkpoint
 from headreuse.store.notes import read_note
 from headreuse.study import Study, parse_study
-from headreuse.study.specs import LoraSpec
 from headreuse.study.streams import Stream
+from headreuse.study.training_spec import LoraSpec
 from headreuse.training.lora import adapted, merged
 from headreuse.training.states import TRAINED
 from headreuse.training.tuning import Tuning, tune, without_dropout

@@ -9,7 +9,7 @@ import pandas as pd
 from jaxtyping import Bool, Float, Int, Shaped
 
 from headreuse.overlap import OVERLAP_METRICS
-from headreuse.study.config import Group
+from headreuse.study.group import Group
 from headreuse.study.transfer_rows import OF_ACCURACY, measures_among
 
 MEASURE = ["metric", "method", "outcome"]

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import pandas as pd
 
 from headreuse.correlation.verdict import NAME
-from headreuse.study.config import Group
+from headreuse.study.group import Group
 from headreuse.study.primary import Primary
 
 ALL_RELATED = "all related groups"

@@ -15,7 +15,7 @@ from headreuse.correlation.pooled import pooled
 from headreuse.correlation.primary import ALL_RELATED, CHOSEN, chosen_groups, is_apart, marked
 from headreuse.correlation.statistics import STATISTICS
 from headreuse.correlation.verdict import NAME, PARTS, RETIMED, verdict
-from headreuse.study.config import Group
+from headreuse.study.group import Group
 from headreuse.study.primary import Primary
 
 COLUMNS = (

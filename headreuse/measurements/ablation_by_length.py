@@ -20,8 +20,9 @@ from headreuse.measurements.scored_length import at_score_length, pass_cost
 from headreuse.measurements.set_ablation import other_sets, scores_unit
 from headreuse.records import Head
 from headreuse.store.units import Unit
-from headreuse.study.config import Group, Study
-from headreuse.study.specs import ranked_by
+from headreuse.study.config import Study
+from headreuse.study.group import Group
+from headreuse.study.measure_spec import ranked_by
 
 if TYPE_CHECKING:
     from headreuse.measurements.loaded import Loaded

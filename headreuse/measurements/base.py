@@ -12,7 +12,8 @@ import pandas as pd
 from headreuse.records import Checkpoint
 from headreuse.registry import Registry
 from headreuse.store.units import Unit
-from headreuse.study.config import Group, Study
+from headreuse.study.config import Study
+from headreuse.study.group import Group
 
 if TYPE_CHECKING:
     from headreuse.measurements.loaded import Loaded

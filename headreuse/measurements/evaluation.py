@@ -11,7 +11,8 @@ from headreuse.measurements.outcomes import outcome_columns
 from headreuse.measurements.scored_length import pass_cost
 from headreuse.records import Evaluation
 from headreuse.store.units import Unit
-from headreuse.study.config import Group, Study
+from headreuse.study.config import Study
+from headreuse.study.group import Group
 
 if TYPE_CHECKING:
     from headreuse.measurements.loaded import Loaded

@@ -15,8 +15,9 @@ from headreuse.measurements.own_settings import OWN, own_settings
 from headreuse.measurements.scored_length import at_score_length, pass_cost
 from headreuse.records import HeadScores
 from headreuse.store.units import Unit
-from headreuse.study.config import Group, Study
-from headreuse.study.specs import PATTERN_SCORES
+from headreuse.study.config import Study
+from headreuse.study.group import Group
+from headreuse.study.measure_spec import PATTERN_SCORES
 from headreuse.study.subsets import OVER_SUBSETS, n_passes
 
 if TYPE_CHECKING:

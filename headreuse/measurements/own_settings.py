@@ -2,7 +2,7 @@
 
 from headreuse.measurements.base import Settings
 from headreuse.study.config import Study
-from headreuse.study.specs import ATTRIBUTION_STEPS
+from headreuse.study.measure_spec import ATTRIBUTION_STEPS
 from headreuse.study.streams import Stream
 from headreuse.study.subsets import OVER_SUBSETS
 

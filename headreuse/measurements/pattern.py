@@ -10,7 +10,8 @@ from headreuse.measurements.base import Measurement, Settings, heads_of, measure
 from headreuse.measurements.scored_length import at_score_length, pass_cost
 from headreuse.records import MeanPattern
 from headreuse.store.units import Unit
-from headreuse.study.config import Group, Study
+from headreuse.study.config import Study
+from headreuse.study.group import Group
 
 if TYPE_CHECKING:
     from headreuse.measurements.loaded import Loaded

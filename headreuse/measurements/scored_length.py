@@ -1,7 +1,8 @@
 """Settings and costs that measurements at the length of the head scores share."""
 
 from headreuse.measurements.base import Settings
-from headreuse.study.config import Group, Study
+from headreuse.study.config import Study
+from headreuse.study.group import Group
 
 
 def at_score_length(study: Study, group: Group) -> Settings:

@@ -14,7 +14,8 @@ from headreuse.measurements.own_settings import OWN
 from headreuse.measurements.scored_length import at_score_length, pass_cost
 from headreuse.records import Head
 from headreuse.store.units import Unit
-from headreuse.study.config import Group, Study
+from headreuse.study.config import Study
+from headreuse.study.group import Group
 from headreuse.study.streams import Stream
 
 if TYPE_CHECKING:

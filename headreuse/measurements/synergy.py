@@ -12,7 +12,8 @@ from headreuse.measurements.own_settings import OWN, own_settings
 from headreuse.measurements.scored_length import at_score_length, pass_cost
 from headreuse.records import Head, Synergy
 from headreuse.store.units import Unit
-from headreuse.study.config import Group, Study
+from headreuse.study.config import Study
+from headreuse.study.group import Group
 from headreuse.study.subsets import SYNERGY_METHOD, n_passes
 
 if TYPE_CHECKING:

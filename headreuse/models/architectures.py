@@ -10,7 +10,7 @@ from transformers.utils import logging
 
 from headreuse.models.positions import POSITIONS
 from headreuse.prompts import BOS, EOS, PAD
-from headreuse.study.specs import ModelSpec
+from headreuse.study.model_spec import ModelSpec
 
 
 def build_model(

@@ -20,7 +20,7 @@ from headreuse.overlap.registry import OVERLAP_METRICS, MapMetric, Maps, Pattern
 from headreuse.overlap.resampling import N_GROUPS, N_SPLITS, ResampledMaps, Weights, draw_weights
 from headreuse.records import HeadScores
 from headreuse.records.shown import Shown
-from headreuse.study.specs import HEADLINE_METRICS, MeasureSpec
+from headreuse.study.measure_spec import HEADLINE_METRICS, MeasureSpec
 
 
 @dataclass(frozen=True)

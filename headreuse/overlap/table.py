@@ -14,7 +14,7 @@ from headreuse.overlap.registry import MapMetric, PatternMetric
 from headreuse.overlap.resampling import resample
 from headreuse.overlap.usable import below_floor, beyond_training, why_unusable
 from headreuse.records import HeadScores, MeanPattern
-from headreuse.study.config import Group
+from headreuse.study.group import Group
 
 ATTENTION = {"method": "attention", "outcome": "pattern"}
 """Method and outcome of the rows of metrics of patterns, which need no head score."""

@@ -5,7 +5,7 @@ from jaxtyping import Bool
 from scipy import stats
 
 from headreuse.records import HeadScores
-from headreuse.study.config import Group
+from headreuse.study.group import Group
 
 SATURATED = 0.95
 """A head whose ablation takes this fraction of the baseline accuracy counts as taking all of it."""

@@ -12,7 +12,7 @@ from headreuse.report.exhibits import Exhibit
 from headreuse.report.inputs import ReportInputs
 from headreuse.report.tables import table
 from headreuse.report.wording import listed, percent
-from headreuse.study.config import Group
+from headreuse.study.group import Group
 from headreuse.tables.seeds import over_seeds
 
 OUTCOME = "exact_match"

@@ -13,7 +13,7 @@ from headreuse.report.likeness import likeness
 from headreuse.report.verdicts import told
 from headreuse.report.wording import listed, percent
 from headreuse.report.words import is_given, measured_words, run_word
-from headreuse.study.config import Group
+from headreuse.study.group import Group
 from headreuse.study.transfer_rows import OF_ACCURACY, OWN_COLUMNS
 
 MAX_GROUPS_NAMED = 3

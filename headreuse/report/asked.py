@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from headreuse.report.inputs import ReportInputs
 from headreuse.report.wording import listed
 from headreuse.report.words import is_given, measured_words, run_word
-from headreuse.study.config import Group, Study
+from headreuse.study.config import Study
+from headreuse.study.group import Group
 from headreuse.study.transfer_rows import OF_ACCURACY
 
 SEEDS = "Models of a group that differ only in their random start are called seeds."

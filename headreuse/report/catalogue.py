@@ -9,7 +9,7 @@ from headreuse.report.exhibits import Exhibit
 from headreuse.report.inputs import ReportInputs
 from headreuse.report.overview import overview
 from headreuse.report.sections import Section, sections_of
-from headreuse.study.config import Group
+from headreuse.study.group import Group
 
 BY_STEP = ("accuracy", "head_scores", "overlap")
 """Tables of which one checkpoint of each run is enough to see which figures there are."""

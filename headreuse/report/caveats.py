@@ -6,7 +6,8 @@ from headreuse.report.inputs import ReportInputs
 from headreuse.report.power import SEEDS_TO_TEST, TO_TEST
 from headreuse.report.wording import listed, percent
 from headreuse.report.words import is_given, run_word, words_of
-from headreuse.study.config import Group, Study
+from headreuse.study.config import Study
+from headreuse.study.group import Group
 
 NUMBER_WORDS = {1: "One", 2: "Two", 3: "Three"}
 COUPLING = (

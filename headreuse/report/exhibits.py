@@ -10,7 +10,8 @@ from headreuse.figures import StepAxis, step_axis
 from headreuse.report.inputs import ReportInputs
 from headreuse.report.tables import Table
 from headreuse.report.words import is_given
-from headreuse.study.config import Group, Study
+from headreuse.study.config import Study
+from headreuse.study.group import Group
 
 MAX_SLIDER_STEPS = 24
 """A slider has at most this many checkpoints; more would make a large page that is no easier to read."""

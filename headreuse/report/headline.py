@@ -13,7 +13,8 @@ from headreuse.report.findings import Finding, asked_findings
 from headreuse.report.inputs import ReportInputs
 from headreuse.report.pairs import overlap_at_the_end
 from headreuse.report.words import measured_words, run_word
-from headreuse.study.config import Group, Study
+from headreuse.study.config import Study
+from headreuse.study.group import Group
 from headreuse.study.transfer_rows import OF_ACCURACY
 from headreuse.tables.seeds import over_seeds
 

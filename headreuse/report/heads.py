@@ -13,8 +13,8 @@ from headreuse.report.inputs import ReportInputs
 from headreuse.report.pairs import asked_measure
 from headreuse.report.tables import Table, table
 from headreuse.report.wording import listed
-from headreuse.study.config import Group
-from headreuse.study.specs import PATTERN_SCORES, outcome_of
+from headreuse.study.group import Group
+from headreuse.study.measure_spec import PATTERN_SCORES, outcome_of
 from headreuse.study.subsets import OVER_SUBSETS
 
 PLACE = ("outcome", "seed", "step", "task", "length", "layer", "head")

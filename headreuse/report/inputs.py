@@ -7,7 +7,8 @@ from typing import Any
 import pandas as pd
 
 from headreuse.figures import RunPattern
-from headreuse.study.config import Group, Study
+from headreuse.study.config import Study
+from headreuse.study.group import Group
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from headreuse.report.inputs import ReportInputs
 from headreuse.report.pairs import overlap_at_the_end
 from headreuse.report.tables import table
 from headreuse.report.titles import reaches
-from headreuse.study.config import Group
+from headreuse.study.group import Group
 
 ALIKE = ["group", "seed", "step", "overlap"]
 

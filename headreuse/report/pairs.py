@@ -11,8 +11,8 @@ from headreuse.figures.measures import with_measure
 from headreuse.figures.trajectories import pairs_of_main
 from headreuse.report.inputs import ReportInputs
 from headreuse.report.wording import listed
-from headreuse.study.config import Group
-from headreuse.study.specs import outcome_of
+from headreuse.study.group import Group
+from headreuse.study.measure_spec import outcome_of
 
 MOST_NAMED = 3
 """Runs whose shared heads are named."""

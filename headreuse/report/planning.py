@@ -15,7 +15,8 @@ from headreuse.correlation.wording import counted
 from headreuse.errors import HeadreuseError
 from headreuse.sources.trained import scheduled
 from headreuse.store.folder import RunFolder
-from headreuse.study.config import Group, Study
+from headreuse.study.config import Study
+from headreuse.study.group import Group
 from headreuse.study.primary import Primary
 from headreuse.study.streams import Stream
 from headreuse.tables.make import make_tables

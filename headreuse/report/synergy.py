@@ -6,7 +6,7 @@ from headreuse import figures
 from headreuse.report.exhibits import Exhibit, share, tasks, title
 from headreuse.report.inputs import ReportInputs
 from headreuse.report.tables import table
-from headreuse.study.specs import DEFAULT_OUTCOME
+from headreuse.study.measure_spec import DEFAULT_OUTCOME
 
 COLUMNS = ["outcome", "seed", "step", "task", "length", "layer_a", "head_a", "layer_b", "head_b"]
 COLUMNS += ["synergy", "ci_low", "ci_high"]

@@ -12,7 +12,7 @@ from headreuse.report.pairs import heads_in_common, mean_overlap, overlap_at_the
 from headreuse.report.verdicts import short
 from headreuse.report.wording import listed, percent, signed
 from headreuse.report.words import run_word
-from headreuse.study.config import Group
+from headreuse.study.group import Group
 
 MOST_PARTS = 4
 """Groups or auxiliaries that one title names."""

@@ -18,7 +18,7 @@ from headreuse.report.inputs import ReportInputs
 from headreuse.report.pairs import asked_measure
 from headreuse.report.tables import Table, table
 from headreuse.report.words import measured_words
-from headreuse.study.config import Group
+from headreuse.study.group import Group
 from headreuse.study.transfer_rows import OF_ACCURACY
 
 ACCURACIES = ["seed", "step", "task", "role", "length", "n", "accuracy", "ci_low", "ci_high"]

@@ -3,7 +3,8 @@
 import re
 from dataclasses import asdict, dataclass
 
-from headreuse.study.config import Group, Study
+from headreuse.study.config import Study
+from headreuse.study.group import Group
 from headreuse.study.transfer_rows import OF_ACCURACY
 
 _SEEDS = re.compile(r"\b([Ss])eed(s?)\b(?!-)")

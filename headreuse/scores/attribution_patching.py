@@ -17,7 +17,7 @@ from headreuse.models.anatomy import Anatomy, Decoder, anatomy_of, hooked
 from headreuse.records import LARGE_COMPLETENESS_ERROR, OUTCOMES, HeadScores, Prompts
 from headreuse.scores._patching import corrupted_inputs
 from headreuse.scores._registry import score
-from headreuse.study.specs import ATTRIBUTION_STEPS
+from headreuse.study.measure_spec import ATTRIBUTION_STEPS
 
 Differentiable = Literal["log_prob", "logit_diff"]
 CHECKED_PROMPTS = 32

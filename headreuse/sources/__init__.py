@@ -7,7 +7,7 @@ groups of a study file that have this key. Groups that name no source are traine
 from headreuse.errors import HeadreuseError
 from headreuse.sources.trained import Trained
 from headreuse.store.folder import RunFolder
-from headreuse.study.config import Group
+from headreuse.study.group import Group
 from headreuse.study.runs import Run, Source
 
 __all__ = ["Run", "Source", "Trained", "look_again", "runs_of", "source_of"]

@@ -25,8 +25,9 @@ from headreuse.store.fingerprints import sha256_of
 from headreuse.store.folder import RunFolder
 from headreuse.store.sealing import read_sealed, write_sealed
 from headreuse.store.writing import alone_in
-from headreuse.study.config import Group, Study
+from headreuse.study.config import Study
 from headreuse.study.frozen import check_unique
+from headreuse.study.group import Group
 from headreuse.study.runs import Label, OnProgress, Run, Source, silent
 from headreuse.study.source_specs import SourceSpec, source_spec
 

@@ -13,7 +13,8 @@ from headreuse.store.folder import RunFolder
 from headreuse.store.notes import NOTE, OTHER_SETTINGS, again, read_note
 from headreuse.store.sealing import DamagedError
 from headreuse.store.writing import alone_in
-from headreuse.study.config import Group, Study
+from headreuse.study.config import Study
+from headreuse.study.group import Group
 from headreuse.study.runs import Label, OnProgress, Run, Source, silent
 from headreuse.study.settings_digest import training_digest
 from headreuse.training.torchrun import is_writer

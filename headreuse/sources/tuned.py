@@ -23,7 +23,8 @@ from headreuse.store.folder import RunFolder
 from headreuse.store.notes import NOTE, read_note
 from headreuse.store.sealing import DamagedError
 from headreuse.store.writing import alone_in
-from headreuse.study.config import Group, Study
+from headreuse.study.config import Study
+from headreuse.study.group import Group
 from headreuse.study.runs import Label, OnProgress, Run, Source, silent
 from headreuse.study.source_specs import source_spec
 from headreuse.training.torchrun import n_ranks

@@ -18,7 +18,8 @@ from headreuse.store.sealing import ENTRY, DamagedError, parsed, read_content, r
 from headreuse.store.table_files import TableFiles
 from headreuse.store.units import UnitFiles
 from headreuse.store.versions import versions
-from headreuse.study.config import Group, Study
+from headreuse.study.config import Study
+from headreuse.study.group import Group
 from headreuse.study.reading import parse_study
 from headreuse.study.settings_digest import NOT_IN_RESULTS
 from headreuse.study.source_specs import SourceSpec

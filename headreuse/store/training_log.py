@@ -16,7 +16,7 @@ import pandas as pd
 
 from headreuse.store.sealing import DamagedError, read_content
 from headreuse.store.writing import append_text, written_whole
-from headreuse.study.config import Group
+from headreuse.study.group import Group
 
 REGIMES = ("in_distribution", "transfer", "beyond")
 

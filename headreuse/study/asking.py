@@ -8,8 +8,8 @@ from headreuse.study.config import Study
 from headreuse.study.explaining import hint
 from headreuse.study.feasible import Origin
 from headreuse.study.frozen import is_name
+from headreuse.study.measure_spec import PATTERN_SCORES, is_of_patterns
 from headreuse.study.showing import shown
-from headreuse.study.specs import PATTERN_SCORES, is_of_patterns
 from headreuse.study.unfolding import Unfolded
 
 WITHOUT_TRANSFER = 'its prompts have no lengths, so give a file of transfer (transfer = "mine.csv")'

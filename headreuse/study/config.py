@@ -3,174 +3,32 @@
 import hashlib
 from collections.abc import Sequence
 from dataclasses import asdict
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
-from pydantic import Field, ValidationInfo, field_serializer, field_validator, model_validator
+from pydantic import Field, ValidationInfo, field_validator
 
 from headreuse.errors import nearest
 from headreuse.prompts.form import TextForm
 from headreuse.study import limits
 from headreuse.study.frozen import Frozen, Name, check_unique
+from headreuse.study.group import Group
+from headreuse.study.measure_spec import MeasureSpec, is_of_patterns, outcome_of
 from headreuse.study.measured import MeasuredTransfer
-from headreuse.study.one_group import longest_training
+from headreuse.study.model_spec import POSITIONS_TIMES, ModelSpec
 from headreuse.study.own_tasks import TaskFile
 from headreuse.study.primary import DEFAULT_METHOD, DEFAULT_OVERLAP, Primary
 from headreuse.study.prompt_files import FixedPrompts, PromptFile, file_named
-from headreuse.study.source_specs import SOURCE_SPECS, SourceSpec, read_source, under_source
-from headreuse.study.specs import (
-    POSITIONS_TIMES,
-    Length,
-    MeasureSpec,
-    ModelSpec,
-    TaskRange,
-    TrainingSpec,
-    is_of_patterns,
-    outcome_of,
-)
+from headreuse.study.training_spec import TrainingSpec
 from headreuse.study.transfer_rows import KEY as TRANSFER
 from headreuse.study.transfer_rows import OF_ACCURACY
-from headreuse.study.unfolding import UNFOLDING
 from headreuse.tasks import TASKS, Task
-
-
-class Group(Frozen):
-    """A main task, the longer auxiliary tasks trained with it, and whether they are thought to be related."""
-
-    name: Name
-    twins: Name | None = Field(default_factory=lambda known: known.get("name"))
-    """Groups of one `twins` start from the same initial weights at each seed, where their models have one shape; its
-    own name where a study file does not say, and for what one entry is unfolded to the name of that entry. None of a
-    study that was trained before groups differed: its weights depend on the seed alone."""
-    kind: Literal["related", "control", "alone"] = "related"
-    """`alone` exactly where there is no auxiliary, and needs not be said."""
-    main: TaskRange
-    auxiliary: Annotated[tuple[TaskRange, ...], Field(max_length=limits.AUXILIARIES, strict=False)] = ()
-    heads: tuple[tuple[int, ...], ...] = ()
-    """The query heads that each task may use in every layer, main's first; empty where all use all. In a study file a
-    word, a share or a table by task: see `masking.py`."""
-    transfer_to: Length = 1
-    """Where the transfer range of main ends; `trained_to` where a study file does not say. A main task that is trained
-    alone has a transfer range only where this is given."""
-    evaluate_to: Length | None = None
-    """Where accuracy curves end; `measures.beyond` past `transfer_to` where a study file does not say."""
-    source: SourceSpec | None = None
-    """Where its checkpoints come from, in a study file under the source's own key; None where they are trained here."""
-    model: ModelSpec | None = None
-    """None for the study's own."""
-    training: TrainingSpec = TrainingSpec()
-    """`model` and `training` are given in a study file as changes to the study's own."""
-
-    @classmethod
-    def known_keys(cls) -> list[str]:
-        """Its own, those that ask for several groups at once, and those of sources."""
-        own = (name for name in cls.model_fields if name != "source")
-        return list(dict.fromkeys([*own, *UNFOLDING, *SOURCE_SPECS]))
-
-    @model_validator(mode="before")
-    @classmethod
-    def _filled(cls, raw: Any) -> Any:
-        """The raw group with what follows from the rest of it."""
-        if not isinstance(raw, dict):
-            return raw
-        raw = under_source(raw)
-        if not raw.get("auxiliary") and raw.get("kind") is None:
-            raw = raw | {"kind": "alone"}
-        if raw.get("transfer_to") is None:
-            raw = raw | {"transfer_to": longest_training(raw) or 1}
-        return raw
-
-    @field_validator("source", mode="before")
-    @classmethod
-    def _source(cls, raw: Any) -> Any:
-        return read_source(raw)
-
-    @field_serializer("source")
-    def _source_under_its_key(self, source: SourceSpec | None) -> dict[str, Any] | None:
-        return None if source is None else {source.key: source.model_dump(mode="json")}
-
-    @field_validator("heads", mode="before")
-    @classmethod
-    def _heads_in_order(cls, raw: Any, info: ValidationInfo) -> Any:
-        """From a table by task, which has been checked, or from none."""
-        if raw is None or not {"main", "auxiliary"} <= info.data.keys():
-            return ()
-        tasks = [entry.task for entry in (info.data["main"], *info.data["auxiliary"])]
-        return tuple(tuple(raw[task]) for task in tasks) if isinstance(raw, dict) else raw
-
-    @field_serializer("heads")
-    def _heads_with_tasks(self, heads: tuple[tuple[int, ...], ...]) -> dict[str, list[int]] | None:
-        return self.heads_by_task or None
-
-    @model_validator(mode="after")
-    def _kind_fits(self) -> "Group":
-        if (self.kind == "alone") == bool(self.auxiliary):
-            right = '"related" or "control"' if self.auxiliary else '"alone", or give an auxiliary'
-            tasks = "with auxiliary tasks" if self.auxiliary else "without auxiliary tasks"
-            raise ValueError(f'kind "{self.kind}" {tasks}; make it {right}')
-        return self
-
-    @model_validator(mode="after")
-    def _tasks_differ(self) -> "Group":
-        check_unique(self.task_names)
-        return self
-
-    @model_validator(mode="after")
-    def _heads_fit(self) -> "Group":
-        if self.heads and (len(self.heads) != len(self.tasks) or not all(self.heads)):
-            raise ValueError("heads: give those of each task, at least one")
-        return self
-
-    @model_validator(mode="after")
-    def _lengths_fit(self) -> "Group":
-        if self.transfer_to < self.trained_to:
-            raise ValueError(f"transfer_to {self.transfer_to} is below the longest training length, {self.trained_to}")
-        if self.evaluate_to is not None and self.evaluate_to < self.transfer_to:
-            raise ValueError(f"evaluate_to {self.evaluate_to} is below transfer_to, {self.transfer_to}")
-        return self
-
-    @property
-    def tasks(self) -> tuple[TaskRange, ...]:
-        """Main first, then the auxiliaries."""
-        return (self.main, *self.auxiliary)
-
-    @property
-    def trained_to(self) -> int:
-        """The longest length that any of its tasks is trained on; the gap is averaged up to here."""
-        return max(entry.max_length for entry in self.tasks)
-
-    @property
-    def task_names(self) -> tuple[str, ...]:
-        """Main's name first, then the auxiliaries'."""
-        return tuple(entry.task for entry in self.tasks)
-
-    @property
-    def has_lengths(self) -> bool:
-        """Whether its examples have lengths, so that a gap between lengths can be told."""
-        return self.trained_to > 0
-
-    @property
-    def heads_by_task(self) -> dict[str, list[int]]:
-        """The query heads that each task may use in every layer; empty where all use all."""
-        return {task: list(heads) for task, heads in zip(self.task_names, self.heads, strict=False)}
-
-    def heads_of(self, task: str) -> tuple[int, ...] | None:
-        """The query heads that one of its tasks may use in every layer; None for all."""
-        return self.heads[self.task_names.index(task)] if self.heads else None
-
-    @property
-    def is_trained_here(self) -> bool:
-        """Whether its models are trained here, from scratch or from pretrained ones."""
-        return self.source is None or self.source.trains
-
-    def role(self, task: str) -> str:
-        """`main` or `auxiliary`."""
-        return "main" if task == self.main.task else "auxiliary"
 
 
 class Study(Frozen):
     """A whole study: what is trained, how, and what is measured."""
 
     name: Name
+    """Of the study, and of its run folder where the command names none."""
     tasks: Annotated[tuple[TaskFile, ...], Field(strict=False)] = ()
     """Files of tasks of the user's own; given in a study file by their paths from there."""
     prompts: Annotated[tuple[PromptFile, ...], Field(strict=False)] = ()
@@ -181,6 +39,7 @@ class Study(Frozen):
         tuple[Annotated[int, Field(ge=0, le=limits.SEED)], ...],
         Field(min_length=1, max_length=limits.SEEDS, strict=False),
     ] = (0,)
+    """Each gives initial weights of its own: one model for each group and seed."""
     alphabet_size: Annotated[int, Field(ge=2, le=26)] = 26
     """Letters of the string tasks."""
     grid_size: Annotated[int, Field(ge=2, le=16)] = 8
@@ -189,11 +48,15 @@ class Study(Frozen):
     """Draws the training stream and the evaluation prompts; the same for every seed, so that seeds differ in
     initialisation alone."""
     model: ModelSpec = ModelSpec()
+    """What is trained."""
     training: TrainingSpec = TrainingSpec()
+    """How it is trained."""
     measures: MeasureSpec = MeasureSpec()
+    """What is measured of every checkpoint, and how."""
     groups: Annotated[tuple[Group, ...], Field(min_length=1, strict=False)]
+    """A main task with its auxiliaries each."""
     primary: Primary = Primary()
-    """The question that is tested, fixed before the run; `question` has what it leaves open filled in."""
+    """The question that is tested, fixed before the run; all else is exploratory."""
 
     @field_validator("seeds")
     @classmethod

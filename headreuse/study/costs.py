@@ -15,8 +15,9 @@ A prompt with its answer is taken to have 2 tokens for each unit of length, and 
 from dataclasses import dataclass
 
 from headreuse.study import limits
-from headreuse.study.config import Group, Study
-from headreuse.study.specs import ModelSpec
+from headreuse.study.config import Study
+from headreuse.study.group import Group
+from headreuse.study.model_spec import ModelSpec
 
 BYTES_A_PARAMETER = 16
 BYTES_A_SCORE = 16

@@ -8,8 +8,9 @@ from functools import partial
 from math import floor
 
 from headreuse.study import limits
-from headreuse.study.config import Group, Study
+from headreuse.study.config import Study
 from headreuse.study.costs import Costs, costs_of
+from headreuse.study.group import Group
 from headreuse.study.showing import Place, place_shown
 from headreuse.study.subsets import least_subsets
 

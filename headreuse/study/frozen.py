@@ -7,11 +7,14 @@ from typing import Annotated, TypeGuard
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic_core import PydanticCustomError
 
+from headreuse.study import limits
 from headreuse.study.showing import shown
 
 _NAME = r"[A-Za-z0-9][A-Za-z0-9_-]*"
 Name = Annotated[str, Field(pattern=f"^{_NAME}$", max_length=64)]
 """A name that may become a folder."""
+Length = Annotated[int, Field(ge=1, le=limits.LENGTH)]
+"""Of examples of a task."""
 
 
 class Frozen(BaseModel):

@@ -14,10 +14,10 @@ from typing import Any
 
 from headreuse.study import limits
 from headreuse.study.explaining import hint
+from headreuse.study.model_spec import ModelSpec
 from headreuse.study.one_group import Raw, Unfolded, auxiliaries
 from headreuse.study.showing import key_shown, place_shown, shown
 from headreuse.study.source_specs import SOURCE_SPECS
-from headreuse.study.specs import ModelSpec
 
 OVERLAPS = {"shared": 1.0, "half": 0.5, "disjoint": 0.0}
 ALL = "all"

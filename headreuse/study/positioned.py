@@ -2,11 +2,12 @@
 
 from collections.abc import Iterator
 
-from headreuse.study.config import Group, Study
+from headreuse.study.config import Study
 from headreuse.study.feasible import Origin
+from headreuse.study.group import Group
+from headreuse.study.model_spec import COUPLED_POSITIONS
 from headreuse.study.own_tasks.files import Unloaded
 from headreuse.study.showing import place_shown
-from headreuse.study.specs import COUPLED_POSITIONS
 
 
 def problems_of_positions(study: Study, origin: Origin) -> Iterator[str]:

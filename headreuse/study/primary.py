@@ -6,7 +6,7 @@ from pydantic import Field, field_validator
 
 from headreuse.records import ATTENTION, OUTCOMES
 from headreuse.study.frozen import Frozen, Name, check_known
-from headreuse.study.specs import SCORE_NAMES, check_metrics
+from headreuse.study.measure_spec import SCORE_NAMES, check_metrics
 
 DEFAULT_OVERLAP = "cosine"
 """It does not contain main's accuracy, as the gap does; the published ablation-map difference does."""
@@ -20,11 +20,11 @@ class Primary(Frozen):
     overlap: str | None = None
     """One of the study's overlap metrics; `cosine` where it is among them, else the first, where nothing is said."""
     method: str | None = None
-    """One of the study's scores; `banzhaf` where it is among them, else the first, where nothing is said. None for a
-    metric of patterns, which takes none."""
+    """One of the study's scores; `banzhaf` where it is among them, else the first, where nothing is said. A metric of
+    patterns takes none."""
     outcome: str | None = None
     """What a head's effect is on; `log_prob` where nothing is said, `attention` of a score of patterns, which gives
-    nothing else. None for a metric of patterns."""
+    nothing else."""
     transfer: str | None = None
     """`gap`, `transfer_fraction` or a column of the study's file of transfer. Where nothing is said it is that file's
     column `transfer`, or the gap where there is no file."""

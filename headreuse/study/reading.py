@@ -19,16 +19,17 @@ from headreuse.study.feasible import problems_of_lengths, problems_of_size, prob
 from headreuse.study.frozen import is_name
 from headreuse.study.masking import with_masks
 from headreuse.study.measured import with_measured
+from headreuse.study.model_spec import ModelSpec
 from headreuse.study.one_group import Unfolded
 from headreuse.study.own_tasks import check_files, read_files
 from headreuse.study.positioned import problems_of_positions
 from headreuse.study.prompt_files import with_prompt_files
 from headreuse.study.showing import Place, place_shown, shown
 from headreuse.study.source_specs import with_places
-from headreuse.study.specs import ModelSpec, TrainingSpec
 from headreuse.study.starts import problems_of_starts
 from headreuse.study.text_groups import problems_of_texts
 from headreuse.study.texts import UnreadableError, parsed_toml, read_text
+from headreuse.study.training_spec import TrainingSpec
 from headreuse.study.unfolding import TooManyGroupsError, unfolded
 
 FINDERS = (

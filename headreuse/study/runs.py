@@ -8,7 +8,8 @@ from typing import Any
 
 from headreuse.prompts import Encoder, encoder_of
 from headreuse.records import Checkpoint
-from headreuse.study.config import Group, Study
+from headreuse.study.config import Study
+from headreuse.study.group import Group
 
 Label = int | str
 """What tells the runs of one group apart, in the column `seed` of every table: a seed, or the name of a series."""

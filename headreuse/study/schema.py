@@ -7,10 +7,13 @@ from collections.abc import Mapping
 from typing import Any
 
 from headreuse.registry import registered
-from headreuse.study.config import Group, Study
+from headreuse.study.config import Study
+from headreuse.study.group import Group
 from headreuse.study.masking import OVERLAPS, WORDS
+from headreuse.study.measure_spec import SCORE_NAMES
+from headreuse.study.model_spec import POSITIONS
 from headreuse.study.source_specs import SOURCE_SPECS
-from headreuse.study.specs import POSITIONS, SCORE_NAMES, TaskRange
+from headreuse.study.task_range import TaskRange
 from headreuse.study.unfolding import ARMS
 from headreuse.tasks import TASKS
 
@@ -29,6 +32,8 @@ def schema() -> Schema:
     of_group["properties"] |= {**_several(parts), **_sources(parts)}
     of_group["required"] = ["name", "main"]
     del of_group["properties"]["source"]
+    # It follows from the group's lengths.
+    del of_group["properties"]["transfer_to"]["default"]
     _open_to_files(parts[TaskRange.__name__])
     found["properties"] |= {
         "tasks": {"type": "array", "items": PATH, "description": "Files of your own tasks: paths from the study file."},
@@ -47,17 +52,19 @@ def _several(parts: Mapping[str, Any]) -> Schema:
     sides = {"type": "object", "properties": {"main": lengths, "auxiliary": lengths}, "additionalProperties": False}
     share = {"type": "number", "minimum": 0, "maximum": 1}
     heads = {"type": "array", "items": {"type": "integer", "minimum": 0}, "minItems": 1}
+    words = ", ".join(f"{overlap:g} is `{word}`" for word, overlap in OVERLAPS.items())
     return {
         "lengths": {"anyOf": [pairs, sides], "description": "Longest training lengths, a group for each pair."},
         "positions": _list_of(POSITIONS) | {"description": "Position schemes, a group for each; all are twins."},
-        "arms": _list_of(ARMS) | {"description": "With all auxiliaries, with one at a time, with none: a group each."},
+        "arms": _list_of(ARMS)
+        | {"description": "With all auxiliaries, with one at a time, with none, or as pretrained: a group each."},
         "heads": {
             "anyOf": [{"enum": list(WORDS)}, _list_of(WORDS), {"type": "object", "additionalProperties": heads}],
             "description": f"Which heads each task may use: {', '.join(WORDS)}, several of these, or a table by task.",
         },
         "overlap": {
             "anyOf": [share, {"type": "array", "items": share, "minItems": 1}],
-            "description": f"The share of main's heads that its auxiliaries use too; {OVERLAPS}.",
+            "description": f"The share of main's heads that its auxiliaries use too; {words}.",
         },
     }
 

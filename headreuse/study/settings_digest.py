@@ -3,7 +3,8 @@
 import hashlib
 import json
 
-from headreuse.study.config import Group, Study
+from headreuse.study.config import Study
+from headreuse.study.group import Group
 
 SHORT = 16
 NOT_TRAINED_ON = {"name", "kind", "source", "transfer_to", "evaluate_to", "model", "training", "heads"}

@@ -4,8 +4,9 @@ from collections.abc import Iterator
 from itertools import combinations
 
 from headreuse.prompts.form import PROMPT, TASK
-from headreuse.study.config import Group, Study
+from headreuse.study.config import Study
 from headreuse.study.feasible import Origin
+from headreuse.study.group import Group
 from headreuse.study.showing import place_shown
 
 

@@ -3,8 +3,9 @@
 from collections.abc import Iterator
 
 from headreuse.prompts.form import TextForm
-from headreuse.study.config import Group, Study
+from headreuse.study.config import Study
 from headreuse.study.feasible import Origin
+from headreuse.study.group import Group
 from headreuse.study.showing import place_shown
 
 

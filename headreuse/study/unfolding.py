@@ -23,6 +23,7 @@ from typing import Any
 from headreuse.study import limits
 from headreuse.study.frozen import is_name
 from headreuse.study.masking import WORDS
+from headreuse.study.model_spec import POSITIONS
 from headreuse.study.one_group import (
     ARM,
     Raw,
@@ -36,7 +37,6 @@ from headreuse.study.one_group import (
     with_position,
 )
 from headreuse.study.showing import shown
-from headreuse.study.specs import POSITIONS
 
 ARMS = tuple(ARM)
 PAIRS = "give pairs such as [[8, 16], [16, 32]], or lists such as { main = [4, 8], auxiliary = [8, 16] }"

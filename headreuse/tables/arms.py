@@ -11,7 +11,7 @@ from itertools import combinations
 import numpy as np
 import pandas as pd
 
-from headreuse.study.config import Group
+from headreuse.study.group import Group
 from headreuse.tables.base import Design, Tables, derived_table
 from headreuse.tables.differences import compare_seeds, compare_twins
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from headreuse.registry import Registry
-from headreuse.study.config import Group
+from headreuse.study.group import Group
 from headreuse.study.primary import Primary
 from headreuse.tables.columns import PLACE, Columns
 from headreuse.tables.results import MeasuredCheckpoint, Results

@@ -8,7 +8,7 @@ import pandas as pd
 from headreuse.correlation import crossings
 from headreuse.correlation.clocks import LEVELS
 from headreuse.correlation.panels import learning_of
-from headreuse.study.config import Group
+from headreuse.study.group import Group
 from headreuse.tables.base import Design, Tables, derived_table
 from headreuse.tables.columns import common
 

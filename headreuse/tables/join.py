@@ -9,7 +9,7 @@ import pandas as pd
 from headreuse.correlation.primary import chosen_groups
 from headreuse.errors import HeadreuseError
 from headreuse.store.folder import RunFolder
-from headreuse.study.config import Group
+from headreuse.study.group import Group
 from headreuse.study.primary import Primary
 from headreuse.tables.base import TABLES, DerivedTable, Design, derive
 from headreuse.tables.make import make_tables, stacked_frames, with_like_labels

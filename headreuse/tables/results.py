@@ -16,7 +16,8 @@ from headreuse.store.notes import read_note
 from headreuse.store.sealing import DamagedError
 from headreuse.store.training_log import COLUMNS, Logbook, as_frame
 from headreuse.store.units import Unit
-from headreuse.study.config import Group, Study
+from headreuse.study.config import Study
+from headreuse.study.group import Group
 from headreuse.study.runs import Run
 from headreuse.work.progress import CheckpointProgress, RunProgress, progress
 

@@ -9,7 +9,8 @@ import pandas as pd
 
 from headreuse.errors import HeadreuseError
 from headreuse.store.folder import RunFolder
-from headreuse.study.config import Group, Study
+from headreuse.study.config import Study
+from headreuse.study.group import Group
 from headreuse.study.primary import Primary
 from headreuse.tables.arms import MEASURES, last_steps
 from headreuse.tables.differences import Estimate, compare_seeds, compare_twins

@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from headreuse.study.config import Group
+from headreuse.study.group import Group
 from headreuse.study.transfer_rows import OWN_COLUMNS, WITH_INTERVAL, measures_among
 from headreuse.tables.base import Design, Tables, derived_table
 from headreuse.tables.columns import FURTHER, PLACE

@@ -11,9 +11,11 @@ from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 
 from headreuse.models.positions import DRAWN, POSITIONS
 from headreuse.prompts import Encoder
-from headreuse.study.config import Group, Study
-from headreuse.study.specs import TaskRange, TrainingSpec
+from headreuse.study.config import Study
+from headreuse.study.group import Group
 from headreuse.study.streams import Stream
+from headreuse.study.task_range import TaskRange
+from headreuse.study.training_spec import TrainingSpec
 from headreuse.tasks import training_examples
 from headreuse.training.torchrun import own_rows
 

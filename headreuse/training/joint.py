@@ -10,7 +10,8 @@ from headreuse.models.tokenizer import build_tokenizer
 from headreuse.prompts import Vocabulary
 from headreuse.records import Checkpoint
 from headreuse.study import limits
-from headreuse.study.config import Group, Study
+from headreuse.study.config import Study
+from headreuse.study.group import Group
 from headreuse.study.settings_digest import training_digest
 from headreuse.study.streams import weights_seed
 from headreuse.training.batches import Batches

@@ -7,7 +7,7 @@ import torch
 from transformers import PreTrainedModel
 
 from headreuse.errors import HeadreuseError
-from headreuse.study.specs import LoraSpec
+from headreuse.study.training_spec import LoraSpec
 
 
 def adapted(model: PreTrainedModel, spec: LoraSpec, *, seed: int) -> Any:

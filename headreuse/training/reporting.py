@@ -12,7 +12,7 @@ from transformers.integrations import TensorBoardCallback, WandbCallback
 
 from headreuse.errors import HeadreuseError
 from headreuse.store.training_log import LogLine
-from headreuse.study.specs import TrainingSpec
+from headreuse.study.training_spec import TrainingSpec
 from headreuse.training.torchrun import is_writer
 
 PACKAGES = {"tensorboard": ("tensorboard", "tensorboardX"), "wandb": ("wandb",)}

@@ -22,7 +22,7 @@ from transformers import (
 
 from headreuse.errors import HeadreuseError
 from headreuse.models.masks import TrainingMask
-from headreuse.study.specs import TrainingSpec
+from headreuse.study.training_spec import TrainingSpec
 from headreuse.training.batches import TASK, Batches, loader
 from headreuse.training.reporting import check_reporters
 from headreuse.training.series import TrainedSeries, saved

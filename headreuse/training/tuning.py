@@ -25,7 +25,8 @@ from headreuse.prompts import Encoder, make_prompts
 from headreuse.prompts.fitting import check_fits
 from headreuse.records import Checkpoint
 from headreuse.store.fingerprints import TOKENIZER_FILES
-from headreuse.study.config import Group, Study
+from headreuse.study.config import Study
+from headreuse.study.group import Group
 from headreuse.study.settings_digest import training_digest
 from headreuse.study.streams import weights_seed
 from headreuse.training.batches import Batches

@@ -13,9 +13,10 @@ from headreuse.models.masks import TrainingMask
 from headreuse.prompts import Encoder, make_prompts
 from headreuse.records import Evaluation, Prompts
 from headreuse.store.training_log import Logbook, LogLine, regime_of
-from headreuse.study.config import Group, Study
-from headreuse.study.specs import TaskRange
+from headreuse.study.config import Study
+from headreuse.study.group import Group
 from headreuse.study.streams import Stream
+from headreuse.study.task_range import TaskRange
 from headreuse.tasks import Task
 from headreuse.training.reporting import as_logs
 

@@ -17,10 +17,11 @@ from headreuse.errors import HeadreuseError
 from headreuse.measurements.base import measuring_cost
 from headreuse.sources.trained import Trained, scheduled
 from headreuse.store.folder import RunFolder
-from headreuse.study.config import Group, Study
+from headreuse.study.config import Study
 from headreuse.study.costs import n_parameters
+from headreuse.study.group import Group
 from headreuse.study.runs import Run
-from headreuse.study.specs import CheckpointSchedule
+from headreuse.study.training_spec import CheckpointSchedule
 from headreuse.work.jobs import MeasureJob
 from headreuse.work.progress import progress
 

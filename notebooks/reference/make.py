@@ -18,6 +18,7 @@ from columns import columns_page
 from jinja2 import Template
 from links import broken_links
 from pages import Resolve, from_markdown, from_notebook, highlighting
+from settings import settings_tables
 
 from headreuse.models.hsa import HsaConfig
 from headreuse.models.positions import PositionedConfig
@@ -27,13 +28,14 @@ SITE = ROOT / "site"
 API = "api/headreuse.html"
 PAGES = {
     "README.md": ("Overview", "index.html"),
+    "notebooks/reference/studies.md": ("Study files", "studies.html"),
     "notebooks/reference/extending.md": ("Extending", "extending.html"),
     "notebooks/reference/columns.md": ("Columns", "columns.html"),
     "analyses/results/README.md": ("Results", "results.html"),
     "analyses/systems.md": ("Other systems", "systems.html"),
     "CHANGELOG.md": ("Changes", "changes.html"),
 }
-"""By their sources; that of the columns is made here."""
+"""By their sources; that of the columns is made here, and the tables of keys under the page on study files."""
 OF_TRANSFORMERS = (HsaConfig, PositionedConfig)
 """Classes whose constructors Transformers writes, with annotations and attributes that only its own modules know."""
 
@@ -81,7 +83,9 @@ def _pages() -> Iterator[str]:
 
 
 def _text(source: Path) -> str:
-    return columns_page() if source.name == "columns.md" else source.read_text()
+    if source.name == "columns.md":
+        return columns_page()
+    return source.read_text() + ("\n" + settings_tables() if source.name == "studies.md" else "")
 
 
 def _resolver(source: Path, target: str, sources: dict[Path, str], missing: list[str]) -> Resolve:

@@ -10,9 +10,10 @@ from headreuse.measurements.base import MEASUREMENTS
 from headreuse.measurements.scored_length import pass_cost
 from headreuse.prompts import Encoder
 from headreuse.store.units import Unit
-from headreuse.study.config import Group, Study
+from headreuse.study.config import Study
 from headreuse.study.costs import n_parameters
-from headreuse.study.specs import ModelSpec
+from headreuse.study.group import Group
+from headreuse.study.model_spec import ModelSpec
 from headreuse.work.checking.facts import RunFacts
 
 WORKED_AGAIN = 0.55

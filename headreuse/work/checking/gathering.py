@@ -16,8 +16,9 @@ from headreuse.sources.given import Given
 from headreuse.sources.tuned import Tuned
 from headreuse.store.folder import RunFolder
 from headreuse.store.units import Unit
-from headreuse.study.config import Group, Study
+from headreuse.study.config import Study
 from headreuse.study.costs import n_parameters
+from headreuse.study.group import Group
 from headreuse.study.runs import Label, Run, Source
 from headreuse.study.streams import Stream
 from headreuse.work.checking.costs import (
