@@ -45,7 +45,7 @@ def measured(arms: Sequence[Arm]) -> pd.DataFrame:
     for arm in arms:
         if not arm.auxiliary:
             continue
-        cell = arm.main.task, arm.main.max_length, max(length for _, length in arm.auxiliary)
+        cell = arm.main.task, arm.main.max_length, max(one.max_length for one in arm.auxiliary)
         if cell in rows:
             task, main, auxiliary = cell
             raise HeadreuseError(f"{arm.name}: {task} to {main} with {auxiliary} is there twice; leave a folder out")

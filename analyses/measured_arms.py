@@ -7,7 +7,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -26,7 +26,18 @@ REACHED = 0.5
 LEARNED = 0.9
 """Main is learned where it is right on this share of the prompts of its training lengths."""
 
-Auxiliaries = frozenset[tuple[str, int]]
+
+class Auxiliary(NamedTuple):
+    """A task that main is trained beside."""
+
+    task: str
+    max_length: int
+    """The longest length that it is trained on."""
+    heads: tuple[int, ...] | None = None
+    """The heads of every layer that it may use; None for all."""
+
+
+Auxiliaries = frozenset[Auxiliary]
 Tables = Mapping[str, pd.DataFrame]
 
 
@@ -40,7 +51,6 @@ class Arm:
     """See `Group.twins`."""
     main: TaskRange
     auxiliary: Auxiliaries
-    """Tasks with their longest training lengths."""
     kind: str
     position: str
     end: int
@@ -56,7 +66,7 @@ class Arm:
     @property
     def trained_to(self) -> int:
         """The longest length that any of its tasks is trained on."""
-        return max(self.main.max_length, *(length for _, length in self.auxiliary), 0)
+        return max(self.main.max_length, *(one.max_length for one in self.auxiliary), 0)
 
     @property
     def unlearned(self) -> list[int]:
@@ -146,11 +156,14 @@ def arm_of(label: str, study: Study, group: Group, tables: Tables) -> Arm:
     settings = {f"model.{name}": value for name, value in sizes.items()}
     settings |= {f"training.{name}": value for name, value in training.items()}
     settings |= {"data_seed": study.data_seed, "n_symbols": len(tasks[0].alphabet)}
+    settings |= {"heads of main": group.heads_of(group.main.task) or "all"}
     return Arm(
         name=f"{label}/{group.name}",
         twins=group.twins,
         main=group.main,
-        auxiliary=frozenset((entry.task, entry.max_length) for entry in group.auxiliary),
+        auxiliary=frozenset(
+            Auxiliary(entry.task, entry.max_length, group.heads_of(entry.task)) for entry in group.auxiliary
+        ),
         kind=group.kind,
         position=model.position,
         end=group.transfer_to,

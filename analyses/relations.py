@@ -73,8 +73,8 @@ def _has_more(a: Arm, b: Arm) -> bool:
 def _is_better_single(a: Arm, b: Arm) -> bool:
     if a.position != b.position or not a.kind == b.kind == "related" or not len(a.auxiliary) == len(b.auxiliary) == 1:
         return False
-    (better, length), (other, other_length) = *a.auxiliary, *b.auxiliary
-    return (better, other) == BETTER_SINGLE.get(a.main.task) and length == other_length
+    (better,), (other,) = a.auxiliary, b.auxiliary
+    return (better.task, other.task) == BETTER_SINGLE.get(a.main.task) and better[1:] == other[1:]
 
 
 def _is_alone(kind: str) -> Callable[[Arm, Arm], bool]:

@@ -301,6 +301,26 @@ def test_arms_of_other_lengths_or_position_are_no_partners(changes):
     assert "joint beats alone" not in set(table["relation"])
 
 
+def test_arms_with_other_heads_are_other_arms(tmp_path):
+    far = {"a-shared": HIGH, "a-disjoint": LOW, "a-joint": MIDDLE}
+    masked = make_group("a", "capitalize", heads=["shared", "disjoint"])
+    study = make_study(masked, make_group("a-joint", "capitalize"), make_group("alone", heads="shared"))
+    write_folder(tmp_path / "runs", study, far | {"alone": LOW})
+    arms = read_arms([tmp_path / "runs"])
+    assert {arm.name: arm.measured["accuracy_transfer"].tolist() for arm in arms} == {
+        f"runs/{name}": pytest.approx(values) for name, values in (far | {"alone": LOW}).items()
+    }
+    table, left_out = relations(arms)
+    rows = table[table["relation"] == "joint beats alone"]
+    assert dict(zip(rows["group_a"], rows["group_b"], strict=True)) == {
+        "runs/a-shared": "runs/alone",
+        "runs/a-disjoint": "runs/alone",
+    }, "main has the same heads in these"
+    assert [line for line in left_out if "a-joint" in line] == [
+        "joint beats alone: runs/a-joint with runs/alone (heads of main all / (0, 1))"
+    ]
+
+
 def test_arms_meet_across_folders_and_a_seed_in_two_folders_counts_once(tmp_path):
     joint, none = make_group("both", "reverse"), make_group("none")
     write_folder(tmp_path / "one", make_study(joint), {"both": [1.0, 0.9]})
