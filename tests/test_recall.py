@@ -76,6 +76,18 @@ def test_queries_are_of_the_least_length_with_two_pieces_for_each_letter(alphabe
     assert lengths == {query_length}
 
 
+@pytest.mark.parametrize(("letters_per_query", "numbers"), [(2, [1, 2, 4, 8]), (1000, [1, 1, 1, 1])])
+def test_a_subclass_may_ask_for_another_number_of_letters(letters_per_query, numbers):
+    other = type("Other", (type(TASKS["mqar"]()),), {"letters_per_query": letters_per_query})
+    task = other(alphabet_size=16)
+    examples = task.generate(np.array([2, 5, 8, 16]), np.random.default_rng(0))
+    prompts = rows(task, examples.prompt)
+    assert [len(parts_of(prompt)[1]) for prompt in prompts] == numbers
+    assert examples.scored.sum(axis=1).tolist() == numbers
+    answers = [row[row != BLANK] for row in np.where(examples.scored, examples.answer, BLANK)]
+    assert [task.answer(prompt) for prompt in prompts] == [task.text(answer) for answer in answers]
+
+
 @given(lengths=st.lists(st.integers(2, 40), min_size=1, max_size=20), seed=seeds, alphabet_size=alphabet_sizes)
 @settings(max_examples=40, deadline=None)
 def test_the_letters_after_the_queries_are_scored_and_nothing_else(lengths, seed, alphabet_size):
@@ -125,7 +137,7 @@ def test_loss_and_outcomes_see_the_letters_after_the_queries_but_neither_queries
 
 
 def test_queries_come_from_everywhere_in_the_string_but_its_end_and_in_any_order():
-    asked = draw_asked(np.full(6000, 12), 52, np.random.default_rng(0))
+    asked = draw_asked(np.full(6000, 12), 52, np.random.default_rng(0), letters_per_query=4)
     counts = np.bincount(asked.starts[:, :3].ravel(), minlength=12) / len(asked.starts)
     assert counts[11] == 0
     assert np.abs(counts[:11] - 3 / 11).max() < 0.03
@@ -133,7 +145,7 @@ def test_queries_come_from_everywhere_in_the_string_but_its_end_and_in_any_order
 
 
 def test_letters_stay_near_uniform_where_strings_are_drawn_anew():
-    asked = draw_asked(np.full(6000, 24), 8, np.random.default_rng(0))
+    asked = draw_asked(np.full(6000, 24), 8, np.random.default_rng(0), letters_per_query=4)
     shares = np.bincount(asked.letters.ravel(), minlength=8) / asked.letters.size
     assert np.abs(shares - 1 / 8).max() < 0.01
 
@@ -172,4 +184,4 @@ def test_strings_whose_pieces_never_occur_once_are_refused():
         ValueError,
         match="no string of length 3 with enough pieces that occur once was found in 1,000 draws from 4 letters",
     ):
-        draw_asked(np.array([3]), 4, SameLetter())
+        draw_asked(np.array([3]), 4, SameLetter(), letters_per_query=4)

@@ -59,7 +59,7 @@ def test_every_task_is_in_a_study(paths, families):
     named = {name for path in paths for group in read_study(path).groups for name in group.task_names}
     modules = {name: TASKS[name].__module__.removeprefix("headreuse.tasks.") for name in TASKS}
     ours = {name for name, module in modules.items() if TASKS[name].__module__.startswith("headreuse.")}
-    assert named == {name for name in ours if families is None or modules[name] in families}
+    assert named & modules.keys() == {name for name in ours if families is None or modules[name] in families}
 
 
 @pytest.mark.parametrize("path", PAPER, ids=lambda path: path.stem)

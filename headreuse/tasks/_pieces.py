@@ -7,8 +7,6 @@ from jaxtyping import Bool, Int
 
 from headreuse.tasks._rows import DTYPE, Lengths, Symbols, cut
 
-LETTERS_PER_QUERY = 4
-"""A string has one query for every so many letters, and at least one."""
 PIECES_PER_LETTER = 2
 """Queries are just long enough for so many different pieces per letter of the string."""
 MAX_ROUNDS = 1000
@@ -43,13 +41,16 @@ class Asked:
         return found
 
 
-def draw_asked(lengths: Lengths, n_letters: int, generator: np.random.Generator) -> Asked:
-    """Uniform letters, drawn again until enough pieces occur once, in the string and in its corrupted partner."""
+def draw_asked(lengths: Lengths, n_letters: int, generator: np.random.Generator, *, letters_per_query: int) -> Asked:
+    """Uniform letters, drawn again until enough pieces occur once, in the string and in its corrupted partner.
+
+    Enough is one for every `letters_per_query` letters of a string, and at least one.
+    """
     # Each round draws whole candidates for the rows that are left: string, queries and partner. A candidate is kept if
     # at least `n_queries` of the string's pieces occur once and have a letter after them, and if the chosen queries
     # occur once in the partner, too: its replaced letter can make another piece equal to a query. Because whole
     # candidates are rejected, those that are kept are as likely, relative to each other, as when they are drawn.
-    n, width, n_queries = len(lengths), lengths.max(initial=0), np.maximum(lengths // LETTERS_PER_QUERY, 1)
+    n, width, n_queries = len(lengths), lengths.max(initial=0), np.maximum(lengths // letters_per_query, 1)
     query_length = _query_length(lengths, n_letters)
     letters, corrupted = np.zeros((2, n, width), dtype=DTYPE)
     starts = np.zeros((n, n_queries.max(initial=0)), dtype=np.int64)

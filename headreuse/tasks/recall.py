@@ -28,6 +28,8 @@ class Recall(Task):
     """
 
     min_length = 2
+    letters_per_query = 4
+    """A string has one query for every so many letters, and at least one."""
     separators = frozenset("=|")
 
     @property
@@ -58,7 +60,7 @@ class Recall(Task):
         Every query occurs once in the partner, too; strings for which this fails are drawn again.
         """
         self.check_lengths(lengths)
-        asked = draw_asked(lengths, 2 * self.alphabet_size, generator)
+        asked = draw_asked(lengths, 2 * self.alphabet_size, generator, letters_per_query=self.letters_per_query)
         pair = asked.query_length + 1
         place = np.arange((asked.n_queries * pair).max(initial=0))
         in_answer = place < (asked.n_queries * pair)[:, None]
