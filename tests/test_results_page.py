@@ -1,0 +1,66 @@
+"""The page of results says what the tables beside it say: its relations are those of its folders, its numbers theirs.
+
+Covers `analyses/results/README.md`.
+"""
+
+import re
+from io import StringIO
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from analyses.measured_arms import read_arms
+from analyses.relations import relations
+
+RESULTS = Path(__file__).parent.parent / "analyses" / "results"
+PAGE = (RESULTS / "README.md").read_text()
+KEPT = pd.read_csv(RESULTS / "relations" / "relations.csv")
+NUMBER = r"(−?\d\.\d+)"
+(SECTION,) = re.findall(r"^## Measured beside published\n(.*?)^### ", PAGE, re.DOTALL | re.MULTILINE)
+ROWS = [row for row in SECTION.splitlines() if row.startswith("| ")]
+
+
+def as_written(value: float) -> str:
+    return f"{value:.3f}".replace("-", "−").replace("−0.000", "0.000")
+
+
+def told(*columns: str) -> set[tuple[str, ...]]:
+    """What the relations have in these columns, as the page writes it."""
+    return {tuple(map(as_written, row)) for row in KEPT[list(columns)].dropna().to_numpy()}
+
+
+def test_the_relations_are_those_of_the_folders_that_the_page_names():
+    (row,) = re.findall(r"^\| `relations/` \| (.*?) \|", PAGE, re.MULTILINE)
+    folders = [RESULTS / name for name in re.findall(r"`(\w+)/`", row)]
+    assert len(folders) > 3
+    made, _ = relations(read_arms(folders))
+    as_read = pd.read_csv(StringIO(made.to_csv(index=False)))
+    pd.testing.assert_frame_equal(as_read, KEPT, rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: row.split("|")[2].strip()[:40])
+def test_the_numbers_of_the_table_are_those_of_the_relations(row):
+    seeds = set(re.findall(rf"{NUMBER} \({NUMBER} to {NUMBER}\)", row))
+    assert seeds <= told("median_a", "lowest_a", "highest_a") | told("median_b", "lowest_b", "highest_b")
+    intervals = set(re.findall(rf"\[{NUMBER}, {NUMBER}\]", row))
+    assert intervals <= told("ci_low", "ci_high")
+    assert set(re.findall(rf"{NUMBER} \[{NUMBER}, {NUMBER}\]", row)) <= told("difference", "ci_low", "ci_high")
+
+
+def test_the_table_has_numbers():
+    assert len(re.findall(rf"{NUMBER} \({NUMBER} to {NUMBER}\)", SECTION)) > 20
+    assert len(re.findall(rf"\[{NUMBER}, {NUMBER}\]", SECTION)) > 8
+
+
+def test_every_folder_of_results_is_on_the_page_with_its_study_file():
+    table = PAGE.split("\n## ")[0]
+    for folder in sorted(path for path in RESULTS.iterdir() if path.is_dir()):
+        assert f"`{folder.name}/`" in table, folder.name
+    for name in set(re.findall(r"analyses/\w+/\w+\.toml", PAGE)):
+        assert (RESULTS.parents[1] / name).is_file(), name
+
+
+def test_every_picture_and_table_that_the_page_leads_to_is_there():
+    for link in re.findall(r"\]\(([^)#]+)[)#]", PAGE):
+        assert ":" in link or (RESULTS / link).exists(), link
