@@ -150,7 +150,7 @@ def main() -> None:
     except HeadreuseError as error:
         parser.error(str(error))
     text = as_markdown(table, left_out)
-    for name, content in (("relations.csv", table.round(6).to_csv(index=False)), ("relations.md", text)):
+    for name, content in (("relations.csv", table.to_csv(index=False, float_format="%.6g")), ("relations.md", text)):
         with written_whole(arguments.out / name) as draft:
             draft.write_text(content, encoding="utf-8")
     print(text, end="")
