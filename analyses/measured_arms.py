@@ -108,6 +108,8 @@ def read_arms(paths: Sequence[Path]) -> list[Arm]:
         raise HeadreuseError(f"{', '.join(map(str, paths))}: two folders of one name; copy one under another name")
     for path in paths:
         study, tables = read_tables(path)
+        if study.tasks:
+            raise HeadreuseError(f"{path}: it has tasks of its own, which are not executed here; leave it out")
         for group in study.groups:
             arm = arm_of(path.resolve().name, study, group, tables)
             settings = tuple((name, str(value)) for name, value in arm.settings.items())

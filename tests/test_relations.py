@@ -7,6 +7,7 @@ Covers `analyses/relations.py`, `analyses/relations_table.py`, `analyses/claims.
 import json
 from dataclasses import replace
 from itertools import combinations
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -30,6 +31,7 @@ from headreuse.tables.differences import (
 )
 from headreuse.tables.transfer import transfer_table
 
+ROOT = Path(__file__).parent.parent
 LOW, MIDDLE = [0.0, 0.02, 0.01, 0.03, 0.0, 0.01], [0.4, 0.45, 0.42, 0.41, 0.44, 0.43]
 HIGH = [0.98, 1.0, 0.97, 0.99, 1.0, 0.96]
 GAPS = "rotary position has the smaller gap"
@@ -366,6 +368,12 @@ def tables_as_written(monkeypatch):
         "analyses.measured_arms.make_tables",
         lambda folder: folder.tables.read(("accuracy", "transfer"), ""),
     )
+
+
+def test_a_study_with_tasks_of_its_own_is_refused_in_one_line():
+    folder = ROOT / "analyses/results/copy_recall_queries"
+    with pytest.raises(HeadreuseError, match=r"copy_recall_queries: it has tasks of its own, .* leave it out$"):
+        read_arms([folder])
 
 
 def test_two_folders_of_one_name_are_refused(tmp_path):
