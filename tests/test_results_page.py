@@ -53,6 +53,20 @@ def test_the_table_has_numbers():
     assert len(re.findall(rf"\[{NUMBER}, {NUMBER}\]", SECTION)) > 8
 
 
+def test_what_the_seeds_of_copying_have_is_in_a_table():
+    (section,) = re.findall(r"^### Why copy does not reach(.*?)^### ", PAGE, re.DOTALL | re.MULTILINE)
+    told = re.findall(rf"{NUMBER}, {NUMBER}, {NUMBER}", section)
+    measured = set()
+    for folder in [*RESULTS.glob("copy_recall*"), RESULTS / "reuse"]:
+        table = pd.read_csv(folder / "transfer.csv")
+        last = table.loc[table.groupby(["group", "seed"])["step"].idxmax()]
+        for _, rows in last.sort_values("seed").groupby("group"):
+            measured.add(tuple(map(as_written, rows["accuracy_transfer"][:3])))
+    of_accuracy = [three for three in told if all(len(number) == len("0.000") for number in three)]
+    assert len(of_accuracy) == 20
+    assert set(of_accuracy) <= measured
+
+
 def test_every_folder_of_results_is_on_the_page_with_its_study_file():
     table = PAGE.split("\n## ")[0]
     for folder in sorted(path for path in RESULTS.iterdir() if path.is_dir()):
