@@ -19,6 +19,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from headreuse.command.standing import standing
 from headreuse.errors import HeadreuseError
 from headreuse.report.publishing import write_report
 from headreuse.store.folder import RunFolder
@@ -122,6 +123,13 @@ def pictures(folder: RunFolder, out: Path) -> list[Path]:
     return [out / f"{name}.png" for name in sections]
 
 
+def refuse_unfinished(folder: RunFolder) -> None:
+    """Raises where a run lacks checkpoints or measurements: tables of a part would look like those of the whole."""
+    missing = [run for run in standing(folder).runs if not run.is_done]
+    if missing:
+        raise HeadreuseError(f"{folder.root}: not finished, so it is not kept ({len(missing)} runs; {missing[0]})")
+
+
 def main() -> None:
     """Collect from a run folder."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -131,6 +139,7 @@ def main() -> None:
     arguments = parser.parse_args()
     try:
         folder = RunFolder.open(arguments.folder)
+        refuse_unfinished(folder)
         written = collect(folder, arguments.out)
         if not arguments.no_picture:
             written += pictures(folder, arguments.out)

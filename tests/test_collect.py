@@ -8,6 +8,7 @@ from invented import report_inputs, small_study
 
 from analyses import collect
 from headreuse.correlation import correlation_table
+from headreuse.store.folder import RunFolder
 
 
 @pytest.fixture
@@ -79,3 +80,13 @@ def test_the_correlation_can_be_made_again_from_the_overlap_that_is_kept(tables,
     again = again[again["outcome"].isin(collect.HEADLINE_OUTCOMES)].reset_index(drop=True)
     assert len(again)
     pd.testing.assert_frame_equal(again.drop(columns="q"), same.drop(columns="q"), atol=1e-3, rtol=1e-3)
+
+
+def test_an_unfinished_study_is_refused_and_nothing_written(tmp_path, monkeypatch, capsys):
+    RunFolder.create(tmp_path / "run", small_study(), "test")
+    monkeypatch.setattr("sys.argv", ["collect", str(tmp_path / "run"), "--out", str(tmp_path / "kept")])
+    with pytest.raises(SystemExit) as ended:
+        collect.main()
+    assert ended.value.code == 2
+    assert "not finished" in capsys.readouterr().err
+    assert not (tmp_path / "kept").exists()
