@@ -18,11 +18,13 @@ PAGE = (RESULTS / "README.md").read_text()
 KEPT = pd.read_csv(RESULTS / "relations" / "relations.csv")
 NUMBER = r"(−?\d\.\d+)"
 (SECTION,) = re.findall(r"^## Measured beside published\n(.*?)^### ", PAGE, re.DOTALL | re.MULTILINE)
+RECALL = ("mqar", "recall_half", "recall_one")
+"""The auxiliaries of copying."""
 ROWS = [row for row in SECTION.splitlines() if row.startswith("| ")]
 
 
-def as_written(value: float) -> str:
-    return f"{value:.3f}".replace("-", "−").replace("−0.000", "0.000")
+def as_written(value: float, decimals: int = 3) -> str:
+    return f"{round(value, decimals) + 0.0:.{decimals}f}".replace("-", "−")
 
 
 def told(*columns: str) -> set[tuple[str, ...]]:
@@ -53,18 +55,45 @@ def test_the_table_has_numbers():
     assert len(re.findall(rf"\[{NUMBER}, {NUMBER}\]", SECTION)) > 8
 
 
+def seeds_of_copying():
+    """What the three seeds of each arm of copying have, as the page writes it: accuracies, lengths reached, cosines."""
+    for folder in [*RESULTS.glob("copy_recall*"), RESULTS / "reuse"]:
+        accuracy, overlap, transfer = (
+            pd.read_csv(folder / f"{name}.csv") for name in ("accuracy", "overlap", "transfer")
+        )
+        last = transfer.loc[transfer.groupby(["group", "seed"])["step"].idxmax()]
+        is_written = (overlap["metric"] == "cosine") & (overlap["outcome"] == "log_prob")
+        is_written &= overlap["task_b"].isin(RECALL) & (overlap["method"] == "mean_ablation")
+        for (group, step), rows in last.sort_values("seed").groupby(["group", "step"]):
+            here = [
+                table[(table["group"] == group) & (table["step"] == step)] for table in (accuracy, overlap[is_written])
+            ]
+            curves, heads = here[0].query("role == 'main'").groupby("seed"), here[1].groupby("seed")
+            yield (
+                tuple(map(as_written, rows["accuracy_transfer"][:3])),
+                ", ".join(str(reached(curve)) for _, curve in list(curves)[:3]),
+                ", ".join(as_written(cosine["value"].iloc[0], 2) for _, cosine in heads),
+            )
+
+
+def reached(curve) -> int:
+    """The longest length up to which main is right on half of the prompts of every length."""
+    short = curve.loc[curve["accuracy"] < 0.5, "length"]
+    return int(short.min()) - 1
+
+
 def test_what_the_seeds_of_copying_have_is_in_a_table():
     (section,) = re.findall(r"^### Why copy does not reach(.*?)^### ", PAGE, re.DOTALL | re.MULTILINE)
     told = re.findall(rf"{NUMBER}, {NUMBER}, {NUMBER}", section)
-    measured = set()
-    for folder in [*RESULTS.glob("copy_recall*"), RESULTS / "reuse"]:
-        table = pd.read_csv(folder / "transfer.csv")
-        last = table.loc[table.groupby(["group", "seed"])["step"].idxmax()]
-        for _, rows in last.sort_values("seed").groupby("group"):
-            measured.add(tuple(map(as_written, rows["accuracy_transfer"][:3])))
+    measured = list(seeds_of_copying())
     of_accuracy = [three for three in told if all(len(number) == len("0.000") for number in three)]
     assert len(of_accuracy) == 20
-    assert set(of_accuracy) <= measured
+    assert set(of_accuracy) <= {accuracies for accuracies, _, _ in measured}
+    in_full = re.findall(rf"\| ((?:{NUMBER}, )?{NUMBER}, {NUMBER})[^|]*\| (\d+, \d+, \d+) \| ([^|]+) \|", section)
+    of_three = {(", ".join(accuracies), lengths, cosines) for accuracies, lengths, cosines in measured}
+    rows = [(accuracies, lengths, cosines) for accuracies, *_, lengths, cosines in in_full]
+    assert len(rows) == 16
+    assert set(rows) <= of_three
 
 
 def test_every_folder_of_results_is_on_the_page_with_its_study_file():
