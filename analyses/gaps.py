@@ -40,10 +40,10 @@ WIDTH = "980px"
 
 
 def measured(arms: Sequence[Arm]) -> pd.DataFrame:
-    """A row for each arm with auxiliaries; raises where two measure one cell."""
+    """A row for each arm with related auxiliaries; raises where two measure one cell."""
     rows = {}
     for arm in arms:
-        if not arm.auxiliary:
+        if arm.kind != "related":
             continue
         cell = arm.main.task, arm.main.max_length, max(one.max_length for one in arm.auxiliary)
         if cell in rows:

@@ -39,7 +39,8 @@ def cells(*arms):
 
 
 def test_a_cell_is_the_mean_over_seeds_that_learned_main_by_the_longest_lengths(arm):
-    (row,) = cells(arm, replace(arm, auxiliary=frozenset())).to_dict("records")
+    alone, control = replace(arm, kind="alone", auxiliary=frozenset()), replace(arm, kind="control")
+    (row,) = cells(arm, alone, control).to_dict("records")
     assert (row["task"], row["main"], row["auxiliary"], row["n_seeds"]) == ("copy", 4, 8, 2)
     assert (row["gap"], row["least"], row["greatest"]) == pytest.approx((0.25, 0.1, 0.4))
     assert (row["without_transfer"], row["published_reverse_add"]) == (0.5, 0.41)
