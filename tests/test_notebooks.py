@@ -130,4 +130,4 @@ def test_published_reads_the_question_that_was_fixed(run_cells):
     shown = run_cells("published")
     assert set(shown["parts"]["statistic"]) >= {"step_adjusted", "aligned", "conditional", "beyond_progress"}
     assert shown["last"].groupby("group").size().min() >= 5
-    assert len(shown["joint"]) == 7
+    assert shown["joint"]["group_a"].nunique() == len(shown["joint"]) > 3
