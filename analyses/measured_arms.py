@@ -129,23 +129,13 @@ def _run_folder(path: Path) -> tuple[Study, Tables]:
 
 
 def _kept(path: Path) -> tuple[Study, Tables]:
-    """What `analyses.collect` wrote, by any version."""
+    """What `analyses.collect` wrote."""
     try:
         raw = json.loads((path / "study.json").read_text(encoding="utf-8"))["study"]
         tables = {name: pd.read_csv(path / f"{name}.csv") for name in ("accuracy", "transfer")}
     except (OSError, ValueError, KeyError) as error:
         raise HeadreuseError(f"{path}: not what analyses.collect writes ({error!r})") from None
-    groups = [{"twins": None} | _with_one_meaning(group) for group in raw["groups"]]
-    return parse_study(raw | {"groups": groups}, str(path / "study.json")), tables
-
-
-def _with_one_meaning(group: dict[str, Any]) -> dict[str, Any]:
-    """A group as it is written now; `evaluate_to` was where the transfer range ended before that had its own name."""
-    if "transfer_to" in group or group.get("evaluate_to") is None:
-        return group
-    return {name: value for name, value in group.items() if name != "evaluate_to"} | {
-        "transfer_to": group["evaluate_to"]
-    }
+    return parse_study(raw, str(path / "study.json")), tables
 
 
 def arm_of(label: str, study: Study, group: Group, tables: Tables) -> Arm:
