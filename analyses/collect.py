@@ -127,7 +127,8 @@ def refuse_unfinished(folder: RunFolder) -> None:
     """Raises where a run lacks checkpoints or measurements: tables of a part would look like those of the whole."""
     missing = [run for run in standing(folder).runs if not run.is_done]
     if missing:
-        raise HeadreuseError(f"{folder.root}: not finished, so it is not kept ({len(missing)} runs; {missing[0]})")
+        left = f"{len(missing)} of its runs are not finished, as {missing[0]}"
+        raise HeadreuseError(f"{folder.root}: {left}; `headreuse run` with the same study goes on from there")
 
 
 def main() -> None:

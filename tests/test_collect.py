@@ -1,5 +1,6 @@
 """What is kept of a finished study, from tables of a run folder of the size of a real one."""
 
+import re
 from types import SimpleNamespace
 
 import pandas as pd
@@ -88,5 +89,5 @@ def test_an_unfinished_study_is_refused_and_nothing_written(tmp_path, monkeypatc
     with pytest.raises(SystemExit) as ended:
         collect.main()
     assert ended.value.code == 2
-    assert "not finished" in capsys.readouterr().err
+    assert re.search(r"runs are not finished, as .+; `headreuse run` .+ goes on from there", capsys.readouterr().err)
     assert not (tmp_path / "kept").exists()

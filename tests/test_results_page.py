@@ -10,6 +10,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from analyses import gaps
 from analyses.measured_arms import read_arms
 from analyses.relations import relations
 
@@ -65,10 +66,9 @@ def seeds_of_copying():
         is_written = (overlap["metric"] == "cosine") & (overlap["outcome"] == "log_prob")
         is_written &= overlap["task_b"].isin(RECALL) & (overlap["method"] == "mean_ablation")
         for (group, step), rows in last.sort_values("seed").groupby(["group", "step"]):
-            here = [
-                table[(table["group"] == group) & (table["step"] == step)] for table in (accuracy, overlap[is_written])
-            ]
-            curves, heads = here[0].query("role == 'main'").groupby("seed"), here[1].groupby("seed")
+            here = f"group == '{group}' and step == {step}"
+            curves = accuracy.query(f"{here} and role == 'main'").groupby("seed")
+            heads = overlap[is_written].query(here).groupby("seed")
             yield (
                 tuple(map(as_written, rows["accuracy_transfer"][:3])),
                 ", ".join(str(reached(curve)) for _, curve in list(curves)[:3]),
@@ -94,6 +94,29 @@ def test_what_the_seeds_of_copying_have_is_in_a_table():
     rows = [(accuracies, lengths, cosines) for accuracies, *_, lengths, cosines in in_full]
     assert len(rows) == 16
     assert set(rows) <= of_three
+
+
+def test_the_gaps_by_lengths_are_those_of_the_folders_that_the_page_names():
+    (row,) = re.findall(r"^.*python -m analyses\.gaps.*$", PAGE, re.MULTILINE)
+    folders = [RESULTS / name for name in dict.fromkeys(re.findall(r"`(\w+)/`", row))]
+    assert len(folders) == 4
+    made = gaps.with_published(gaps.measured(read_arms(folders)))
+    kept = pd.read_csv(RESULTS / "lengths_strings" / "gaps.csv")
+    pd.testing.assert_frame_equal(made, kept, check_dtype=False, rtol=0, atol=1e-5)
+
+
+def test_the_gaps_that_the_page_gives_in_threes_are_in_the_tables():
+    (section,) = re.findall(r"^### The gap by lengths\n(.*?)^### ", PAGE, re.DOTALL | re.MULTILINE)
+    told = set(re.findall(r"(\d\.\d\d),\s+(\d\.\d\d),?\s+(?:and\s+)?(\d\.\d\d)", section))
+    kept = pd.read_csv(RESULTS / "lengths_strings" / "gaps.csv")
+    half_as_long = kept[(kept["task"] == "capitalize_reverse") & (kept["main"] == 2 * kept["auxiliary"])]
+    measured = {tuple(as_written(gap, 2) for gap in half_as_long[name]) for name in ("gap", "published_reverse_add")}
+    for folder in [*RESULTS.glob("lengths_*"), RESULTS / "reverse_add_8"]:
+        last = pd.read_csv(folder / "transfer.csv").sort_values("step").groupby(["group", "seed"]).last()
+        for name in ("gap", "accuracy_transfer"):
+            measured |= {tuple(as_written(value, 2) for value in rows) for _, rows in last[name].groupby("group")}
+    assert len(told) == 10
+    assert told <= measured
 
 
 def test_every_folder_of_results_is_on_the_page_with_its_study_file():
